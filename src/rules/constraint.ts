@@ -1,0 +1,143 @@
+import { BlockList, isIP } from 'node:net';
+import { containsGlob, isGlob, matchesGlob } from './glob.js';
+
+export const CONSTRAINT_KINDS = ['repositories', 'refs', 'environments', 'runners', 'networks'] as const;
+export type ConstraintKind = (typeof CONSTRAINT_KINDS)[number];
+
+/** Where a token may be used. A kind that is absent does not constrain; an empty list lets nothing through. */
+export type Constraints = { readonly [Kind in ConstraintKind]?: readonly string[] };
+
+/** What is known of the place a job wants to run in. `runner` is the runner that was proven, never one that was claimed;
+ *  `address` is the caller's. */
+export interface RunContext {
+  readonly repository?: string | undefined;
+  readonly ref?: string | undefined;
+  readonly environment?: string | undefined;
+  readonly runner?: string | undefined;
+  readonly address?: string | undefined;
+}
+
+const CONTEXT_KEYS: { readonly [Kind in ConstraintKind]: keyof RunContext } = {
+  repositories: 'repository',
+  refs: 'ref',
+  environments: 'environment',
+  runners: 'runner',
+  networks: 'address',
+};
+
+/** One kind of constraint that a run does not meet. */
+export interface ConstraintFault {
+  readonly kind: ConstraintKind;
+  readonly isMissing: boolean;
+}
+
+/** Whether a text is a pattern of this kind. Networks are CIDRs, the others globs; a repository has 2 or 3 segments
+ *  (`owner/name`, `host/owner/name`) or a `**`; a ref is full (`refs/…`) or starts with a wildcard. */
+export function isConstraintPattern(kind: ConstraintKind, text: string): boolean {
+  switch (kind) {
+    case 'networks':
+      return parseCidr(text) !== undefined;
+    case 'repositories': {
+      const segments = text.split('/');
+      return isGlob(text) && (segments.includes('**') || segments.length === 2 || segments.length === 3);
+    }
+    case 'refs':
+      return isGlob(text) && (text.startsWith('refs/') || text.startsWith('*'));
+    case 'environments':
+    case 'runners':
+      return isGlob(text);
+  }
+}
+
+/** Names each constraint that the context does not meet. What the context does not say is not met. */
+export function constraintFaults(constraints: Constraints, context: RunContext): ConstraintFault[] {
+  return CONSTRAINT_KINDS.flatMap((kind): ConstraintFault[] => {
+    const patterns = constraints[kind];
+    if (patterns === undefined) return [];
+    const value = context[CONTEXT_KEYS[kind]];
+    if (value === undefined) return [{ kind, isMissing: true }];
+    return patterns.some((pattern) => matchesPattern(kind, pattern, value)) ? [] : [{ kind, isMissing: false }];
+  });
+}
+
+/** Whether every run that `inner` lets through is let through by `outer`. Never yes when it is not so. */
+export function withinConstraints(inner: Constraints, outer: Constraints): boolean {
+  return widerKinds(inner, outer).length === 0;
+}
+
+/** The kinds in which `inner` reaches further than `outer`. */
+export function widerKinds(inner: Constraints, outer: Constraints): ConstraintKind[] {
+  return CONSTRAINT_KINDS.filter((kind) => {
+    const outerPatterns = outer[kind];
+    if (outerPatterns === undefined) return false;
+    const innerPatterns = inner[kind];
+    if (innerPatterns === undefined) return true;
+    return !innerPatterns.every((one) => outerPatterns.some((other) => containsPattern(kind, other, one)));
+  });
+}
+
+/** What both let through, kind by kind: the patterns of each that lie within the other. Never wider than either. */
+export function narrowConstraints(a: Constraints, b: Constraints): Constraints {
+  const kinds = CONSTRAINT_KINDS.flatMap((kind) => {
+    const left = a[kind];
+    const right = b[kind];
+    const patterns = left && right ? commonPatterns(kind, left, right) : (left ?? right);
+    return patterns === undefined ? [] : [[kind, patterns] as const];
+  });
+  return Object.fromEntries(kinds);
+}
+
+function commonPatterns(kind: ConstraintKind, left: readonly string[], right: readonly string[]): string[] {
+  const ofLeft = left.filter((one) => right.some((other) => containsPattern(kind, other, one)));
+  const ofRight = right.filter((one) => left.some((other) => containsPattern(kind, other, one)));
+  return [...new Set([...ofLeft, ...ofRight])];
+}
+
+function matchesPattern(kind: ConstraintKind, pattern: string, value: string): boolean {
+  return kind === 'networks' ? networkHolds(pattern, value) : matchesGlob(pattern, value);
+}
+
+function containsPattern(kind: ConstraintKind, outer: string, inner: string): boolean {
+  if (kind !== 'networks') return containsGlob(outer, inner);
+  const wide = parseCidr(outer);
+  const narrow = parseCidr(inner);
+  return wide !== undefined && narrow !== undefined && narrow.bits >= wide.bits && networkHolds(outer, narrow.address);
+}
+
+function networkHolds(cidr: string, address: string): boolean {
+  const network = parseCidr(cidr);
+  const plain = plainAddress(address);
+  const family = ipFamily(plain);
+  if (network === undefined || family !== network.family) return false;
+  const list = new BlockList();
+  list.addSubnet(network.address, network.bits, network.family);
+  return list.check(plain, family);
+}
+
+/** An IPv4 address that arrived on an IPv6 socket (`::ffff:10.0.0.1`) in its own form; others as they are. */
+export function plainAddress(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  return mapped ?? address;
+}
+
+interface Network {
+  readonly address: string;
+  readonly bits: number;
+  readonly family: 'ipv4' | 'ipv6';
+}
+
+/** Reads `10.0.0.0/8` or `2001:db8::/32`. A bare address is not a network; nor is a mapped IPv4 address one. */
+export function parseCidr(text: string): Network | undefined {
+  const parts = /^([0-9a-fA-F.:]{2,45})\/(0|[1-9]\d{0,2})$/.exec(text);
+  const [, address = '', bitsText = ''] = parts ?? [];
+  const family = ipFamily(address);
+  const bits = Number(bitsText);
+  if (family === undefined || plainAddress(address) !== address || bits > (family === 'ipv4' ? 32 : 128))
+    return undefined;
+  return { address, bits, family };
+}
+
+function ipFamily(address: string): 'ipv4' | 'ipv6' | undefined {
+  const version = isIP(address);
+  return version === 4 ? 'ipv4' : version === 6 ? 'ipv6' : undefined;
+}

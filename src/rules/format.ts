@@ -1,0 +1,143 @@
+import { randomFillSync } from 'node:crypto';
+import { xxh32 } from '@node-rs/xxhash';
+
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const ID_WIDTH = 22;
+const SECRET_WIDTH = 43;
+const CHECKSUM_WIDTH = 6;
+const MAX_ID = 2n ** 128n - 1n;
+const MAX_SECRET = 2n ** 256n - 1n;
+
+declare const brand: unique symbol;
+type Brand<Name extends string> = string & { readonly [brand]: Name };
+
+/** The UUIDs behind the public ids, in their canonical lower-case form. A branded id is never invented from a string:
+ *  it comes from {@link newId}, {@link parsePublicId} or a database row. */
+export type TokenId = Brand<'tok'>;
+export type WorkspaceId = Brand<'ws'>;
+export type MemberId = Brand<'mem'>;
+export type WorkflowId = Brand<'wfl'>;
+export type CheckId = Brand<'chk'>;
+export type EventId = Brand<'evt'>;
+
+type Ids = { tok: TokenId; ws: WorkspaceId; mem: MemberId; wfl: WorkflowId; chk: CheckId; evt: EventId };
+export type IdPrefix = keyof Ids;
+
+/** The 43 base62 characters that prove who holds a token: 256 random bits. Never stored, never logged. */
+export type TokenSecret = Brand<'secret'>;
+
+export interface ParsedToken {
+  readonly id: TokenId;
+  readonly tokenSecret: TokenSecret;
+}
+
+/** Where a token stands in a text: `index` counts UTF-16 units from 0. */
+export interface FoundToken {
+  readonly index: number;
+  readonly publicId: string;
+}
+
+/** The printed form of any token, without its checksum's truth. Global: use it with `matchAll` and `replace`. */
+export const TOKEN_FORM = /cst_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}/g;
+const WHOLE_TOKEN = /^cst_([0-9A-Za-z]{22})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;
+
+/** Writes a number in base62, most significant digit first, left-padded with `0` to `width` characters. */
+export function encodeBase62(value: bigint, width: number): string {
+  let rest = value;
+  let text = '';
+  while (rest > 0n) {
+    text = ALPHABET.charAt(Number(rest % 62n)) + text;
+    rest /= 62n;
+  }
+  return text.padStart(width, '0');
+}
+
+/** Reads base62 digits. Gives `undefined` for any other character. */
+export function decodeBase62(text: string): bigint | undefined {
+  let value = 0n;
+  for (const character of text) {
+    const digit = ALPHABET.indexOf(character);
+    if (digit < 0) return undefined;
+    value = value * 62n + BigInt(digit);
+  }
+  return value;
+}
+
+/** XXH32 (seed 0) of everything before the checksum. It tells a token from noise offline; it proves nothing. */
+function checksum(body: string): string {
+  return encodeBase62(BigInt(xxh32(body, 0)), CHECKSUM_WIDTH);
+}
+
+/** Prints a token in the form that its holder sees once: `cst_<id>_<secret><checksum>`. */
+export function printToken(token: ParsedToken): string {
+  const body = `cst_${encodeUuid(token.id)}_${token.tokenSecret}`;
+  return body + checksum(body);
+}
+
+/** Parses a printed token. Gives `undefined` for anything malformed: a wrong length, alphabet or checksum, or a value
+ *  that does not fit its width. What it accepts may still not exist: only the secret decides that. */
+export function parseToken(text: string): ParsedToken | undefined {
+  const parts = WHOLE_TOKEN.exec(text);
+  const [, idText, secretText, sum] = parts ?? [];
+  if (idText === undefined || secretText === undefined || sum !== checksum(text.slice(0, -CHECKSUM_WIDTH))) {
+    return undefined;
+  }
+  const id = decodeUuid(idText);
+  if (id === undefined || (decodeBase62(secretText) ?? MAX_SECRET + 1n) > MAX_SECRET) return undefined;
+  return { id: id as TokenId, tokenSecret: secretText as TokenSecret };
+}
+
+/** Finds well-formed tokens with a true checksum in a text, also where base62 characters touch them on either side. */
+export function findTokens(text: string): FoundToken[] {
+  const found: FoundToken[] = [];
+  for (let at = text.indexOf('cst_'); at >= 0; at = text.indexOf('cst_', at + 1)) {
+    const token = parseToken(text.slice(at, at + 76));
+    if (token) found.push({ index: at, publicId: printId('tok', token.id) });
+  }
+  return found;
+}
+
+/** Draws a new token secret from the operating system's generator. */
+export function newTokenSecret(): TokenSecret {
+  const bytes = randomFillSync(Buffer.alloc(32));
+  return encodeBase62(BigInt(`0x${bytes.toString('hex')}`), SECRET_WIDTH) as TokenSecret;
+}
+
+/** Makes a UUID v7 (RFC 9562 section 5.7): ids made later sort later, to the millisecond. */
+export function newId<P extends IdPrefix>(_prefix: P, now: Date): Ids[P] {
+  const bytes = randomFillSync(Buffer.alloc(16));
+  bytes.writeUIntBE(now.getTime(), 0, 6);
+  bytes[6] = 0x70 | ((bytes[6] ?? 0) & 0x0f);
+  bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
+  return formatUuid(bytes.toString('hex')) as Ids[P];
+}
+
+/** The smallest UUID v7 of an instant: a bound for ranges over ids. */
+export function idFloor(at: Date): string {
+  return formatUuid(`${at.getTime().toString(16).padStart(12, '0')}${'0'.repeat(20)}`);
+}
+
+/** Prints an id for the outside: `tok_` and 22 base62 characters. */
+export function printId<P extends IdPrefix>(prefix: P, id: Ids[P]): string {
+  return `${prefix}_${encodeUuid(id)}`;
+}
+
+/** Parses a public id of the given kind. Gives `undefined` for another kind or a malformed one. */
+export function parsePublicId<P extends IdPrefix>(prefix: P, text: string): Ids[P] | undefined {
+  const rest = text.startsWith(`${prefix}_`) ? text.slice(prefix.length + 1) : '';
+  return rest.length === ID_WIDTH ? (decodeUuid(rest) as Ids[P] | undefined) : undefined;
+}
+
+function encodeUuid(uuid: string): string {
+  return encodeBase62(BigInt(`0x${uuid.replaceAll('-', '')}`), ID_WIDTH);
+}
+
+function decodeUuid(text: string): string | undefined {
+  const value = decodeBase62(text);
+  if (value === undefined || value > MAX_ID) return undefined;
+  return formatUuid(value.toString(16).padStart(32, '0'));
+}
+
+function formatUuid(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

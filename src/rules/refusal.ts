@@ -1,0 +1,67 @@
+/** Why a request is refused: a closed union. `http/refuse` maps each kind to a status and a problem type, in one switch
+ *  that does not compile until a new kind is in it; `openapi/problems.md` says what each means. */
+export type Refusal =
+  | { readonly kind: 'malformed_body'; readonly detail: string }
+  | { readonly kind: 'unsupported_media_type'; readonly detail: string }
+  | { readonly kind: 'body_too_large' }
+  | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
+  | { readonly kind: 'unauthenticated'; readonly hasCredentials: boolean }
+  | { readonly kind: 'insufficient_scope'; readonly scope: string }
+  | { readonly kind: 'not_allowed'; readonly detail: string }
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'method_not_allowed'; readonly allow: readonly string[] }
+  | { readonly kind: 'not_acceptable'; readonly detail: string }
+  | { readonly kind: 'conflict'; readonly code: ConflictCode; readonly detail: string }
+  | { readonly kind: 'rate_limited'; readonly retryAfterSeconds: number }
+  | { readonly kind: 'busy'; readonly retryAfterSeconds: number }
+  | { readonly kind: 'database_unavailable'; readonly retryAfterSeconds: number };
+
+/** What a 409 is about, so that a program can tell a lost race from a wrong state. */
+export type ConflictCode =
+  | 'idempotency_key_reused'
+  | 'already_rotated'
+  | 'token_not_active'
+  | 'workflow_not_active'
+  | 'member_exists'
+  | 'member_state'
+  | 'last_owner'
+  | 'check_state'
+  | 'policy';
+
+/** One fault of a request's content. `pointer` is a JSON pointer in URI fragment form (`#/scopes/0`; RFC 6901
+ *  section 6), as in RFC 9457 section 3. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly refusal: Refusal };
+
+/** Wraps a success. */
+export function accept<T>(value: T): Result<T> {
+  return { ok: true, value };
+}
+
+/** Wraps a refusal. */
+export function refuse(refusal: Refusal): { readonly ok: false; readonly refusal: Refusal } {
+  return { ok: false, refusal };
+}
+
+/** Refuses one member of the request. `path` is its keys from the root. */
+export function invalid(path: readonly (string | number)[], detail: string): { ok: false; refusal: Refusal } {
+  return { ok: false, refusal: { kind: 'invalid', errors: [{ pointer: pointerTo(path), detail }] } };
+}
+
+/** Prints a path as a JSON pointer in URI fragment form. */
+export function pointerTo(path: readonly (string | number)[]): string {
+  return `#${path.map((key) => `/${encodeURIComponent(String(key).replaceAll('~', '~0').replaceAll('/', '~1'))}`).join('')}`;
+}
+
+/** Thrown inside a transaction to roll it back with a refusal as its outcome. */
+export class RefusedError extends Error {
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal) {
+    super(`refused: ${refusal.kind}`);
+    this.refusal = refusal;
+  }
+}

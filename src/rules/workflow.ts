@@ -1,0 +1,38 @@
+import type { Constraints } from './constraint.js';
+import { coversScope, serviceScopesIn } from './scope.js';
+
+const LABEL = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
+
+/** The workflow that people's own sign-in tokens belong to. Its name and `countersign.…` are the service's own. */
+export const SERVICE_WORKFLOW = 'countersign';
+
+/** Rotation periods offered unless the workflow says otherwise, in whole days. */
+export const DEFAULT_EXPIRY_DAYS: readonly number[] = [7, 30, 60, 90];
+
+/** How long a job may run after its check unless the workflow says otherwise, in seconds. */
+export const DEFAULT_MAX_RUN_SECONDS = 21_600;
+
+/** What a workflow lets its tokens be. */
+export interface WorkflowPolicy {
+  readonly description: string;
+  readonly allowedScopes: readonly string[];
+  readonly allowedExpiryDays: readonly number[];
+  readonly constraints: Constraints;
+  readonly maxRunSeconds: number;
+}
+
+/** Whether a text is a workflow label: 1 to 64 of `a-z 0-9 . _ -`, a letter or digit at both ends. Never normalised. */
+export function isWorkflowLabel(text: string): boolean {
+  return LABEL.test(text);
+}
+
+/** Whether a label is the service's own, so that nobody makes, changes, pauses or mints for it. */
+export function isReservedLabel(label: string): boolean {
+  return label === SERVICE_WORKFLOW || label.startsWith(`${SERVICE_WORKFLOW}.`);
+}
+
+/** Whether the policy lets a scope be granted. It speaks of agent scopes; who may hand on a service scope is decided by
+ *  what the grantor holds. */
+export function policyAllowsScope(policy: Pick<WorkflowPolicy, 'allowedScopes'>, scope: string): boolean {
+  return serviceScopesIn(scope).length > 0 || policy.allowedScopes.some((allowed) => coversScope(allowed, scope));
+}
