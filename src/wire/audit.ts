@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { operation } from './operation.js';
+import { cursor, limit, page, timestamp } from './primitives.js';
+import type { AuditEvent, Checkpoint } from './resources.js';
+
+export const auditEvent: z.ZodType<AuditEvent> = z
+  .object({
+    id: z.string(),
+    seq: z.int(),
+    at: timestamp,
+    actor: z.object({ type: z.enum(['member', 'token', 'host', 'system']), id: z.string() }),
+    action: z.string(),
+    target: z.string(),
+    ip: z.string().nullable(),
+    user_agent: z.string().nullable(),
+    request_id: z.string().nullable(),
+    data: z.record(z.string(), z.unknown()),
+    prev_hash: z.string(),
+    hash: z.string(),
+  })
+  .meta({ id: 'AuditEvent' });
+
+export const auditPage = page(auditEvent);
+
+export const checkpoint: z.ZodType<Checkpoint> = z.object({ checkpoint: z.string() }).meta({ id: 'Checkpoint' });
+
+const tag = 'audit';
+
+export const listAuditOperation = operation({
+  id: 'listAuditEvents',
+  method: 'get',
+  path: '/v1/audit-events',
+  tag,
+  summary: 'List audit events in the order of their chain',
+  description:
+    '`hash` is the lower-case hex SHA-256 of the RFC 8785 form of the event as shown, without its `hash`; `prev_hash` is the hash of the event before, 64 zeros for the first.',
+  auth: 'bearer',
+  scope: 'audit:read',
+  query: z.strictObject({
+    limit,
+    cursor,
+    after: z
+      .string()
+      .regex(/^(0|[1-9]\d{0,14})$/, 'must be the seq of an event')
+      .transform(Number)
+      .optional()
+      .meta({ override: { type: 'integer', minimum: 0 } }),
+    action: z
+      .string()
+      .max(64)
+      .regex(/^[a-z_.]+$/, 'must be the name of an action')
+      .optional(),
+    target: z
+      .string()
+      .max(64)
+      .regex(/^[a-z]+_[0-9A-Za-z]{22}$/, 'must be a public id')
+      .optional(),
+  }),
+  answers: { 200: { description: 'A page of events', schema: auditPage } },
+  refusals: [422],
+});
+
+export const checkpointOperation = operation({
+  id: 'auditCheckpoint',
+  method: 'get',
+  path: '/v1/audit-events/checkpoint',
+  tag,
+  summary: 'Sign the head of the chain, so that a truncated log shows',
+  auth: 'bearer',
+  scope: 'audit:read',
+  answers: { 200: { description: 'A compact JWS (RFC 7515)', schema: checkpoint } },
+  refusals: [],
+});

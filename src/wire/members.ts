@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { operation } from './operation.js';
+import { cursor, limit, line, memberStatus, page, role, timestamp } from './primitives.js';
+import type { AcceptedMember, InvitedMember, InviteRequest, Me, Member } from './resources.js';
+import { token } from './tokens.js';
+
+const memberShape = {
+  id: z.string(),
+  email: z.string(),
+  name: z.string().nullable(),
+  role,
+  status: memberStatus,
+  created_at: timestamp,
+};
+
+export const member: z.ZodType<Member> = z.object(memberShape).meta({ id: 'Member' });
+export const memberPage = page(member);
+
+export const invitedMember: z.ZodType<InvitedMember> = z
+  .object({ ...memberShape, invitation: z.string() })
+  .meta({ id: 'InvitedMember' });
+
+export const acceptedMember: z.ZodType<AcceptedMember> = z
+  .object({ ...memberShape, token: z.string() })
+  .meta({ id: 'AcceptedMember' });
+
+export const me: z.ZodType<Me> = z
+  .object({
+    ...memberShape,
+    workspace: z.object({ id: z.string(), slug: z.string() }),
+    permissions: z.array(z.string()),
+    token,
+  })
+  .meta({ id: 'Me' });
+
+export const email = z.email({ error: 'must be an e-mail address' }).max(254);
+
+export const inviteRequest = z
+  .strictObject({ email, name: line(100).optional(), role })
+  .meta({ id: 'InviteRequest' }) satisfies z.ZodType<InviteRequest>;
+
+export const memberPatch = z
+  .strictObject({ role: role.optional(), name: line(100).optional() })
+  .refine((patch) => (patch.role === undefined) !== (patch.name === undefined), 'must hold exactly one of role, name')
+  .meta({ id: 'MemberPatch' });
+
+const tag = 'members';
+
+export const listMembersOperation = operation({
+  id: 'listMembers',
+  method: 'get',
+  path: '/v1/members',
+  tag,
+  summary: 'List members, oldest first',
+  auth: 'bearer',
+  scope: 'members:read',
+  query: z.strictObject({ limit, cursor }),
+  answers: { 200: { description: 'A page of members', schema: memberPage } },
+  refusals: [422],
+});
+
+export const showMemberOperation = operation({
+  id: 'showMember',
+  method: 'get',
+  path: '/v1/members/{id}',
+  tag,
+  summary: 'Show a member',
+  auth: 'bearer',
+  scope: 'members:read',
+  answers: { 200: { description: 'The member', schema: member } },
+  refusals: [],
+});
+
+export const inviteMemberOperation = operation({
+  id: 'inviteMember',
+  method: 'post',
+  path: '/v1/members',
+  tag,
+  summary: 'Invite a person',
+  auth: 'bearer',
+  scope: 'members:write',
+  body: inviteRequest,
+  answers: { 201: { description: 'Invited', schema: invitedMember, headers: ['Location'] } },
+  refusals: [409, 415, 422],
+});
+
+export const acceptInvitationOperation = operation({
+  id: 'acceptInvitation',
+  method: 'post',
+  path: '/v1/members/accept',
+  tag,
+  summary: 'Accept an invitation, which is the Bearer token',
+  auth: 'token',
+  answers: { 201: { description: 'Accepted', schema: acceptedMember } },
+  refusals: [],
+});
+
+export const patchMemberOperation = operation({
+  id: 'patchMember',
+  method: 'patch',
+  path: '/v1/members/{id}',
+  tag,
+  summary: "Change a member's role or name",
+  auth: 'bearer',
+  scope: 'members:write',
+  body: memberPatch,
+  answers: { 200: { description: 'The member', schema: member } },
+  refusals: [409, 415, 422],
+});
+
+export const suspendMemberOperation = operation({
+  id: 'suspendMember',
+  method: 'post',
+  path: '/v1/members/{id}/suspend',
+  tag,
+  summary: 'Suspend a member: all tokens made by this person are inactive at once',
+  auth: 'bearer',
+  scope: 'members:write',
+  answers: { 200: { description: 'The member', schema: member } },
+  refusals: [409],
+});
+
+export const reactivateMemberOperation = operation({
+  id: 'reactivateMember',
+  method: 'post',
+  path: '/v1/members/{id}/reactivate',
+  tag,
+  summary: 'Reactivate a suspended member',
+  auth: 'bearer',
+  scope: 'members:write',
+  answers: { 200: { description: 'The member', schema: member } },
+  refusals: [409],
+});
+
+export const removeMemberOperation = operation({
+  id: 'removeMember',
+  method: 'delete',
+  path: '/v1/members/{id}',
+  tag,
+  summary: 'Remove a member and revoke all tokens made by this person',
+  auth: 'bearer',
+  scope: 'members:write',
+  answers: { 204: { description: 'Removed' } },
+  refusals: [409],
+});
+
+export const meOperation = operation({
+  id: 'me',
+  method: 'get',
+  path: '/v1/me',
+  tag,
+  summary: 'Show who is calling, with what',
+  auth: 'bearer',
+  answers: { 200: { description: 'The member behind the token', schema: me } },
+  refusals: [],
+});

@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { operation } from './operation.js';
+import type { Introspection } from './resources.js';
+
+const agentExec = z.object({
+  type: z.literal('agent_exec'),
+  repositories: z.array(z.string()).optional(),
+  refs: z.array(z.string()).optional(),
+  environments: z.array(z.string()).optional(),
+  runners: z.array(z.string()).optional(),
+  networks: z.array(z.string()).optional(),
+});
+
+/** RFC 7662 section 2.2. */
+export const introspection: z.ZodType<Introspection> = z
+  .discriminatedUnion('active', [
+    z.object({ active: z.literal(false) }),
+    z.object({
+      active: z.literal(true),
+      iss: z.string(),
+      sub: z.string(),
+      username: z.string(),
+      client_id: z.string(),
+      scope: z.string(),
+      token_type: z.literal('Bearer'),
+      iat: z.int(),
+      nbf: z.int(),
+      exp: z.int(),
+      jti: z.string(),
+      workspace_id: z.string(),
+      workspace: z.string(),
+      workflow: z.string(),
+      authorization_details: z.array(agentExec),
+      superseded_by: z.string().optional(),
+    }),
+  ])
+  .meta({ id: 'Introspection' });
+
+/** RFC 6749 section 5.2. */
+export const oauthError = z
+  .object({ error: z.string(), error_description: z.string().optional() })
+  .meta({ id: 'OAuthError' });
+
+const tokenForm = z.object({
+  token: z.string(),
+  token_type_hint: z.string().optional().meta({ description: 'Accepted and not needed (RFC 7009 section 2.1).' }),
+});
+
+/** RFC 8414 section 2, with RFC 9701's additions. */
+export const serverMetadata = z
+  .object({
+    issuer: z.string(),
+    jwks_uri: z.string(),
+    introspection_endpoint: z.string(),
+    introspection_endpoint_auth_methods_supported: z.array(z.string()),
+    introspection_signing_alg_values_supported: z.array(z.string()),
+    revocation_endpoint: z.string(),
+    revocation_endpoint_auth_methods_supported: z.array(z.string()),
+    response_types_supported: z.array(z.string()),
+    grant_types_supported: z.array(z.string()),
+    authorization_details_types_supported: z.array(z.string()),
+    service_documentation: z.string(),
+  })
+  .meta({ id: 'ServerMetadata' });
+
+const jwks = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) }).meta({ id: 'Jwks' });
+
+const tag = 'oauth';
+const form = 'application/x-www-form-urlencoded';
+
+export const introspectOperation = operation({
+  id: 'introspect',
+  method: 'post',
+  path: '/oauth2/introspect',
+  tag,
+  summary: 'Introspect a token (RFC 7662; RFC 9701 by content negotiation)',
+  auth: 'caller',
+  body: tokenForm,
+  bodyType: form,
+  answers: { 200: { description: 'Active with its facts, or inactive and nothing else', schema: introspection } },
+  refusals: [403],
+});
+
+export const revokeOperation = operation({
+  id: 'revoke',
+  method: 'post',
+  path: '/oauth2/revoke',
+  tag,
+  summary: 'Revoke a token by holding it (RFC 7009)',
+  auth: 'none',
+  body: tokenForm,
+  bodyType: form,
+  answers: { 200: { description: 'The token is not valid now, whatever it was' } },
+  refusals: [429],
+});
+
+export const metadataOperation = operation({
+  id: 'serverMetadata',
+  method: 'get',
+  path: '/.well-known/oauth-authorization-server',
+  tag,
+  summary: 'Authorization server metadata (RFC 8414)',
+  auth: 'none',
+  answers: { 200: { description: 'The metadata', schema: serverMetadata } },
+  refusals: [],
+});
+
+export const jwksOperation = operation({
+  id: 'jwks',
+  method: 'get',
+  path: '/.well-known/jwks.json',
+  tag,
+  summary: 'Public keys that sign introspection answers and audit checkpoints (RFC 7517)',
+  auth: 'none',
+  answers: { 200: { description: 'The key set', schema: jwks } },
+  refusals: [],
+});

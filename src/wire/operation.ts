@@ -1,0 +1,38 @@
+import type { z } from 'zod';
+import type { ServiceScope } from '../rules/scope.js';
+
+/** The problem statuses an operation may answer, beside those that any may (400, 401, 403, 404, 405, 413, 500, 503). */
+export type RefusalStatus = 403 | 404 | 406 | 409 | 415 | 422 | 429;
+
+/** One endpoint, described once: the server parses by its schemas, the OpenAPI document is made from them. */
+export interface Operation {
+  readonly id: string;
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** With `{name}` for path parameters. */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** `bearer` needs a live token; `token` also takes one that has ended, of the thing itself; `none` is public. */
+  readonly auth: 'bearer' | 'token' | 'caller' | 'none';
+  readonly scope?: ServiceScope;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly isBodyOptional?: boolean;
+  readonly bodyType?: 'application/x-www-form-urlencoded';
+  readonly headers?: readonly { readonly name: string; readonly description: string }[];
+  readonly answers: Readonly<Record<number, Answer>>;
+  readonly refusals: readonly RefusalStatus[];
+}
+
+interface Answer {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  readonly contentType?: string;
+  readonly headers?: readonly string[];
+}
+
+/** Keeps the literal types of an operation's schemas, so that parsing by it is typed. */
+export function operation<const O extends Operation>(it: O): O {
+  return it;
+}

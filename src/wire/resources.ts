@@ -1,0 +1,287 @@
+/** The messages of the HTTP interface as plain types: what the SDK gives and takes. The schemas beside this file are
+ *  checked against them, so that neither can drift. Times are RFC 3339 UTC strings; durations carry their unit. */
+
+export type Role = 'owner' | 'admin' | 'member' | 'auditor';
+export type MemberStatus = 'invited' | 'active' | 'suspended' | 'removed';
+export type TokenStatus = 'active' | 'rotating' | 'superseded' | 'expired' | 'revoked' | 'suspended' | 'not_yet_valid';
+export type RevokeReason = 'leaked' | 'rotated' | 'unused' | 'owner_left' | 'other';
+
+/** Where tokens may be used. An absent kind does not constrain. */
+export interface Constraints {
+  repositories?: string[] | undefined;
+  refs?: string[] | undefined;
+  environments?: string[] | undefined;
+  runners?: string[] | undefined;
+  networks?: string[] | undefined;
+}
+
+export interface Page<T> {
+  data: T[];
+  /** Pass it as `cursor` for the next page; `null` on the last. */
+  next_cursor: string | null;
+}
+
+export interface Person {
+  id: string;
+  email: string;
+  name: string | null;
+}
+
+export interface Token {
+  id: string;
+  name: string | null;
+  workspace_id: string;
+  workflow: string;
+  creator: Person;
+  owner: Person;
+  scopes: string[];
+  constraints: Constraints;
+  status: TokenStatus;
+  created_at: string;
+  not_before: string | null;
+  expires_at: string;
+  last_used_at: string | null;
+  last_used_ip: string | null;
+  /** The token that asked, when another one did (a runner's, a resource server's). */
+  last_used_by: string | null;
+  lineage_id: string;
+  rotated_from: string | null;
+  rotated_to: string | null;
+  overlap_ends_at: string | null;
+  revoked_at: string | null;
+  revoked_by: string | null;
+  revoked_reason: RevokeReason | null;
+}
+
+/** A token with its printed form, which is shown this once. */
+export interface MintedToken extends Token {
+  token: string;
+}
+
+export interface MintRequest {
+  workflow: string;
+  scopes: string[];
+  expires_in_days: number;
+  name?: string | undefined;
+  constraints?: Constraints | undefined;
+  not_before?: string | undefined;
+}
+
+export interface RotateRequest {
+  expires_in_days?: number | undefined;
+  overlap_seconds?: number | undefined;
+  drain_seconds?: number | undefined;
+}
+
+export interface RevokeRequest {
+  reason: RevokeReason;
+  note?: string | undefined;
+}
+
+export interface TransferRequest {
+  owner_id: string;
+}
+
+export interface RevocationRequest {
+  reason: RevokeReason;
+  dry_run?: boolean | undefined;
+  workflow?: string | undefined;
+  creator_id?: string | undefined;
+  lineage_id?: string | undefined;
+  issued_before?: string | undefined;
+  workspace?: true | undefined;
+}
+
+export interface Revocation {
+  revoked: number;
+  /** The first 200 of them. */
+  token_ids: string[];
+}
+
+/** One thing that happened to a token, or to what it hangs on. */
+export interface ExplainedFact {
+  at: string;
+  /** What happened, as the audit trail names it, or `token.expires`, `token.not_before`, `token.overlap_ends`. */
+  fact: string;
+  detail: string;
+  /** Who did it; `null` for what the clock does. */
+  by: string | null;
+  reason: string | null;
+  /** The event of the audit trail that proves it. */
+  event_id: string | null;
+}
+
+export interface Explanation {
+  id: string;
+  at: string;
+  status: TokenStatus;
+  summary: string;
+  facts: ExplainedFact[];
+}
+
+export interface WorkflowRequest {
+  description?: string | undefined;
+  allowed_scopes?: string[] | undefined;
+  allowed_expiry_days?: number[] | undefined;
+  constraints?: Constraints | undefined;
+  max_run_seconds?: number | undefined;
+}
+
+export interface Workflow {
+  id: string;
+  label: string;
+  description: string;
+  allowed_scopes: string[];
+  allowed_expiry_days: number[];
+  constraints: Constraints;
+  max_run_seconds: number;
+  status: 'active' | 'paused';
+  paused_at: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface Member {
+  id: string;
+  email: string;
+  name: string | null;
+  role: Role;
+  status: MemberStatus;
+  created_at: string;
+}
+
+export interface InviteRequest {
+  email: string;
+  name?: string | undefined;
+  role: Role;
+}
+
+export interface InvitedMember extends Member {
+  /** Good for `POST /v1/members/accept` alone; shown this once, 72 hours, single use. */
+  invitation: string;
+}
+
+export interface AcceptedMember extends Member {
+  token: string;
+}
+
+export type MemberPatch = { role: Role } | { name: string };
+
+/** Who is calling, with what. */
+export interface Me extends Member {
+  workspace: { id: string; slug: string };
+  /** The service scopes that the caller can use: its role's, cut by its token's. */
+  permissions: string[];
+  token: Token;
+}
+
+export interface AuditEvent {
+  id: string;
+  seq: number;
+  at: string;
+  actor: { type: 'member' | 'token' | 'host' | 'system'; id: string };
+  action: string;
+  target: string;
+  ip: string | null;
+  user_agent: string | null;
+  request_id: string | null;
+  data: Record<string, unknown>;
+  prev_hash: string;
+  hash: string;
+}
+
+export interface Checkpoint {
+  /** A compact JWS over `{"workspace_id","seq","hash","at"}`. */
+  checkpoint: string;
+}
+
+export interface ExecContext {
+  repository?: string | undefined;
+  ref?: string | undefined;
+  environment?: string | undefined;
+  job?: string | undefined;
+  command?: string | undefined;
+}
+
+export interface ExecCheckRequest {
+  /** The job's token; without it, the caller's own is checked. */
+  token?: string | undefined;
+  workflow: string;
+  scopes?: string[] | undefined;
+  context?: ExecContext | undefined;
+}
+
+export interface ExecReason {
+  code: string;
+  detail: string;
+}
+
+export type Introspection =
+  | { active: false }
+  | {
+      active: true;
+      iss: string;
+      sub: string;
+      username: string;
+      client_id: string;
+      scope: string;
+      token_type: 'Bearer';
+      iat: number;
+      nbf: number;
+      exp: number;
+      jti: string;
+      workspace_id: string;
+      workspace: string;
+      workflow: string;
+      authorization_details: ({ type: 'agent_exec' } & Constraints)[];
+      superseded_by?: string | undefined;
+    };
+
+export interface ExecDecision {
+  check_id: string;
+  decision: 'allow' | 'deny';
+  reasons: ExecReason[];
+  as_of: string;
+  token: Introspection;
+  /** When the right to run ends, whatever else happens; `null` on a denial. */
+  valid_until: string | null;
+}
+
+/** A decision as it is on record. */
+export interface ExecCheck {
+  check_id: string;
+  decision: 'allow' | 'deny';
+  reasons: ExecReason[];
+  as_of: string;
+  valid_until: string | null;
+  token_id: string | null;
+  caller_token_id: string;
+  workflow: string;
+  scopes: string[];
+  context: ExecContext;
+  ip: string | null;
+  finished_at: string | null;
+  exit_code: number | null;
+  signal: string | null;
+}
+
+export interface FinishRequest {
+  exit_code: number | null;
+  signal?: string | undefined;
+}
+
+/** What the watch of an exec check tells. `alive` is the keep-alive comment, every 10 s. */
+export interface WatchEvent {
+  type: 'alive' | 'revoked' | 'paused' | 'suspended';
+}
+
+/** RFC 9457 problem details. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  instance: string;
+  code?: string | undefined;
+  errors?: { pointer: string; detail: string }[] | undefined;
+}

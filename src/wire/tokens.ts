@@ -1,0 +1,258 @@
+import { z } from 'zod';
+import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
+import { MAX_DRAIN_SECONDS, MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
+import { operation } from './operation.js';
+import {
+  constraints,
+  cursor,
+  limit,
+  line,
+  page,
+  prose,
+  publicId,
+  revokeReason,
+  scopes,
+  shownConstraints,
+  timestamp,
+  tokenStatus,
+  workflowLabel,
+} from './primitives.js';
+import type {
+  Explanation,
+  MintedToken,
+  MintRequest,
+  Person,
+  Revocation,
+  RevocationRequest,
+  RevokeRequest,
+  RotateRequest,
+  Token,
+  TransferRequest,
+} from './resources.js';
+
+const person: z.ZodType<Person> = z.object({ id: z.string(), email: z.string(), name: z.string().nullable() });
+
+const tokenShape = {
+  id: z.string(),
+  name: z.string().nullable(),
+  workspace_id: z.string(),
+  workflow: z.string(),
+  creator: person,
+  owner: person,
+  scopes: z.array(z.string()),
+  constraints: shownConstraints,
+  status: tokenStatus,
+  created_at: timestamp,
+  not_before: timestamp.nullable(),
+  expires_at: timestamp,
+  last_used_at: timestamp.nullable(),
+  last_used_ip: z.string().nullable(),
+  last_used_by: z.string().nullable(),
+  lineage_id: z.string(),
+  rotated_from: z.string().nullable(),
+  rotated_to: z.string().nullable(),
+  overlap_ends_at: timestamp.nullable(),
+  revoked_at: timestamp.nullable(),
+  revoked_by: z.string().nullable(),
+  revoked_reason: revokeReason.nullable(),
+};
+
+export const token: z.ZodType<Token> = z.object(tokenShape).meta({ id: 'Token' });
+export const mintedToken: z.ZodType<MintedToken> = z
+  .object({ ...tokenShape, token: z.string().meta({ description: 'The printed token, shown this once.' }) })
+  .meta({ id: 'MintedToken' });
+
+export const tokenPage = page(token);
+
+const expiryDays = z.int().min(1).max(MAX_EXPIRY_DAYS);
+
+export const mintRequest = z
+  .strictObject({
+    workflow: workflowLabel,
+    scopes: scopes.refine((list) => list.length > 0, 'must hold at least one scope'),
+    expires_in_days: expiryDays,
+    name: line(100).optional(),
+    constraints: constraints.optional(),
+    not_before: timestamp.optional(),
+  })
+  .meta({ id: 'MintRequest' }) satisfies z.ZodType<MintRequest>;
+
+export const rotateRequest = z
+  .strictObject({
+    expires_in_days: expiryDays.optional(),
+    overlap_seconds: z.int().min(0).max(MAX_OVERLAP_SECONDS).optional(),
+    drain_seconds: z.int().min(0).max(MAX_DRAIN_SECONDS).optional(),
+  })
+  .meta({ id: 'RotateRequest' }) satisfies z.ZodType<RotateRequest>;
+
+export const revokeRequest = z
+  .strictObject({ reason: revokeReason, note: prose(1000).optional() })
+  .meta({ id: 'RevokeRequest' }) satisfies z.ZodType<RevokeRequest>;
+
+export const transferRequest = z
+  .strictObject({ owner_id: publicId('mem') })
+  .meta({ id: 'TransferRequest' }) satisfies z.ZodType<TransferRequest>;
+
+const SELECTORS = ['workflow', 'creator_id', 'lineage_id', 'issued_before', 'workspace'] as const;
+
+export const revocationRequest = z
+  .strictObject({
+    reason: revokeReason,
+    dry_run: z.boolean().optional(),
+    workflow: workflowLabel.optional(),
+    creator_id: publicId('mem').optional(),
+    lineage_id: publicId('tok').optional(),
+    issued_before: timestamp.optional(),
+    workspace: z.literal(true).optional(),
+  })
+  .refine((request) => SELECTORS.filter((key) => request[key] !== undefined).length === 1, {
+    error: `must hold exactly one of ${SELECTORS.join(', ')}`,
+  })
+  .meta({ id: 'RevocationRequest' }) satisfies z.ZodType<RevocationRequest>;
+
+export const revocation: z.ZodType<Revocation> = z
+  .object({ revoked: z.int(), token_ids: z.array(z.string()) })
+  .meta({ id: 'Revocation' });
+
+export const explanation: z.ZodType<Explanation> = z
+  .object({
+    id: z.string(),
+    at: timestamp,
+    status: tokenStatus,
+    summary: z.string(),
+    facts: z.array(
+      z.object({
+        at: timestamp,
+        fact: z.string(),
+        detail: z.string(),
+        by: z.string().nullable(),
+        reason: z.string().nullable(),
+        event_id: z.string().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Explanation' });
+
+const tokenQuery = z.strictObject({
+  limit,
+  cursor,
+  workflow: workflowLabel.optional(),
+  creator: publicId('mem').optional(),
+  owner: publicId('mem').optional(),
+  status: tokenStatus.optional(),
+  expires_before: timestamp.optional(),
+  unused_since: timestamp.optional(),
+});
+
+const tag = 'tokens';
+
+export const mintOperation = operation({
+  id: 'mintToken',
+  method: 'post',
+  path: '/v1/tokens',
+  tag,
+  summary: 'Mint a token for a workflow',
+  description:
+    'The printed token is in the answer and nowhere else, ever again. With an `Idempotency-Key`, a retry of the same request gives the same token, with a fresh secret while it was never used.',
+  auth: 'bearer',
+  scope: 'tokens:mint',
+  headers: [{ name: 'Idempotency-Key', description: '1 to 255 printable ASCII characters; kept for 24 hours.' }],
+  body: mintRequest,
+  answers: { 201: { description: 'Minted', schema: mintedToken, headers: ['Location'] } },
+  refusals: [409, 415, 422],
+});
+
+export const listTokensOperation = operation({
+  id: 'listTokens',
+  method: 'get',
+  path: '/v1/tokens',
+  tag,
+  summary: 'List tokens, newest first',
+  auth: 'bearer',
+  scope: 'tokens:read',
+  query: tokenQuery,
+  answers: { 200: { description: 'A page of tokens', schema: tokenPage } },
+  refusals: [422],
+});
+
+export const showTokenOperation = operation({
+  id: 'showToken',
+  method: 'get',
+  path: '/v1/tokens/{id}',
+  tag,
+  summary: 'Show a token, or `self`',
+  description: 'A token may always read itself.',
+  auth: 'bearer',
+  scope: 'tokens:read',
+  answers: { 200: { description: 'The token', schema: token } },
+  refusals: [],
+});
+
+export const explainTokenOperation = operation({
+  id: 'explainToken',
+  method: 'get',
+  path: '/v1/tokens/{id}/explain',
+  tag,
+  summary: "Explain a token's state at a time: who, when, why",
+  auth: 'bearer',
+  scope: 'tokens:read',
+  query: z.strictObject({ at: timestamp.optional() }),
+  answers: { 200: { description: 'The state and each fact that led to it', schema: explanation } },
+  refusals: [422],
+});
+
+export const rotateTokenOperation = operation({
+  id: 'rotateToken',
+  method: 'post',
+  path: '/v1/tokens/{id}/rotate',
+  tag,
+  summary: 'Rotate a token, or `self`',
+  description:
+    'Makes a successor; the predecessor stays valid for the overlap, and until the drain after the first use of the successor. Rotating again while the successor is unused replaces its secret and nothing else, so that a lost answer is harmless.',
+  auth: 'bearer',
+  scope: 'tokens:rotate',
+  body: rotateRequest,
+  isBodyOptional: true,
+  answers: { 201: { description: 'The successor', schema: mintedToken, headers: ['Location'] } },
+  refusals: [409, 415, 422],
+});
+
+export const revokeTokenOperation = operation({
+  id: 'revokeToken',
+  method: 'post',
+  path: '/v1/tokens/{id}/revoke',
+  tag,
+  summary: 'Revoke a token, or `self`, for good',
+  auth: 'bearer',
+  scope: 'tokens:revoke',
+  body: revokeRequest,
+  answers: { 200: { description: 'The token, revoked', schema: token } },
+  refusals: [415, 422],
+});
+
+export const transferTokenOperation = operation({
+  id: 'transferToken',
+  method: 'post',
+  path: '/v1/tokens/{id}/transfer',
+  tag,
+  summary: 'Hand a token over to another accountable member',
+  description: 'Changes the owner, never the creator, and revives nothing.',
+  auth: 'bearer',
+  scope: 'workspace:admin',
+  body: transferRequest,
+  answers: { 200: { description: 'The token', schema: token } },
+  refusals: [409, 415, 422],
+});
+
+export const revokeManyOperation = operation({
+  id: 'revokeTokens',
+  method: 'post',
+  path: '/v1/revocations',
+  tag,
+  summary: 'Revoke many tokens in one transaction',
+  auth: 'bearer',
+  scope: 'tokens:revoke',
+  body: revocationRequest,
+  answers: { 200: { description: 'How many, and the first 200', schema: revocation } },
+  refusals: [415, 422],
+});

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
+import { DEFAULT_EXPIRY_DAYS, DEFAULT_MAX_RUN_SECONDS } from '../rules/workflow.js';
+import { operation } from './operation.js';
+import { constraints, cursor, limit, page, prose, scopes, shownConstraints, timestamp } from './primitives.js';
+import type { Workflow, WorkflowRequest } from './resources.js';
+
+const MAX_RUN_SECONDS = 2_592_000;
+
+export const workflow: z.ZodType<Workflow> = z
+  .object({
+    id: z.string(),
+    label: z.string(),
+    description: z.string(),
+    allowed_scopes: z.array(z.string()),
+    allowed_expiry_days: z.array(z.int()),
+    constraints: shownConstraints,
+    max_run_seconds: z.int(),
+    status: z.enum(['active', 'paused']),
+    paused_at: timestamp.nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: 'Workflow' });
+
+export const workflowPage = page(workflow);
+
+export const workflowRequest = z
+  .strictObject({
+    description: prose(1000).default(''),
+    allowed_scopes: scopes.default([]),
+    allowed_expiry_days: z
+      .array(z.int().min(1).max(MAX_EXPIRY_DAYS))
+      .min(1)
+      .max(32)
+      .transform((days) => [...new Set(days)].sort((a, b) => a - b))
+      .default([...DEFAULT_EXPIRY_DAYS]),
+    constraints: constraints.default({}),
+    max_run_seconds: z.int().min(1).max(MAX_RUN_SECONDS).default(DEFAULT_MAX_RUN_SECONDS),
+  })
+  .meta({ id: 'WorkflowRequest' }) satisfies z.ZodType<Required<WorkflowRequest>, WorkflowRequest>;
+
+const tag = 'workflows';
+
+export const listWorkflowsOperation = operation({
+  id: 'listWorkflows',
+  method: 'get',
+  path: '/v1/workflows',
+  tag,
+  summary: 'List workflows by label',
+  auth: 'bearer',
+  scope: 'workflows:read',
+  query: z.strictObject({ limit, cursor }),
+  answers: { 200: { description: 'A page of workflows', schema: workflowPage } },
+  refusals: [422],
+});
+
+export const showWorkflowOperation = operation({
+  id: 'showWorkflow',
+  method: 'get',
+  path: '/v1/workflows/{label}',
+  tag,
+  summary: 'Show a workflow',
+  auth: 'bearer',
+  scope: 'workflows:read',
+  answers: { 200: { description: 'The workflow', schema: workflow } },
+  refusals: [],
+});
+
+export const putWorkflowOperation = operation({
+  id: 'putWorkflow',
+  method: 'put',
+  path: '/v1/workflows/{label}',
+  tag,
+  summary: 'Make a workflow, or replace its policy',
+  description: 'The whole policy is replaced (RFC 9110 section 9.3.4): a member that is left out gets its default.',
+  auth: 'bearer',
+  scope: 'workflows:write',
+  body: workflowRequest,
+  answers: {
+    200: { description: 'Replaced', schema: workflow },
+    201: { description: 'Made', schema: workflow, headers: ['Location'] },
+  },
+  refusals: [415, 422],
+});
+
+export const pauseWorkflowOperation = operation({
+  id: 'pauseWorkflow',
+  method: 'post',
+  path: '/v1/workflows/{label}/pause',
+  tag,
+  summary: 'Pause a workflow: its tokens are inactive and its jobs stop, at once',
+  auth: 'bearer',
+  scope: 'workflows:write',
+  answers: { 200: { description: 'The workflow', schema: workflow } },
+  refusals: [422],
+});
+
+export const resumeWorkflowOperation = operation({
+  id: 'resumeWorkflow',
+  method: 'post',
+  path: '/v1/workflows/{label}/resume',
+  tag,
+  summary: 'Resume a paused workflow',
+  auth: 'bearer',
+  scope: 'workflows:write',
+  answers: { 200: { description: 'The workflow', schema: workflow } },
+  refusals: [422],
+});
