@@ -1,28 +1,7 @@
 import { z } from 'zod';
+import { auditPage, checkpoint } from './answers.js';
 import { operation } from './operation.js';
-import { cursor, limit, page, timestamp } from './primitives.js';
-import type { AuditEvent, Checkpoint } from './resources.js';
-
-export const auditEvent: z.ZodType<AuditEvent> = z
-  .object({
-    id: z.string(),
-    seq: z.int(),
-    at: timestamp,
-    actor: z.object({ type: z.enum(['member', 'token', 'host', 'system']), id: z.string() }),
-    action: z.string(),
-    target: z.string(),
-    ip: z.string().nullable(),
-    user_agent: z.string().nullable(),
-    request_id: z.string().nullable(),
-    data: z.record(z.string(), z.unknown()),
-    prev_hash: z.string(),
-    hash: z.string(),
-  })
-  .meta({ id: 'AuditEvent' });
-
-export const auditPage = page(auditEvent);
-
-export const checkpoint: z.ZodType<Checkpoint> = z.object({ checkpoint: z.string() }).meta({ id: 'Checkpoint' });
+import { cursor, limit } from './primitives.js';
 
 const tag = 'audit';
 

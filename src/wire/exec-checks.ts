@@ -1,11 +1,8 @@
 import { z } from 'zod';
-import { introspection } from './oauth.js';
+import { decision, execCheck, execCheckPage, execDecision, timestamp } from './answers.js';
 import { operation } from './operation.js';
-import { cursor, limit, line, page, publicId, scopes, timestamp, workflowLabel } from './primitives.js';
-import type { ExecCheck, ExecCheckRequest, ExecContext, ExecDecision, FinishRequest } from './resources.js';
-
-const reasons = z.array(z.object({ code: z.string(), detail: z.string() }));
-const decision = z.enum(['allow', 'deny']);
+import { cursor, limit, line, publicId, scopes, workflowLabel } from './primitives.js';
+import type { ExecCheckRequest, FinishRequest } from './resources.js';
 
 const execContext = z.strictObject({
   repository: line(256).optional(),
@@ -23,46 +20,6 @@ export const execCheckRequest = z
     context: execContext.default({}),
   })
   .meta({ id: 'ExecCheckRequest' }) satisfies z.ZodType<ExecCheckRequest, ExecCheckRequest>;
-
-export const execDecision: z.ZodType<ExecDecision> = z
-  .object({
-    check_id: z.string(),
-    decision,
-    reasons,
-    as_of: timestamp,
-    token: introspection,
-    valid_until: timestamp.nullable(),
-  })
-  .meta({ id: 'ExecDecision' });
-
-const shownContext: z.ZodType<ExecContext> = z.object({
-  repository: z.string().optional(),
-  ref: z.string().optional(),
-  environment: z.string().optional(),
-  job: z.string().optional(),
-  command: z.string().optional(),
-});
-
-export const execCheck: z.ZodType<ExecCheck> = z
-  .object({
-    check_id: z.string(),
-    decision,
-    reasons,
-    as_of: timestamp,
-    valid_until: timestamp.nullable(),
-    token_id: z.string().nullable(),
-    caller_token_id: z.string(),
-    workflow: z.string(),
-    scopes: z.array(z.string()),
-    context: shownContext,
-    ip: z.string().nullable(),
-    finished_at: timestamp.nullable(),
-    exit_code: z.int().nullable(),
-    signal: z.string().nullable(),
-  })
-  .meta({ id: 'ExecCheck' });
-
-export const execCheckPage = page(execCheck);
 
 export const finishRequest = z
   .strictObject({

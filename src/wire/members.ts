@@ -1,38 +1,8 @@
 import { z } from 'zod';
+import { acceptedMember, invitedMember, me, member, memberPage, role } from './answers.js';
 import { operation } from './operation.js';
-import { cursor, limit, line, memberStatus, page, role, timestamp } from './primitives.js';
-import type { AcceptedMember, InvitedMember, InviteRequest, Me, Member } from './resources.js';
-import { token } from './tokens.js';
-
-const memberShape = {
-  id: z.string(),
-  email: z.string(),
-  name: z.string().nullable(),
-  role,
-  status: memberStatus,
-  created_at: timestamp,
-};
-
-export const member: z.ZodType<Member> = z.object(memberShape).meta({ id: 'Member' });
-export const memberPage = page(member);
-
-export const invitedMember: z.ZodType<InvitedMember> = z
-  .object({ ...memberShape, invitation: z.string() })
-  .meta({ id: 'InvitedMember' });
-
-export const acceptedMember: z.ZodType<AcceptedMember> = z
-  .object({ ...memberShape, token: z.string() })
-  .meta({ id: 'AcceptedMember' });
-
-export const me: z.ZodType<Me> = z
-  .object({
-    ...memberShape,
-    workspace: z.object({ id: z.string(), slug: z.string() }),
-    permissions: z.array(z.string()),
-    token,
-  })
-  .meta({ id: 'Me' });
-
+import { cursor, limit, line } from './primitives.js';
+import type { InviteRequest } from './resources.js';
 export const email = z.email({ error: 'must be an e-mail address' }).max(254);
 
 export const inviteRequest = z

@@ -1,41 +1,6 @@
 import { z } from 'zod';
+import { introspection } from './answers.js';
 import { operation } from './operation.js';
-import type { Introspection } from './resources.js';
-
-const agentExec = z.object({
-  type: z.literal('agent_exec'),
-  repositories: z.array(z.string()).optional(),
-  refs: z.array(z.string()).optional(),
-  environments: z.array(z.string()).optional(),
-  runners: z.array(z.string()).optional(),
-  networks: z.array(z.string()).optional(),
-});
-
-/** RFC 7662 section 2.2. */
-export const introspection: z.ZodType<Introspection> = z
-  .discriminatedUnion('active', [
-    z.object({ active: z.literal(false) }),
-    z.object({
-      active: z.literal(true),
-      iss: z.string(),
-      sub: z.string(),
-      username: z.string(),
-      client_id: z.string(),
-      scope: z.string(),
-      token_type: z.literal('Bearer'),
-      iat: z.int(),
-      nbf: z.int(),
-      exp: z.int(),
-      jti: z.string(),
-      workspace_id: z.string(),
-      workspace: z.string(),
-      workflow: z.string(),
-      authorization_details: z.array(agentExec),
-      superseded_by: z.string().optional(),
-    }),
-  ])
-  .meta({ id: 'Introspection' });
-
 /** RFC 6749 section 5.2. */
 export const oauthError = z
   .object({ error: z.string(), error_description: z.string().optional() })

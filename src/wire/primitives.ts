@@ -1,12 +1,9 @@
 import { z } from 'zod';
-import { CONSTRAINT_KINDS, type ConstraintKind, isConstraintPattern } from '../rules/constraint.js';
+import { type ConstraintKind, isConstraintPattern } from '../rules/constraint.js';
 import type { FieldError } from '../rules/refusal.js';
 import { pointerTo } from '../rules/refusal.js';
-import { ROLES } from '../rules/role.js';
 import { isScope } from '../rules/scope.js';
-import { MEMBER_STATUSES, REVOKE_REASONS, TOKEN_STATUSES } from '../rules/token.js';
 import { isWorkflowLabel } from '../rules/workflow.js';
-import type { Constraints } from './resources.js';
 
 const MAX_SCOPES = 64;
 const MAX_PATTERNS = 64;
@@ -34,14 +31,6 @@ export function prose(maxLength: number) {
     );
 }
 
-export const timestamp = z.iso
-  .datetime({ offset: true, error: 'must be an RFC 3339 time, such as 2026-01-31T12:00:00Z' })
-  .refine((text) => {
-    const year = new Date(text).getUTCFullYear();
-    return year >= 1970 && year <= 9999;
-  }, 'must lie between the years 1970 and 9999')
-  .meta({ format: 'date-time' });
-
 export const workflowLabel = z
   .string()
   .refine(isWorkflowLabel, 'must be 1 to 64 of a-z 0-9 . _ -, a letter or digit at both ends')
@@ -56,11 +45,6 @@ export const scopes = z
   .array(scope)
   .max(MAX_SCOPES)
   .transform((list) => [...new Set(list)]);
-
-export const role = z.enum(ROLES);
-export const memberStatus = z.enum(MEMBER_STATUSES);
-export const tokenStatus = z.enum(TOKEN_STATUSES);
-export const revokeReason = z.enum(REVOKE_REASONS);
 
 /** A public id of one kind. Whether it stands for something is decided later: what does not exist is not found. */
 export function publicId(prefix: string) {
@@ -85,11 +69,6 @@ export const constraints = z
   })
   .meta({ id: 'Constraints', description: 'Where tokens may be used. An absent kind does not constrain.' });
 
-/** Constraints as an answer shows them: an empty list means that nothing passes. */
-export const shownConstraints: z.ZodType<Constraints> = z.object(
-  Object.fromEntries(CONSTRAINT_KINDS.map((kind) => [kind, z.array(z.string()).optional()])),
-);
-
 export const limit = z
   .string()
   .regex(/^([1-9]\d?|1\d\d|200)$/, 'must be a whole number from 1 to 200')
@@ -98,11 +77,6 @@ export const limit = z
   .meta({ override: { type: 'integer', minimum: 1, maximum: 200, default: 50 } });
 
 export const cursor = z.string().max(512).optional();
-
-/** Wraps a resource's schema in the form of a page. */
-export function page<T>(item: z.ZodType<T>) {
-  return z.object({ data: z.array(item), next_cursor: z.string().nullable() });
-}
 
 /** Says what is wrong with a message, member by member, in words for the one who sent it. The value itself is never
  *  repeated: it may be a secret in the wrong place. */

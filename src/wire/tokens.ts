@@ -1,68 +1,19 @@
 import { z } from 'zod';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { MAX_DRAIN_SECONDS, MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
-import { operation } from './operation.js';
 import {
-  constraints,
-  cursor,
-  limit,
-  line,
-  page,
-  prose,
-  publicId,
+  explanation,
+  mintedToken,
+  revocation,
   revokeReason,
-  scopes,
-  shownConstraints,
   timestamp,
+  token,
+  tokenPage,
   tokenStatus,
-  workflowLabel,
-} from './primitives.js';
-import type {
-  Explanation,
-  MintedToken,
-  MintRequest,
-  Person,
-  Revocation,
-  RevocationRequest,
-  RevokeRequest,
-  RotateRequest,
-  Token,
-  TransferRequest,
-} from './resources.js';
-
-const person: z.ZodType<Person> = z.object({ id: z.string(), email: z.string(), name: z.string().nullable() });
-
-const tokenShape = {
-  id: z.string(),
-  name: z.string().nullable(),
-  workspace_id: z.string(),
-  workflow: z.string(),
-  creator: person,
-  owner: person,
-  scopes: z.array(z.string()),
-  constraints: shownConstraints,
-  status: tokenStatus,
-  created_at: timestamp,
-  not_before: timestamp.nullable(),
-  expires_at: timestamp,
-  last_used_at: timestamp.nullable(),
-  last_used_ip: z.string().nullable(),
-  last_used_by: z.string().nullable(),
-  lineage_id: z.string(),
-  rotated_from: z.string().nullable(),
-  rotated_to: z.string().nullable(),
-  overlap_ends_at: timestamp.nullable(),
-  revoked_at: timestamp.nullable(),
-  revoked_by: z.string().nullable(),
-  revoked_reason: revokeReason.nullable(),
-};
-
-export const token: z.ZodType<Token> = z.object(tokenShape).meta({ id: 'Token' });
-export const mintedToken: z.ZodType<MintedToken> = z
-  .object({ ...tokenShape, token: z.string().meta({ description: 'The printed token, shown this once.' }) })
-  .meta({ id: 'MintedToken' });
-
-export const tokenPage = page(token);
+} from './answers.js';
+import { operation } from './operation.js';
+import { constraints, cursor, limit, line, prose, publicId, scopes, workflowLabel } from './primitives.js';
+import type { MintRequest, RevocationRequest, RevokeRequest, RotateRequest, TransferRequest } from './resources.js';
 
 const expiryDays = z.int().min(1).max(MAX_EXPIRY_DAYS);
 
@@ -109,29 +60,6 @@ export const revocationRequest = z
     error: `must hold exactly one of ${SELECTORS.join(', ')}`,
   })
   .meta({ id: 'RevocationRequest' }) satisfies z.ZodType<RevocationRequest>;
-
-export const revocation: z.ZodType<Revocation> = z
-  .object({ revoked: z.int(), token_ids: z.array(z.string()) })
-  .meta({ id: 'Revocation' });
-
-export const explanation: z.ZodType<Explanation> = z
-  .object({
-    id: z.string(),
-    at: timestamp,
-    status: tokenStatus,
-    summary: z.string(),
-    facts: z.array(
-      z.object({
-        at: timestamp,
-        fact: z.string(),
-        detail: z.string(),
-        by: z.string().nullable(),
-        reason: z.string().nullable(),
-        event_id: z.string().nullable(),
-      }),
-    ),
-  })
-  .meta({ id: 'Explanation' });
 
 const tokenQuery = z.strictObject({
   limit,

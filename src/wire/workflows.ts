@@ -1,29 +1,12 @@
 import { z } from 'zod';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { DEFAULT_EXPIRY_DAYS, DEFAULT_MAX_RUN_SECONDS } from '../rules/workflow.js';
+import { workflow, workflowPage } from './answers.js';
 import { operation } from './operation.js';
-import { constraints, cursor, limit, page, prose, scopes, shownConstraints, timestamp } from './primitives.js';
-import type { Workflow, WorkflowRequest } from './resources.js';
+import { constraints, cursor, limit, prose, scopes } from './primitives.js';
+import type { WorkflowRequest } from './resources.js';
 
 const MAX_RUN_SECONDS = 2_592_000;
-
-export const workflow: z.ZodType<Workflow> = z
-  .object({
-    id: z.string(),
-    label: z.string(),
-    description: z.string(),
-    allowed_scopes: z.array(z.string()),
-    allowed_expiry_days: z.array(z.int()),
-    constraints: shownConstraints,
-    max_run_seconds: z.int(),
-    status: z.enum(['active', 'paused']),
-    paused_at: timestamp.nullable(),
-    created_at: timestamp,
-    updated_at: timestamp,
-  })
-  .meta({ id: 'Workflow' });
-
-export const workflowPage = page(workflow);
 
 export const workflowRequest = z
   .strictObject({
