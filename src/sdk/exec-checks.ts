@@ -1,0 +1,65 @@
+import { execCheck, execCheckPage, execDecision } from '../wire/answers.js';
+import type { ExecCheck, ExecCheckRequest, ExecDecision, FinishRequest, Page, WatchEvent } from '../wire/resources.js';
+import { UnreachableError } from './errors.js';
+import { type ClientOptions, send, sendFor } from './transport.js';
+
+/** What a list of exec checks is narrowed to. `after` is a check's id or an RFC 3339 time: only later ones are listed. */
+export interface ExecCheckQuery {
+  limit?: number | undefined;
+  cursor?: string | undefined;
+  workflow?: string | undefined;
+  token?: string | undefined;
+  decision?: 'allow' | 'deny' | undefined;
+  after?: string | undefined;
+}
+
+/** Whether a job may start, and for how long it may go on. */
+export interface ExecChecksClient {
+  check(request: ExecCheckRequest): Promise<ExecDecision>;
+  list(query?: ExecCheckQuery): Promise<Page<ExecCheck>>;
+  show(id: string): Promise<ExecCheck>;
+  /** Follows a check: `alive` at the start and every 10 s, then one of `revoked`, `paused`, `suspended`, which is the
+   *  last. Throws {@link UnreachableError} when the stream ends otherwise. */
+  watch(id: string, signal?: AbortSignal): AsyncGenerator<WatchEvent>;
+  finish(id: string, request: FinishRequest): Promise<ExecCheck>;
+}
+
+export function execChecksClient(options: ClientOptions): ExecChecksClient {
+  const path = (id: string, verb = '') => `/v1/exec/checks/${encodeURIComponent(id)}${verb}`;
+  return {
+    check: (request) => sendFor(options, { method: 'POST', path: '/v1/exec/checks', json: request }, execDecision),
+    list: (query) => sendFor(options, { method: 'GET', path: '/v1/exec/checks', query: { ...query } }, execCheckPage),
+    show: (id) => sendFor(options, { method: 'GET', path: path(id) }, execCheck),
+    watch: (id, signal) => watch(options, path(id, '/watch'), signal),
+    finish: (id, request) => sendFor(options, { method: 'POST', path: path(id, '/finish'), json: request }, execCheck),
+  };
+}
+
+async function* watch(options: ClientOptions, path: string, signal?: AbortSignal): AsyncGenerator<WatchEvent> {
+  const headers = { accept: 'text/event-stream' };
+  const response = await send(options, { method: 'GET', path, headers, signal });
+  if (response.body === null || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
+    throw new UnreachableError('the watch was answered with something that is not an event stream');
+  }
+  let rest = '';
+  try {
+    for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+      const blocks = (rest + text).split('\n\n');
+      rest = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const event = parseEvent(block);
+        if (event) yield event;
+        if (event && event.type !== 'alive') return;
+      }
+    }
+  } catch (error) {
+    throw new UnreachableError('the watch broke off', { cause: error });
+  }
+  throw new UnreachableError('the watch ended without a word');
+}
+
+function parseEvent(block: string): WatchEvent | undefined {
+  if (block.startsWith(':')) return { type: 'alive' };
+  const name = /^event: ?(.*)$/m.exec(block)?.[1];
+  return name === 'revoked' || name === 'paused' || name === 'suspended' ? { type: name } : undefined;
+}

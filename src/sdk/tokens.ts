@@ -1,0 +1,69 @@
+import { explanation, mintedToken, revocation, token, tokenPage } from '../wire/answers.js';
+import type {
+  Explanation,
+  MintedToken,
+  MintRequest,
+  Page,
+  Revocation,
+  RevocationRequest,
+  RevokeRequest,
+  RotateRequest,
+  Token,
+  TokenStatus,
+  TransferRequest,
+} from '../wire/resources.js';
+import { type ClientOptions, sendFor } from './transport.js';
+
+/** What a list of tokens is narrowed to. Times are RFC 3339; `creator` and `owner` are member ids. */
+export interface TokenQuery {
+  limit?: number | undefined;
+  cursor?: string | undefined;
+  workflow?: string | undefined;
+  creator?: string | undefined;
+  owner?: string | undefined;
+  status?: TokenStatus | undefined;
+  expires_before?: string | undefined;
+  unused_since?: string | undefined;
+}
+
+/** Tokens. `id` is a public id (`tok_…`) or `self`. */
+export interface TokensClient {
+  /** Mints a token; its printed form is in the answer and never shown again. With an idempotency key a retry of the same
+   *  request gives the same token, with a fresh secret while it was never used. */
+  mint(request: MintRequest, idempotencyKey?: string): Promise<MintedToken>;
+  list(query?: TokenQuery): Promise<Page<Token>>;
+  show(id: string): Promise<Token>;
+  /** The state at a time (default now) and every fact that led to it. */
+  explain(id: string, at?: string): Promise<Explanation>;
+  /** Makes a successor. After a lost answer just rotate again: while the successor is unused, only its secret changes. */
+  rotate(id: string, request?: RotateRequest): Promise<MintedToken>;
+  revoke(id: string, request: RevokeRequest): Promise<Token>;
+  transfer(id: string, request: TransferRequest): Promise<Token>;
+  /** Revokes many at once, in one transaction. */
+  revokeMany(request: RevocationRequest): Promise<Revocation>;
+}
+
+export function tokensClient(options: ClientOptions): TokensClient {
+  const path = (id: string, verb = '') => `/v1/tokens/${encodeURIComponent(id)}${verb}`;
+  return {
+    mint: (request, idempotencyKey) =>
+      sendFor(
+        options,
+        {
+          method: 'POST',
+          path: '/v1/tokens',
+          json: request,
+          headers: idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey },
+        },
+        mintedToken,
+      ),
+    list: (query) => sendFor(options, { method: 'GET', path: '/v1/tokens', query: { ...query } }, tokenPage),
+    show: (id) => sendFor(options, { method: 'GET', path: path(id) }, token),
+    explain: (id, at) => sendFor(options, { method: 'GET', path: path(id, '/explain'), query: { at } }, explanation),
+    rotate: (id, request = {}) =>
+      sendFor(options, { method: 'POST', path: path(id, '/rotate'), json: request }, mintedToken),
+    revoke: (id, request) => sendFor(options, { method: 'POST', path: path(id, '/revoke'), json: request }, token),
+    transfer: (id, request) => sendFor(options, { method: 'POST', path: path(id, '/transfer'), json: request }, token),
+    revokeMany: (request) => sendFor(options, { method: 'POST', path: '/v1/revocations', json: request }, revocation),
+  };
+}
