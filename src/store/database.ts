@@ -1,0 +1,42 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import { type ConnectionOptions, connect, type Sql } from './connect.js';
+import * as schema from './schema.js';
+
+export type Db = PostgresJsDatabase<typeof schema>;
+export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
+
+/** The pool of the transactions. Introspection has a connection of its own (`store/lookup`), so that neither waits for the
+ *  other. */
+export interface Database {
+  readonly db: Db;
+  readonly sql: Sql;
+  close(): Promise<void>;
+}
+
+const POOL_SIZE = 8;
+const TRIES = 5;
+// PostgreSQL's serialization_failure and deadlock_detected: the transaction did nothing and may be tried again.
+const RETRYABLE = new Set(['40001', '40P01']);
+
+/** Opens the pool. Nothing is connected until the first query. */
+export function openDatabase(options: ConnectionOptions): Database {
+  const sql = connect(options, { max: POOL_SIZE });
+  return { db: drizzle({ client: sql, schema }), sql, close: () => sql.end({ timeout: 5 }) };
+}
+
+/** Runs one transaction, again when it lost against another. `act` must have no effect outside the database. */
+export async function inTransaction<T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await db.transaction(act);
+    } catch (error) {
+      if (attempt === TRIES || !RETRYABLE.has(sqlState(error) ?? '')) throw error;
+    }
+  }
+}
+
+/** The SQLSTATE of a database error, however deep drizzle wrapped it. */
+export function sqlState(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return 'code' in error && typeof error.code === 'string' ? error.code : sqlState(error.cause);
+}

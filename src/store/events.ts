@@ -1,0 +1,192 @@
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { eventHash, GENESIS_HASH } from '../rules/audit.js';
+import { type EventId, newId, printId, type WorkspaceId } from '../rules/format.js';
+import type { Db, Tx } from './database.js';
+import { auditEvents, auditHeads } from './schema.js';
+
+/** What is put on record. The names are stable: programs filter by them. */
+export type AuditAction =
+  | 'workspace.created'
+  | 'member.invited'
+  | 'member.accepted'
+  | 'member.role_changed'
+  | 'member.renamed'
+  | 'member.suspended'
+  | 'member.reactivated'
+  | 'member.removed'
+  | 'member.recovered'
+  | 'workflow.created'
+  | 'workflow.updated'
+  | 'workflow.paused'
+  | 'workflow.resumed'
+  | 'token.minted'
+  | 'token.rotated'
+  | 'token.secret_replaced'
+  | 'token.revoked'
+  | 'token.transferred'
+  | 'token.reused'
+  | 'token.drain_started';
+
+/** Who did it, from where: the same for all events of a request. `id` is a public id, or a name for `host`, `system`. */
+export interface Origin {
+  readonly actorType: 'member' | 'token' | 'host' | 'system';
+  readonly actorId: string;
+  /** The token that the member used. */
+  readonly via?: string | undefined;
+  readonly ip?: string | undefined;
+  readonly userAgent?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** What the service does on its own. */
+export const SYSTEM: Origin = { actorType: 'system', actorId: 'countersign' };
+
+export interface NewEvent {
+  readonly action: AuditAction;
+  /** The public id of the thing changed. */
+  readonly target: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+export interface AuditEventRow {
+  readonly id: EventId;
+  readonly seq: number;
+  readonly at: Date;
+  readonly actorType: Origin['actorType'];
+  readonly actorId: string;
+  readonly action: string;
+  readonly target: string;
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  readonly requestId: string | null;
+  readonly data: Record<string, unknown>;
+  readonly prevHash: string;
+  readonly hash: string;
+}
+
+/** Starts the chain of a new workspace. */
+export async function startChain(tx: Tx, workspaceId: WorkspaceId): Promise<void> {
+  await tx.insert(auditHeads).values({ workspaceId, seq: 0, hash: GENESIS_HASH });
+}
+
+/** Appends events to the workspace's chain, in the transaction of the change they tell of. Call it last: it locks the
+ *  head of the chain until the commit. */
+export async function recordEvents(
+  tx: Tx,
+  workspaceId: WorkspaceId,
+  origin: Origin,
+  events: readonly NewEvent[],
+  now: Date,
+): Promise<void> {
+  if (events.length === 0) return;
+  const [head] = await tx
+    .select({ seq: auditHeads.seq, hash: auditHeads.hash })
+    .from(auditHeads)
+    .where(eq(auditHeads.workspaceId, workspaceId))
+    .for('update');
+  if (head === undefined) throw new Error('the workspace has no audit chain');
+  let link = head;
+  const rows = events.map((event) => {
+    const row = {
+      id: newId('evt', now),
+      seq: link.seq + 1,
+      at: now,
+      actorType: origin.actorType,
+      actorId: origin.actorId,
+      action: event.action,
+      target: event.target,
+      ip: origin.ip ?? null,
+      userAgent: origin.userAgent ?? null,
+      requestId: origin.requestId ?? null,
+      data: { ...event.data, ...(origin.via === undefined ? {} : { via: origin.via }) },
+      prevHash: link.hash,
+    };
+    link = { seq: row.seq, hash: eventHash(shownEvent(row)) };
+    return { ...row, workspaceId, hash: link.hash };
+  });
+  for (let at = 0; at < rows.length; at += 1000) await tx.insert(auditEvents).values(rows.slice(at, at + 1000));
+  await tx.update(auditHeads).set(link).where(eq(auditHeads.workspaceId, workspaceId));
+}
+
+/** An event as the outside sees it, which is what is hashed. */
+export function shownEvent(row: Omit<AuditEventRow, 'hash'>) {
+  return {
+    id: printId('evt', row.id),
+    seq: row.seq,
+    at: row.at.toISOString(),
+    actor: { type: row.actorType, id: row.actorId },
+    action: row.action,
+    target: row.target,
+    ip: row.ip,
+    user_agent: row.userAgent,
+    request_id: row.requestId,
+    data: row.data,
+    prev_hash: row.prevHash,
+  };
+}
+
+const COLUMNS = {
+  id: auditEvents.id,
+  seq: auditEvents.seq,
+  at: auditEvents.at,
+  actorType: auditEvents.actorType,
+  actorId: auditEvents.actorId,
+  action: auditEvents.action,
+  target: auditEvents.target,
+  ip: auditEvents.ip,
+  userAgent: auditEvents.userAgent,
+  requestId: auditEvents.requestId,
+  data: auditEvents.data,
+  prevHash: auditEvents.prevHash,
+  hash: auditEvents.hash,
+};
+
+/** Events behind a `seq`, in the order of the chain. */
+export function listEvents(
+  db: Db,
+  workspaceId: WorkspaceId,
+  query: { after: number; limit: number; action?: string | undefined; target?: string | undefined },
+): Promise<AuditEventRow[]> {
+  return db
+    .select(COLUMNS)
+    .from(auditEvents)
+    .where(
+      and(
+        eq(auditEvents.workspaceId, workspaceId),
+        gt(auditEvents.seq, query.after),
+        query.action === undefined ? undefined : eq(auditEvents.action, query.action),
+        query.target === undefined ? undefined : eq(auditEvents.target, query.target),
+      ),
+    )
+    .orderBy(asc(auditEvents.seq))
+    .limit(query.limit);
+}
+
+/** All events of some targets up to a time, in the order of the chain. */
+export function eventsOf(
+  db: Db,
+  workspaceId: WorkspaceId,
+  targets: readonly string[],
+  until: Date,
+): Promise<AuditEventRow[]> {
+  return db
+    .select(COLUMNS)
+    .from(auditEvents)
+    .where(
+      and(
+        eq(auditEvents.workspaceId, workspaceId),
+        sql`${auditEvents.target} = any(${sql.param([...targets])}::text[])`,
+        sql`${auditEvents.at} <= ${until.toISOString()}::timestamptz`,
+      ),
+    )
+    .orderBy(asc(auditEvents.seq));
+}
+
+/** The last link of the chain. */
+export async function chainHead(db: Db, workspaceId: WorkspaceId): Promise<{ seq: number; hash: string }> {
+  const [head] = await db
+    .select({ seq: auditHeads.seq, hash: auditHeads.hash })
+    .from(auditHeads)
+    .where(eq(auditHeads.workspaceId, workspaceId));
+  return head ?? { seq: 0, hash: GENESIS_HASH };
+}

@@ -1,0 +1,86 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import argon2 from 'argon2';
+import type { TokenId, TokenSecret } from '../rules/format.js';
+
+/** A key of the digests. It is never in the database; `kid` is, beside each digest it made. */
+export interface Pepper {
+  readonly kid: string;
+  readonly key: Buffer;
+}
+
+export interface StoredDigest {
+  readonly digest: Buffer;
+  readonly pepperKid: string;
+}
+
+/** What a comparison with the stored digest says. `unknown_pepper` leaves the question to the argon2id verifier. */
+export type DigestMatch = 'match' | 'mismatch' | 'unknown_pepper';
+
+/** Both verifiers of a token's secret: the keyed digest of the hot path and the argon2id string that outlives a lost
+ *  pepper. */
+export interface Secrets {
+  readonly currentKid: string;
+  digest(id: TokenId, tokenSecret: TokenSecret): StoredDigest;
+  compare(id: TokenId, tokenSecret: TokenSecret, stored: StoredDigest): DigestMatch;
+  /** Hashes with argon2id (about 25 ms of a core). Throws {@link HashQueueFullError} when too many wait. */
+  hash(tokenSecret: TokenSecret): Promise<string>;
+  /** Verifies against an argon2id string. Throws {@link HashQueueFullError} when too many wait. */
+  verify(verifier: string, tokenSecret: TokenSecret): Promise<boolean>;
+  /** How many argon2id computations run or wait. */
+  queueLength(): number;
+}
+
+/** More argon2id work waits than the service will hold. */
+export class HashQueueFullError extends Error {
+  override readonly name = 'HashQueueFullError';
+}
+
+// OWASP's parameters: 19 MiB, two passes, one lane.
+const ARGON2ID = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+const HASHES_AT_ONCE = 2;
+const MAX_WAITING_HASHES = 64;
+
+/** Makes the verifiers. The first pepper makes new digests; the others are still read. At least one is needed. */
+export function createSecrets(peppers: readonly [Pepper, ...Pepper[]]): Secrets {
+  const [current] = peppers;
+  const byKid = new Map(peppers.map((pepper) => [pepper.kid, pepper]));
+  const pool = createHashPool();
+  return {
+    currentKid: current.kid,
+    digest: (id, tokenSecret) => ({ digest: keyedDigest(current, id, tokenSecret), pepperKid: current.kid }),
+    compare: (id, tokenSecret, stored) => {
+      const pepper = byKid.get(stored.pepperKid);
+      if (pepper === undefined) return 'unknown_pepper';
+      const digest = keyedDigest(pepper, id, tokenSecret);
+      return digest.length === stored.digest.length && timingSafeEqual(digest, stored.digest) ? 'match' : 'mismatch';
+    },
+    hash: (tokenSecret) => pool.run(() => argon2.hash(tokenSecret, ARGON2ID)),
+    verify: (verifier, tokenSecret) => pool.run(() => argon2.verify(verifier, tokenSecret)),
+    queueLength: pool.length,
+  };
+}
+
+function keyedDigest(pepper: Pepper, id: TokenId, tokenSecret: TokenSecret): Buffer {
+  return createHmac('sha256', pepper.key).update(`${id}.${tokenSecret}`).digest();
+}
+
+function createHashPool() {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+
+  async function run<T>(work: () => Promise<T>): Promise<T> {
+    if (waiting.length >= MAX_WAITING_HASHES) throw new HashQueueFullError('too many secrets wait to be hashed');
+    if (running >= HASHES_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running += 1;
+    try {
+      return await work();
+    } finally {
+      // The slot is handed to the next one, so that nobody who comes now overtakes it.
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  }
+
+  return { run, length: () => running + waiting.length };
+}
