@@ -34,16 +34,21 @@ function isScopePart(part: string, isLast: boolean): boolean {
 }
 
 /** Whether holding `held` includes `wanted`. `repo:*` covers `repo:read`, `repo:pull:write` and `repo:pull:*`, not
- *  `repo`; `workspace:admin` covers every service scope and every wildcard over service scopes alone. */
+ *  `repo`; `workspace:admin` covers every service scope, but no wildcard: below one there are agent scopes too. */
 export function coversScope(held: string, wanted: string): boolean {
   if (held === wanted) return true;
-  if (held === 'workspace:admin') return serviceScopesIn(wanted).length > 0;
+  if (held === 'workspace:admin' && isServiceScope(wanted)) return true;
   return held.endsWith(':*') && wanted.startsWith(held.slice(0, -1));
 }
 
 /** Whether one of the held scopes covers the wanted one. */
 export function holdsScope(held: readonly string[], wanted: string): boolean {
   return held.some((scope) => coversScope(scope, wanted));
+}
+
+/** Whether a scope is one of the service's own. A wildcard is none, though it may reach some. */
+export function isServiceScope(scope: string): boolean {
+  return SERVICE_SCOPES.some((own) => own === scope);
 }
 
 /** The service scopes that a scope stands for: itself, or those below its wildcard. Empty for an agent scope. */

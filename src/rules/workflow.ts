@@ -1,5 +1,5 @@
 import type { Constraints } from './constraint.js';
-import { coversScope, serviceScopesIn } from './scope.js';
+import { coversScope, isServiceScope } from './scope.js';
 
 const LABEL = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
 
@@ -31,8 +31,8 @@ export function isReservedLabel(label: string): boolean {
   return label === SERVICE_WORKFLOW || label.startsWith(`${SERVICE_WORKFLOW}.`);
 }
 
-/** Whether the policy lets a scope be granted. It speaks of agent scopes; who may hand on a service scope is decided by
- *  what the grantor holds. */
+/** Whether the policy lets a scope be granted. It speaks of agent scopes, and of wildcards, which always reach some; who
+ *  may hand on a service scope is decided by what the grantor holds. */
 export function policyAllowsScope(policy: Pick<WorkflowPolicy, 'allowedScopes'>, scope: string): boolean {
-  return serviceScopesIn(scope).length > 0 || policy.allowedScopes.some((allowed) => coversScope(allowed, scope));
+  return isServiceScope(scope) || policy.allowedScopes.some((allowed) => coversScope(allowed, scope));
 }

@@ -1,0 +1,54 @@
+import { type ConstraintKind, type Constraints, narrowConstraints, widerKinds } from './constraint.js';
+import { type Role, roleScopes } from './role.js';
+import { coversScope, holdsScope, isServiceScope, serviceScopesIn } from './scope.js';
+import { policyAllowsScope, type WorkflowPolicy } from './workflow.js';
+
+/** What a caller holds, as far as it may hand it on. */
+export interface Grantor {
+  readonly role: Role;
+  readonly scopes: readonly string[];
+  readonly constraints: Constraints;
+}
+
+/** Why a scope cannot be granted: the workflow's policy has no place for it, or it is more than the grantor holds. */
+export type GrantFault = 'policy' | 'grantor';
+
+/** Why a grantor may not put a scope on a token of a workflow; `undefined` when it may. A service scope, alone or below
+ *  a wildcard, must be the grantor's own by role and by token. Agent scopes are the policy's to allow; a token that runs
+ *  jobs itself (it holds an agent scope) hands on only what it holds, so that a job cannot widen itself. */
+export function scopeFault(
+  grantor: Grantor,
+  policy: Pick<WorkflowPolicy, 'allowedScopes'>,
+  scope: string,
+): GrantFault | undefined {
+  if (!mayHandOn(grantor, scope)) return 'grantor';
+  return policyAllowsScope(policy, scope) ? undefined : 'policy';
+}
+
+/** Whether a grantor has what a scope stands for, whatever the workflow's policy says. */
+export function mayHandOn(grantor: Grantor, scope: string): boolean {
+  if (!serviceScopesIn(scope).every((own) => holdsServiceScope(grantor, own))) return false;
+  const runsJobs = grantor.scopes.some((held) => serviceScopesIn(held).length === 0);
+  return isServiceScope(scope) || !runsJobs || holdsScope(grantor.scopes, scope);
+}
+
+/** Whether a grantor's own rights cover all that a role gives. */
+export function mayHandOnRole(grantor: Grantor, role: Role): boolean {
+  return roleScopes(role).every((scope) => holdsServiceScope(grantor, scope));
+}
+
+function holdsServiceScope(grantor: Grantor, scope: string): boolean {
+  return (
+    roleScopes(grantor.role).some((own) => own === scope) && grantor.scopes.some((held) => coversScope(held, scope))
+  );
+}
+
+/** What a token is bound to when these constraints are asked for: the workflow's, narrowed. `widened` names the kinds
+ *  that would reach further than the workflow's. */
+export function grantedConstraints(
+  asked: Constraints,
+  workflow: Constraints,
+): { readonly constraints: Constraints; readonly widened: readonly ConstraintKind[] } {
+  const widened = widerKinds(asked, workflow).filter((kind) => asked[kind] !== undefined);
+  return { constraints: narrowConstraints(asked, workflow), widened };
+}

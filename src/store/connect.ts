@@ -1,0 +1,64 @@
+import postgres from 'postgres';
+
+export type Sql = postgres.Sql;
+
+/** How to reach the database: a URL, or the Unix socket of the embedded PostgreSQL. `usesPrepared` is false behind a
+ *  transaction-mode pooler that knows no prepared statements. */
+export type ConnectionOptions = { readonly usesPrepared: boolean } & (
+  | { readonly url: string }
+  | { readonly socketPath: string; readonly database?: string }
+);
+
+const CONNECT_TIMEOUT_SECONDS = 5;
+
+/** Opens a pool of at most `max` connections. Nothing is connected until the first query. */
+export function connect(
+  options: ConnectionOptions,
+  pool: { readonly max: number; readonly statementTimeoutMs?: number },
+): Sql {
+  const common = {
+    max: pool.max,
+    prepare: options.usesPrepared,
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    // Reconnects at once, then slower: a database that comes back is used again within a second.
+    backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 1),
+    onnotice: () => undefined,
+    connection: {
+      application_name: 'countersign',
+      ...(pool.statementTimeoutMs === undefined ? {} : { statement_timeout: pool.statementTimeoutMs }),
+    },
+  };
+  if ('url' in options) return postgres(options.url, common);
+  return postgres({
+    ...common,
+    path: options.socketPath,
+    username: 'postgres',
+    database: options.database ?? 'postgres',
+  });
+}
+
+// What postgres.js and PostgreSQL say when the server is away, starting, stopping, or has no place left.
+const UNAVAILABLE_CODES = new Set([
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+// Classes 08 connection exception, 53 insufficient resources, 57 operator intervention, 58 system error; and
+// read_only_sql_transaction, which a primary that was demoted answers.
+const UNAVAILABLE_STATES = /^(08...|53...|57P..|57014|58...|25006)$/;
+
+/** Whether an error says that the database could not do its work now and may later. Looks through what drizzle wraps. */
+export function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return UNAVAILABLE_CODES.has(code) || UNAVAILABLE_STATES.test(code) || isUnavailable(error.cause);
+}
