@@ -96,6 +96,7 @@ CREATE TABLE "tokens" (
 	"digest" "bytea" NOT NULL,
 	"pepper_kid" text NOT NULL,
 	"verifier" text,
+	"secret_set_at" timestamp with time zone NOT NULL,
 	CONSTRAINT "tokens_workspace_id_id_pk" PRIMARY KEY("workspace_id","id")
 );
 --> statement-breakpoint

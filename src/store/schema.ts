@@ -114,6 +114,7 @@ export const tokens = pgTable(
     digest: bytea('digest').notNull(),
     pepperKid: text('pepper_kid').notNull(),
     verifier: text('verifier'),
+    secretSetAt: instant('secret_set_at').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.workspaceId, table.id] }),

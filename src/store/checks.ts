@@ -1,0 +1,177 @@
+import { and, desc, eq, gt, isNull, lt } from 'drizzle-orm';
+import type { Denial } from '../rules/exec-check.js';
+import { type CheckId, idFloor, type TokenId, type WorkspaceId } from '../rules/format.js';
+import { createBatch } from './batch.js';
+import { type ConnectionOptions, connect, type Sql } from './connect.js';
+import { type Db, sqlState } from './database.js';
+import { execChecks } from './schema.js';
+
+export interface NewCheck {
+  readonly id: CheckId;
+  readonly workspaceId: WorkspaceId;
+  readonly decision: 'allow' | 'deny';
+  readonly reasons: readonly Denial[];
+  readonly asOf: Date;
+  readonly validUntil: Date | undefined;
+  /** The token that was checked, when it is one of this workspace. */
+  readonly tokenId: TokenId | undefined;
+  readonly callerTokenId: TokenId;
+  readonly workflow: string;
+  readonly scopes: readonly string[];
+  readonly context: Readonly<Record<string, string>>;
+  readonly ip: string | undefined;
+}
+
+export type CheckRow = typeof execChecks.$inferSelect;
+
+/** Puts decisions on record. Those that arrive while a statement is in flight are committed together by the next. */
+export interface CheckLog {
+  /** Gives back when the decision is committed. */
+  record(check: NewCheck): Promise<void>;
+  length(): number;
+  close(): Promise<void>;
+}
+
+const MAX_PER_STATEMENT = 256;
+const MAX_WAITING = 4096;
+const RETENTION_MONTHS = 13;
+const PARTITION_LOCK = 4_837_201_184;
+// check_violation, which PostgreSQL answers when no partition takes a row.
+const NO_PARTITION = '23514';
+
+/** Opens the connection of the decisions, apart from the pool of the transactions. */
+export function createCheckLog(options: ConnectionOptions): CheckLog {
+  const sql = connect(options, { max: 1, statementTimeoutMs: 5_000 });
+
+  async function insert(checks: readonly NewCheck[]): Promise<undefined[]> {
+    const rows = checks.map((check) => ({
+      workspace_id: check.workspaceId,
+      id: check.id,
+      decision: check.decision,
+      reasons: check.reasons,
+      as_of: check.asOf.toISOString(),
+      valid_until: check.validUntil?.toISOString() ?? null,
+      token_id: check.tokenId ?? null,
+      caller_token_id: check.callerTokenId,
+      workflow: check.workflow,
+      scopes: check.scopes,
+      context: check.context,
+      ip: check.ip ?? null,
+    }));
+    await sql`
+      insert into exec_checks (workspace_id, id, decision, reasons, as_of, valid_until, token_id, caller_token_id,
+        workflow, scopes, context, ip)
+      select r.workspace_id, r.id, r.decision, r.reasons, r.as_of, r.valid_until, r.token_id, r.caller_token_id,
+        r.workflow, array(select jsonb_array_elements_text(r.scopes)), r.context, r.ip
+      from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r(workspace_id uuid, id uuid, decision text, reasons jsonb,
+        as_of timestamptz, valid_until timestamptz, token_id uuid, caller_token_id uuid, workflow text, scopes jsonb,
+        context jsonb, ip text)`;
+    return checks.map(() => undefined);
+  }
+
+  async function record(checks: readonly NewCheck[]): Promise<undefined[]> {
+    try {
+      return await insert(checks);
+    } catch (error) {
+      if (sqlState(error) !== NO_PARTITION) throw error;
+      // A month that no job has prepared: the service was down at its turn, or the clock was set.
+      for (const check of checks) await ensurePartition(sql, monthOf(check.asOf));
+      return await insert(checks);
+    }
+  }
+
+  const batch = createBatch(record, { maxPerStatement: MAX_PER_STATEMENT, maxWaiting: MAX_WAITING });
+  return { record: batch.add, length: batch.length, close: () => sql.end({ timeout: 5 }) };
+}
+
+/** What a list of decisions is narrowed to. `before` and `after` are exclusive bounds over ids. */
+export interface CheckQuery {
+  readonly limit: number;
+  readonly before?: CheckId | undefined;
+  readonly after?: CheckId | undefined;
+  readonly workflow?: string | undefined;
+  readonly tokenId?: TokenId | undefined;
+  readonly decision?: 'allow' | 'deny' | undefined;
+}
+
+/** Decisions, newest first. */
+export function listChecks(db: Db, workspaceId: WorkspaceId, query: CheckQuery): Promise<CheckRow[]> {
+  return db
+    .select()
+    .from(execChecks)
+    .where(
+      and(
+        eq(execChecks.workspaceId, workspaceId),
+        query.before && lt(execChecks.id, query.before),
+        query.after && gt(execChecks.id, query.after),
+        query.workflow === undefined ? undefined : eq(execChecks.workflow, query.workflow),
+        query.tokenId && eq(execChecks.tokenId, query.tokenId),
+        query.decision && eq(execChecks.decision, query.decision),
+      ),
+    )
+    .orderBy(desc(execChecks.id))
+    .limit(query.limit);
+}
+
+/** One decision. */
+export async function findCheck(db: Db, workspaceId: WorkspaceId, id: CheckId): Promise<CheckRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(execChecks)
+    .where(and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.id, id)));
+  return row;
+}
+
+/** Puts the end of a job on record, once. Gives the row as it is now, whoever ended it. */
+export async function finishCheck(
+  db: Db,
+  workspaceId: WorkspaceId,
+  id: CheckId,
+  end: { readonly exitCode: number | null; readonly signal: string | null },
+  now: Date,
+): Promise<CheckRow | undefined> {
+  await db
+    .update(execChecks)
+    .set({ finishedAt: now, ...end })
+    .where(and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.id, id), isNull(execChecks.finishedAt)));
+  return findCheck(db, workspaceId, id);
+}
+
+/** Makes the partitions of this month and the next two. Several at once are safe. */
+export async function ensurePartitions(sql: Sql, now: Date): Promise<void> {
+  for (const ahead of [0, 1, 2]) await ensurePartition(sql, monthOf(now, ahead));
+}
+
+/** Drops the partitions that ended more than 13 months ago. Gives their names. */
+export async function dropOldPartitions(sql: Sql, now: Date): Promise<string[]> {
+  const oldest = partitionName(monthOf(now, -RETENTION_MONTHS));
+  const partitions = await sql<{ name: string }[]>`
+    select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'exec_checks'::regclass and c.relname ~ '^exec_checks_[0-9]{6}$'`;
+  const old = partitions.map((row) => row.name).filter((name) => name < oldest);
+  for (const name of old) await sql`drop table if exists ${sql(name)}`;
+  return old;
+}
+
+// Attaching a table takes a weaker lock than creating it as a partition: checks go on meanwhile.
+async function ensurePartition(sql: Sql, month: Date): Promise<void> {
+  const name = partitionName(month);
+  const bounds = `from ('${idFloor(month)}') to ('${idFloor(monthOf(month, 1))}')`;
+  await sql.begin(async (tx) => {
+    const [found] = await tx`select to_regclass(${name}) is not null as exists`;
+    if (found?.['exists'] === true) return;
+    await tx`select pg_advisory_xact_lock(${PARTITION_LOCK})`;
+    // DDL takes no parameters: the bounds are printed from dates, the name from digits.
+    await tx.unsafe(`create table if not exists ${name} (like exec_checks including all)`);
+    const [attached] = await tx`select 1 from pg_inherits where inhrelid = to_regclass(${name})`;
+    if (!attached) await tx.unsafe(`alter table exec_checks attach partition ${name} for values ${bounds}`);
+  });
+}
+
+function partitionName(month: Date): string {
+  return `exec_checks_${month.toISOString().slice(0, 7).replace('-', '')}`;
+}
+
+function monthOf(at: Date, ahead = 0): Date {
+  return new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + ahead, 1));
+}

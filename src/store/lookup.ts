@@ -1,0 +1,149 @@
+import type { Constraints } from '../rules/constraint.js';
+import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
+import type { Role } from '../rules/role.js';
+import type { MemberStatus, TokenFacts, TokenKind } from '../rules/token.js';
+import { createBatch } from './batch.js';
+import { type ConnectionOptions, connect } from './connect.js';
+import type { StoredDigest } from './secret.js';
+
+/** A token as the database holds it: what decides about it, and what its secret is compared with. */
+export interface StoredToken {
+  readonly facts: TokenFacts;
+  readonly stored: StoredDigest;
+  readonly rotatedFrom: TokenId | undefined;
+  readonly reuseRecordedAt: Date | undefined;
+}
+
+/** The read behind every decision. */
+export interface Lookup {
+  /** Reads a token in a statement that begins after this call. Throws `BatchFullError` when too many wait, and
+   *  {@link LookupTimeoutError} when the database does not answer. */
+  find(id: TokenId): Promise<StoredToken | undefined>;
+  /** How many reads wait or are under way. */
+  length(): number;
+  close(): Promise<void>;
+}
+
+/** The database took too long to answer. What it would have said is not known. */
+export class LookupTimeoutError extends Error {
+  override readonly name = 'LookupTimeoutError';
+}
+
+const MAX_PER_STATEMENT = 256;
+const MAX_WAITING = 4096;
+const TIMEOUT_MS = 5_000;
+
+interface Row {
+  readonly id: TokenId;
+  readonly kind: TokenKind;
+  readonly workspace_id: WorkspaceId;
+  readonly workflow: string;
+  readonly creator_id: MemberId;
+  readonly scopes: readonly string[];
+  readonly constraints: Constraints;
+  readonly created_at: Date;
+  readonly not_before: Date | null;
+  readonly expires_at: Date;
+  readonly first_used_at: Date | null;
+  readonly is_revoked: boolean;
+  readonly rotated_from: TokenId | null;
+  readonly rotated_to: TokenId | null;
+  readonly overlap_ends_at: Date | null;
+  readonly drain_seconds: number | null;
+  readonly reuse_recorded_at: Date | null;
+  readonly digest: Buffer;
+  readonly pepper_kid: string;
+  readonly slug: string;
+  readonly is_workspace_suspended: boolean;
+  readonly is_workflow_paused: boolean;
+  readonly workflow_constraints: Constraints;
+  readonly max_run_seconds: number;
+  readonly creator_email: string;
+  readonly creator_role: Role;
+  readonly creator_status: MemberStatus;
+  readonly successor_first_used_at: Date | null;
+}
+
+/** Opens the connection of the lookups. It is apart from the pool of the transactions and has one statement in flight:
+ *  the lookups that arrive meanwhile share the next one. Nothing is remembered. */
+export function createLookup(options: ConnectionOptions): Lookup {
+  const sql = connect(options, { max: 1, statementTimeoutMs: TIMEOUT_MS });
+
+  async function read(ids: readonly TokenId[]): Promise<(StoredToken | undefined)[]> {
+    const wanted = [...new Set(ids)];
+    const query = sql<Row[]>`
+      select t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints, t.created_at, t.not_before,
+        t.expires_at, t.first_used_at, t.revoked_at is not null as is_revoked, t.rotated_from, t.rotated_to,
+        t.overlap_ends_at, t.drain_seconds, t.reuse_recorded_at, t.digest, t.pepper_kid,
+        s.slug, s.suspended_at is not null as is_workspace_suspended,
+        w.paused_at is not null as is_workflow_paused, w.constraints as workflow_constraints, w.max_run_seconds,
+        m.email as creator_email, m.role as creator_role, m.status as creator_status,
+        n.first_used_at as successor_first_used_at
+      from tokens t
+      join workspaces s on s.id = t.workspace_id
+      join workflows w on w.workspace_id = t.workspace_id and w.label = t.workflow
+      join members m on m.workspace_id = t.workspace_id and m.id = t.creator_id
+      left join tokens n on n.workspace_id = t.workspace_id and n.id = t.rotated_to
+      where t.id = any(${wanted}::uuid[])`;
+    const rows = await withTimeout(query);
+    const found = new Map(rows.map((row) => [row.id, storedToken(row)]));
+    return ids.map((id) => found.get(id));
+  }
+
+  const batch = createBatch(read, { maxPerStatement: MAX_PER_STATEMENT, maxWaiting: MAX_WAITING });
+  return { find: batch.add, length: batch.length, close: () => sql.end({ timeout: 5 }) };
+}
+
+// The server's own statement_timeout does not help when the server, or the network to it, hangs.
+async function withTimeout<T>(query: PromiseLike<T> & { cancel(): void }): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      query.cancel();
+      reject(new LookupTimeoutError(`no answer within ${TIMEOUT_MS} ms`));
+    }, TIMEOUT_MS + 500);
+  });
+  try {
+    return await Promise.race([query, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function storedToken(row: Row): StoredToken {
+  const succession = row.rotated_to &&
+    row.overlap_ends_at && {
+      successorId: row.rotated_to,
+      overlapEndsAt: row.overlap_ends_at,
+      drainSeconds: row.drain_seconds ?? 0,
+      firstUsedAt: row.successor_first_used_at ?? undefined,
+    };
+  return {
+    facts: {
+      id: row.id,
+      kind: row.kind,
+      workspaceId: row.workspace_id,
+      workspaceSlug: row.slug,
+      isWorkspaceSuspended: row.is_workspace_suspended,
+      workflowLabel: row.workflow,
+      isWorkflowPaused: row.is_workflow_paused,
+      workflowConstraints: row.workflow_constraints,
+      maxRunSeconds: row.max_run_seconds,
+      creatorId: row.creator_id,
+      creatorEmail: row.creator_email,
+      creatorRole: row.creator_role,
+      creatorStatus: row.creator_status,
+      scopes: row.scopes,
+      constraints: row.constraints,
+      createdAt: row.created_at,
+      notBefore: row.not_before ?? undefined,
+      expiresAt: row.expires_at,
+      firstUsedAt: row.first_used_at ?? undefined,
+      isRevoked: row.is_revoked,
+      succession: succession || undefined,
+    },
+    stored: { digest: row.digest, pepperKid: row.pepper_kid },
+    rotatedFrom: row.rotated_from ?? undefined,
+    reuseRecordedAt: row.reuse_recorded_at ?? undefined,
+  };
+}
