@@ -1,0 +1,180 @@
+import type { ConflictCode, Refusal } from '../rules/refusal.js';
+
+/** What a problem can be: each kind of refusal, and `internal`, which is nobody's refusal but our fault. */
+export type ProblemKind = Refusal['kind'] | 'internal';
+
+/** What a problem type means to the one who reads it. The texts are plain, with code between backticks. */
+export interface ProblemText {
+  readonly title: string;
+  readonly status: number;
+  readonly meaning: string;
+  readonly whatToDo: string;
+}
+
+/** Every problem type, by kind: the one source of `/problems/…`, of `openapi/problems.md` and of the OpenAPI document.
+ *  RFC 9457 section 4. */
+export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
+  malformed_body: {
+    title: 'Malformed body',
+    status: 400,
+    meaning: 'The body cannot be read as what its `Content-Type` says: broken JSON, not UTF-8, or nothing at all.',
+    whatToDo: 'Send one JSON document in UTF-8. Sending the same bytes again is answered the same way.',
+  },
+  unauthenticated: {
+    title: 'Unauthenticated',
+    status: 401,
+    meaning:
+      'There is no token in `Authorization`, or the token is not valid: unknown, expired, revoked, superseded, not valid yet, or held back because its workflow is paused or its creator suspended. Which of them it is, is not said.',
+    whatToDo:
+      'Send `Authorization: Bearer cst_…` with a token that is valid. Whoever may read the token can ask `GET /v1/tokens/{id}/explain` why it is not.',
+  },
+  insufficient_scope: {
+    title: 'Insufficient scope',
+    status: 403,
+    meaning:
+      'The token is valid, but it does not have the scope, or the role of the member who made it does not include it. `WWW-Authenticate` names the scope (RFC 6750 section 3.1).',
+    whatToDo: 'Use a token that has the scope. `GET /v1/me` lists what the calling token may do under `permissions`.',
+  },
+  not_allowed: {
+    title: 'Not allowed',
+    status: 403,
+    meaning: 'The scope is there, but this act on this thing is not the caller’s to do. `detail` says why.',
+    whatToDo: 'Ask a member whose role allows it: an owner, or an admin.',
+  },
+  not_found: {
+    title: 'Not found',
+    status: 404,
+    meaning:
+      'Nothing is there for this caller: no such path, no such id, or a thing of another workspace or another member. These cannot be told apart.',
+    whatToDo: 'Check the path and the id. A malformed id is not found either.',
+  },
+  method_not_allowed: {
+    title: 'Method not allowed',
+    status: 405,
+    meaning: 'The path exists, the method does not. `Allow` lists those that do.',
+    whatToDo: 'Use a method that `Allow` lists.',
+  },
+  not_acceptable: {
+    title: 'Not acceptable',
+    status: 406,
+    meaning: 'The answer exists in no representation that `Accept` asks for.',
+    whatToDo: 'Send an `Accept` that allows the media type this document names, or none.',
+  },
+  conflict: {
+    title: 'Conflict',
+    status: 409,
+    meaning: 'The request is sound, but the state of things does not allow it now. `code` says what stands against it.',
+    whatToDo: 'Read `code`, look at the thing again, and decide anew. A plain retry is answered the same way.',
+  },
+  body_too_large: {
+    title: 'Body too large',
+    status: 413,
+    meaning: 'The body is longer than 64 KiB (65 536 bytes).',
+    whatToDo: 'Send less: no message of this interface needs as much.',
+  },
+  unsupported_media_type: {
+    title: 'Unsupported media type',
+    status: 415,
+    meaning: 'The `Content-Type` is missing, or it is not one that this endpoint reads.',
+    whatToDo: 'Send `Content-Type: application/json`.',
+  },
+  invalid: {
+    title: 'Validation failed',
+    status: 422,
+    meaning:
+      'The body or the query can be read, but something in it is not allowed: a wrong type, a value out of range, a member that is not known. `errors` has one entry for each fault, with a JSON pointer to it (`#/scopes/0`).',
+    whatToDo: 'Correct what `errors` names. Values are never repeated there, since a misplaced one may be a secret.',
+  },
+  rate_limited: {
+    title: 'Rate limited',
+    status: 429,
+    meaning: 'Too many requests of this kind came from the same address.',
+    whatToDo: 'Wait for the seconds that `Retry-After` says.',
+  },
+  internal: {
+    title: 'Internal error',
+    status: 500,
+    meaning: 'The service failed in a way that it did not foresee. Whether a change was made is not known.',
+    whatToDo:
+      'Look before you repeat a change, or repeat it with the same `Idempotency-Key`. Report it with the `X-Request-Id`: the cause is in the service’s log under it.',
+  },
+  busy: {
+    title: 'Busy',
+    status: 503,
+    meaning: 'A bounded queue is full, such as that of the slow hash. Nothing was changed.',
+    whatToDo: 'Wait for the seconds that `Retry-After` says, then send the request again.',
+  },
+  database_unavailable: {
+    title: 'Database unavailable',
+    status: 503,
+    meaning:
+      'The database could not be asked in time, so nothing can be said: a token is never called active from memory. A change may or may not have been made.',
+    whatToDo:
+      'Treat it as “not known”, never as a yes. Wait for the seconds that `Retry-After` says; repeat a mint with the same `Idempotency-Key`.',
+  },
+};
+
+/** What stands against a request that is answered with 409, by its `code`. */
+export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning' | 'whatToDo'>>> = {
+  idempotency_key_reused: {
+    meaning:
+      'The `Idempotency-Key` was used with another request, or the token that it made has been used since, so that its secret cannot be replaced.',
+    whatToDo: 'For a new token, take a new key. For the old one: whoever has it can rotate it.',
+  },
+  already_rotated: {
+    meaning: 'The token has a successor that is in use. There is one successor at most.',
+    whatToDo: 'Rotate the successor: `rotated_to` names it.',
+  },
+  token_not_active: {
+    meaning: 'The token has ended or is held back, so there is nothing to rotate or to hand over.',
+    whatToDo: 'Mint a new token. `GET /v1/tokens/{id}/explain` says what ended this one.',
+  },
+  workflow_not_active: {
+    meaning: 'The workflow is paused, so that it gets no new tokens.',
+    whatToDo: 'Resume the workflow first, if the reason for the pause is gone.',
+  },
+  member_exists: {
+    meaning: 'The e-mail address belongs to a member of this workspace already.',
+    whatToDo: 'Find the member with `GET /v1/members`; reactivate it if it is suspended.',
+  },
+  member_state: {
+    meaning: 'The member’s status does not allow it: one who is removed or only invited cannot be changed this way.',
+    whatToDo: 'Look at the member’s `status`. Who was removed is invited again.',
+  },
+  last_owner: {
+    meaning: 'The member is the last active owner. A workspace without an owner could not be managed any more.',
+    whatToDo: 'Make somebody else an owner first.',
+  },
+  check_state: {
+    meaning: 'The exec check was denied or is finished, so there is nothing to watch or to finish.',
+    whatToDo: 'Read the check: `finished_at`, `exit_code` and `signal` say how it ended.',
+  },
+  policy: {
+    meaning: 'What is to be made does not fit into today’s policy of the workflow, or leaves nothing of it.',
+    whatToDo: 'Read the workflow; ask for less, or have its policy widened.',
+  },
+};
+
+/** The last part of a problem's type URI: the kind with dashes. */
+export function problemSlug(kind: ProblemKind): string {
+  return kind.replaceAll('_', '-');
+}
+
+/** The type URI of a problem. It resolves to a page that says what it means. RFC 9457 section 3.1.1. */
+export function problemType(issuer: string, kind: ProblemKind): string {
+  return `${issuer}/problems/${problemSlug(kind)}`;
+}
+
+/** The kind whose type URI ends in `slug`; `undefined` when there is none. */
+export function problemKindOf(slug: string): ProblemKind | undefined {
+  return problemKinds().find((kind) => problemSlug(kind) === slug);
+}
+
+/** Every kind, in the order of their statuses. */
+export function problemKinds(): ProblemKind[] {
+  return Object.keys(PROBLEMS).filter(isProblemKind);
+}
+
+function isProblemKind(text: string): text is ProblemKind {
+  return Object.hasOwn(PROBLEMS, text);
+}
