@@ -35,43 +35,47 @@ export const tokenStatus = z.enum(TOKEN_STATUSES);
 export const revokeReason = z.enum(REVOKE_REASONS);
 
 /** Wraps a resource's schema in the form of a page. */
-export function page<T>(item: z.ZodType<T>) {
-  return z.object({ data: z.array(item), next_cursor: z.string().nullable() });
+export function page<T>(id: string, item: z.ZodType<T>) {
+  const nextCursor = z.string().nullable().describe('Pass it as `cursor` for the next page; `null` on the last.');
+  return z.object({ data: z.array(item), next_cursor: nextCursor }).meta({ id });
 }
 
 const list = z.array(z.string()).optional();
 
 /** Constraints as an answer shows them: an empty list means that nothing passes. */
-const shownConstraints: z.ZodType<Constraints> = z.object({
-  repositories: list,
-  refs: list,
-  environments: list,
-  runners: list,
-  networks: list,
-});
+const shownConstraints: z.ZodType<Constraints> = z
+  .object({ repositories: list, refs: list, environments: list, runners: list, networks: list })
+  .meta({
+    id: 'ShownConstraints',
+    description: 'Where tokens may be used. An absent kind does not constrain; an empty list lets nothing through.',
+  });
 
-const person: z.ZodType<Person> = z.object({ id: z.string(), email: z.string(), name: z.string().nullable() });
+const person: z.ZodType<Person> = z
+  .object({ id: z.string(), email: z.string(), name: z.string().nullable() })
+  .meta({ id: 'Person' });
 
 const tokenShape = {
-  id: z.string(),
+  id: z.string().describe('`tok_…`. Public: it proves nothing.'),
   name: z.string().nullable(),
   workspace_id: z.string(),
-  workflow: z.string(),
-  creator: person,
-  owner: person,
+  workflow: z.string().describe('The label of the workflow that the token belongs to.'),
+  creator: person.describe('Who made it. Never changes.'),
+  owner: person.describe('Who is accountable for it now.'),
   scopes: z.array(z.string()),
   constraints: shownConstraints,
-  status: tokenStatus,
+  status: tokenStatus.describe(
+    '`rotating` is active with a successor out; `suspended` means that its creator is, or that its workflow is paused.',
+  ),
   created_at: timestamp,
   not_before: timestamp.nullable(),
-  expires_at: timestamp,
+  expires_at: timestamp.describe('At this instant it is expired.'),
   last_used_at: timestamp.nullable(),
   last_used_ip: z.string().nullable(),
-  last_used_by: z.string().nullable(),
-  lineage_id: z.string(),
-  rotated_from: z.string().nullable(),
-  rotated_to: z.string().nullable(),
-  overlap_ends_at: timestamp.nullable(),
+  last_used_by: z.string().nullable().describe('The token that asked, when another one did, such as a runner’s.'),
+  lineage_id: z.string().describe('The id of the first token of its line of rotations.'),
+  rotated_from: z.string().nullable().describe('The predecessor.'),
+  rotated_to: z.string().nullable().describe('The successor.'),
+  overlap_ends_at: timestamp.nullable().describe('When it stops being valid for having a successor.'),
   revoked_at: timestamp.nullable(),
   revoked_by: z.string().nullable(),
   revoked_reason: revokeReason.nullable(),
@@ -79,13 +83,16 @@ const tokenShape = {
 
 export const token: z.ZodType<Token> = z.object(tokenShape).meta({ id: 'Token' });
 export const mintedToken: z.ZodType<MintedToken> = z
-  .object({ ...tokenShape, token: z.string().meta({ description: 'The printed token, shown this once.' }) })
+  .object({ ...tokenShape, token: z.string().describe('The printed token, shown this once.') })
   .meta({ id: 'MintedToken' });
 
-export const tokenPage = page(token);
+export const tokenPage = page('TokenPage', token);
 
 export const revocation: z.ZodType<Revocation> = z
-  .object({ revoked: z.int(), token_ids: z.array(z.string()) })
+  .object({
+    revoked: z.int().describe('How many were revoked, or would be on a dry run.'),
+    token_ids: z.array(z.string()).describe('The first 200 of them.'),
+  })
   .meta({ id: 'Revocation' });
 
 export const explanation: z.ZodType<Explanation> = z
@@ -93,15 +100,15 @@ export const explanation: z.ZodType<Explanation> = z
     id: z.string(),
     at: timestamp,
     status: tokenStatus,
-    summary: z.string(),
+    summary: z.string().describe('The state in a sentence.'),
     facts: z.array(
       z.object({
         at: timestamp,
-        fact: z.string(),
+        fact: z.string().describe('What happened: an action of the audit trail, or what the clock does.'),
         detail: z.string(),
-        by: z.string().nullable(),
+        by: z.string().nullable().describe('Who did it; `null` for what the clock does.'),
         reason: z.string().nullable(),
-        event_id: z.string().nullable(),
+        event_id: z.string().nullable().describe('The audit event that proves it.'),
       }),
     ),
   })
@@ -115,7 +122,7 @@ export const workflow: z.ZodType<Workflow> = z
     allowed_scopes: z.array(z.string()),
     allowed_expiry_days: z.array(z.int()),
     constraints: shownConstraints,
-    max_run_seconds: z.int(),
+    max_run_seconds: z.int().describe('How long a job may run after its check.'),
     status: z.enum(['active', 'paused']),
     paused_at: timestamp.nullable(),
     created_at: timestamp,
@@ -123,7 +130,7 @@ export const workflow: z.ZodType<Workflow> = z
   })
   .meta({ id: 'Workflow' });
 
-export const workflowPage = page(workflow);
+export const workflowPage = page('WorkflowPage', workflow);
 
 const memberShape = {
   id: z.string(),
@@ -135,21 +142,24 @@ const memberShape = {
 };
 
 export const member: z.ZodType<Member> = z.object(memberShape).meta({ id: 'Member' });
-export const memberPage = page(member);
+export const memberPage = page('MemberPage', member);
 
 export const invitedMember: z.ZodType<InvitedMember> = z
-  .object({ ...memberShape, invitation: z.string() })
+  .object({
+    ...memberShape,
+    invitation: z.string().describe('Shown this once. Single use, 72 hours, good for `POST /v1/members/accept` alone.'),
+  })
   .meta({ id: 'InvitedMember' });
 
 export const acceptedMember: z.ZodType<AcceptedMember> = z
-  .object({ ...memberShape, token: z.string() })
+  .object({ ...memberShape, token: z.string().describe('A token of 7 days to sign in with, shown this once.') })
   .meta({ id: 'AcceptedMember' });
 
 export const me: z.ZodType<Me> = z
   .object({
     ...memberShape,
     workspace: z.object({ id: z.string(), slug: z.string() }),
-    permissions: z.array(z.string()),
+    permissions: z.array(z.string()).describe('The service scopes it can use: its role’s, cut by its token’s.'),
     token,
   })
   .meta({ id: 'Me' });
@@ -157,32 +167,36 @@ export const me: z.ZodType<Me> = z
 export const auditEvent: z.ZodType<AuditEvent> = z
   .object({
     id: z.string(),
-    seq: z.int(),
+    seq: z.int().describe('Starts at 1 in each workspace and has no gaps.'),
     at: timestamp,
     actor: z.object({ type: z.enum(['member', 'token', 'host', 'system']), id: z.string() }),
-    action: z.string(),
-    target: z.string(),
+    action: z.string().describe('What was done, such as `token.revoked`.'),
+    target: z.string().describe('The id of the thing changed.'),
     ip: z.string().nullable(),
     user_agent: z.string().nullable(),
     request_id: z.string().nullable(),
     data: z.record(z.string(), z.unknown()),
-    prev_hash: z.string(),
-    hash: z.string(),
+    prev_hash: z.string().describe('The `hash` of the event before; 64 zeros for the first.'),
+    hash: z.string().describe('Lower-case hex SHA-256 of the RFC 8785 form of this event without `hash`.'),
   })
   .meta({ id: 'AuditEvent' });
 
-export const auditPage = page(auditEvent);
+export const auditPage = page('AuditEventPage', auditEvent);
 
-export const checkpoint: z.ZodType<Checkpoint> = z.object({ checkpoint: z.string() }).meta({ id: 'Checkpoint' });
+export const checkpoint: z.ZodType<Checkpoint> = z
+  .object({ checkpoint: z.string().describe('A compact JWS over `{"workspace_id","seq","hash","at"}`.') })
+  .meta({ id: 'Checkpoint' });
 
-const agentExec = z.object({
-  type: z.literal('agent_exec'),
-  repositories: z.array(z.string()).optional(),
-  refs: z.array(z.string()).optional(),
-  environments: z.array(z.string()).optional(),
-  runners: z.array(z.string()).optional(),
-  networks: z.array(z.string()).optional(),
-});
+const agentExec = z
+  .object({
+    type: z.literal('agent_exec'),
+    repositories: list,
+    refs: list,
+    environments: list,
+    runners: list,
+    networks: list,
+  })
+  .meta({ id: 'AgentExec', description: 'Where the token may be used (RFC 9396 section 2).' });
 
 /** RFC 7662 section 2.2. */
 export const introspection: z.ZodType<Introspection> = z
@@ -190,26 +204,30 @@ export const introspection: z.ZodType<Introspection> = z
     z.object({ active: z.literal(false) }),
     z.object({
       active: z.literal(true),
-      iss: z.string(),
-      sub: z.string(),
-      username: z.string(),
-      client_id: z.string(),
-      scope: z.string(),
+      iss: z.string().describe('The service that issued it.'),
+      sub: z.string().describe('The creator: `mem_…`.'),
+      username: z.string().describe('The creator’s e-mail address.'),
+      client_id: z.string().describe('The label of the workflow.'),
+      scope: z.string().describe('Scopes, separated by single spaces.'),
       token_type: z.literal('Bearer'),
-      iat: z.int(),
-      nbf: z.int(),
-      exp: z.int(),
-      jti: z.string(),
+      iat: z.int().describe('Seconds since the epoch.'),
+      nbf: z.int().describe('Seconds since the epoch.'),
+      exp: z.int().describe('Seconds since the epoch.'),
+      jti: z.string().describe('The public id: `tok_…`.'),
       workspace_id: z.string(),
       workspace: z.string(),
       workflow: z.string(),
-      authorization_details: z.array(agentExec),
-      superseded_by: z.string().optional(),
+      authorization_details: z.array(agentExec).describe('One entry at most; none when nothing constrains.'),
+      superseded_by: z.string().optional().describe('The successor, while this one is still valid beside it.'),
     }),
   ])
   .meta({ id: 'Introspection' });
 
-const reasons = z.array(z.object({ code: z.string(), detail: z.string() }));
+const reasons = z
+  .array(z.object({ code: z.string(), detail: z.string() }))
+  .describe(
+    'What speaks against it; empty when allowed. `code` is stable: `inactive`, `workflow_mismatch`, `scope_missing`, or `…_not_allowed` for repository, ref, environment, runner and network.',
+  );
 export const decision = z.enum(['allow', 'deny']);
 
 export const execDecision: z.ZodType<ExecDecision> = z
@@ -217,19 +235,23 @@ export const execDecision: z.ZodType<ExecDecision> = z
     check_id: z.string(),
     decision,
     reasons,
-    as_of: timestamp,
+    as_of: timestamp.describe('The instant at which it was true.'),
     token: introspection,
-    valid_until: timestamp.nullable(),
+    valid_until: timestamp
+      .nullable()
+      .describe('When the right to run ends, whatever else happens; `null` on a denial.'),
   })
   .meta({ id: 'ExecDecision' });
 
-const shownContext: z.ZodType<ExecContext> = z.object({
-  repository: z.string().optional(),
-  ref: z.string().optional(),
-  environment: z.string().optional(),
-  job: z.string().optional(),
-  command: z.string().optional(),
-});
+const shownContext: z.ZodType<ExecContext> = z
+  .object({
+    repository: z.string().optional(),
+    ref: z.string().optional(),
+    environment: z.string().optional(),
+    job: z.string().optional(),
+    command: z.string().optional(),
+  })
+  .meta({ id: 'ShownExecContext' });
 
 export const execCheck: z.ZodType<ExecCheck> = z
   .object({
@@ -238,8 +260,8 @@ export const execCheck: z.ZodType<ExecCheck> = z
     reasons,
     as_of: timestamp,
     valid_until: timestamp.nullable(),
-    token_id: z.string().nullable(),
-    caller_token_id: z.string(),
+    token_id: z.string().nullable().describe('The token that was checked; `null` when it stands for nothing here.'),
+    caller_token_id: z.string().describe('The token that asked.'),
     workflow: z.string(),
     scopes: z.array(z.string()),
     context: shownContext,
@@ -250,4 +272,4 @@ export const execCheck: z.ZodType<ExecCheck> = z
   })
   .meta({ id: 'ExecCheck' });
 
-export const execCheckPage = page(execCheck);
+export const execCheckPage = page('ExecCheckPage', execCheck);

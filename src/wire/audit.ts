@@ -23,17 +23,19 @@ export const listAuditOperation = operation({
       .regex(/^(0|[1-9]\d{0,14})$/, 'must be the seq of an event')
       .transform(Number)
       .optional()
-      .meta({ override: { type: 'integer', minimum: 0 } }),
+      .meta({ override: { type: 'integer', minimum: 0 }, description: 'A `seq`: only events after it.' }),
     action: z
       .string()
       .max(64)
       .regex(/^[a-z_.]+$/, 'must be the name of an action')
-      .optional(),
+      .optional()
+      .describe('Only this action, such as `token.revoked`.'),
     target: z
       .string()
       .max(64)
       .regex(/^[a-z]+_[0-9A-Za-z]{22}$/, 'must be a public id')
-      .optional(),
+      .optional()
+      .describe('Only what was done to the thing with this id.'),
   }),
   answers: { 200: { description: 'A page of events', schema: auditPage } },
   refusals: [422],

@@ -4,32 +4,43 @@ import { operation } from './operation.js';
 import { cursor, limit, line, publicId, scopes, workflowLabel } from './primitives.js';
 import type { ExecCheckRequest, FinishRequest } from './resources.js';
 
-const execContext = z.strictObject({
-  repository: line(256).optional(),
-  ref: line(256).optional(),
-  environment: line(256).optional(),
-  job: line(256).optional(),
-  command: line(4096).optional(),
-});
+const execContext = z
+  .strictObject({
+    repository: line(256).optional().describe('`owner/name` or `host/owner/name`.'),
+    ref: line(256).optional().describe('The full ref, such as `refs/heads/main`.'),
+    environment: line(256).optional(),
+    job: line(256).optional().describe('For the record: what the CI calls the job.'),
+    command: line(4096).optional().describe('For the record: what is to be run. It decides nothing.'),
+  })
+  .meta({ id: 'ExecContext', description: 'Where the job wants to run. What a constraint asks for must be said.' });
 
 export const execCheckRequest = z
   .strictObject({
-    token: z.string().max(1024).optional(),
+    token: z.string().max(1024).optional().describe('The job’s token. Without it the calling token itself is checked.'),
     workflow: workflowLabel,
-    scopes: scopes.default([]),
+    scopes: scopes.default([]).describe('What the job will need; each must be held.'),
     context: execContext.default({}),
   })
-  .meta({ id: 'ExecCheckRequest' }) satisfies z.ZodType<ExecCheckRequest, ExecCheckRequest>;
+  .meta({
+    id: 'ExecCheckRequest',
+    examples: [
+      {
+        workflow: 'nightly-tests',
+        scopes: ['codex:exec'],
+        context: { repository: 'acme/shop', ref: 'refs/heads/main', job: 'tests', command: 'codex exec ./tests' },
+      },
+    ],
+  }) satisfies z.ZodType<ExecCheckRequest, ExecCheckRequest>;
 
 export const finishRequest = z
   .strictObject({
-    exit_code: z.int().min(0).max(255).nullable(),
+    exit_code: z.int().min(0).max(255).nullable().describe('`null` when a signal ended the job.'),
     signal: z
       .string()
       .regex(/^SIG[A-Z0-9+]{1,12}$/, 'must be the name of a signal, such as SIGTERM')
       .optional(),
   })
-  .meta({ id: 'FinishRequest' }) satisfies z.ZodType<FinishRequest>;
+  .meta({ id: 'FinishRequest', examples: [{ exit_code: 0 }] }) satisfies z.ZodType<FinishRequest>;
 
 const tag = 'exec checks';
 
@@ -61,7 +72,10 @@ export const listExecChecksOperation = operation({
     workflow: workflowLabel.optional(),
     token: publicId('tok').optional(),
     decision: decision.optional(),
-    after: z.union([publicId('chk'), timestamp], { error: 'must be the id of a check or an RFC 3339 time' }).optional(),
+    after: z
+      .union([publicId('chk'), timestamp], { error: 'must be the id of a check or an RFC 3339 time' })
+      .optional()
+      .describe('Only decisions made after this check or this instant.'),
   }),
   answers: { 200: { description: 'A page of decisions', schema: execCheckPage } },
   refusals: [422],
@@ -87,7 +101,13 @@ export const watchExecCheckOperation = operation({
   description:
     'Server-Sent Events: `revoked`, `paused` or `suspended`, then the stream ends; a comment every 10 s in between. The check’s own token may watch even after it expired or was superseded: that ends the right to start, not work under way.',
   auth: 'token',
-  answers: { 200: { description: 'The stream', contentType: 'text/event-stream' } },
+  answers: {
+    200: {
+      description: 'The stream',
+      contentType: 'text/event-stream',
+      example: ': keep-alive\n\nevent: revoked\ndata: {}\n\n',
+    },
+  },
   refusals: [409],
 });
 

@@ -3,16 +3,26 @@ import { acceptedMember, invitedMember, me, member, memberPage, role } from './a
 import { operation } from './operation.js';
 import { cursor, limit, line } from './primitives.js';
 import type { InviteRequest } from './resources.js';
+
 export const email = z.email({ error: 'must be an e-mail address' }).max(254);
 
 export const inviteRequest = z
   .strictObject({ email, name: line(100).optional(), role })
-  .meta({ id: 'InviteRequest' }) satisfies z.ZodType<InviteRequest>;
+  .meta({
+    id: 'InviteRequest',
+    examples: [{ email: 'ada@example.com', name: 'Ada', role: 'member' }],
+  }) satisfies z.ZodType<InviteRequest>;
 
 export const memberPatch = z
   .strictObject({ role: role.optional(), name: line(100).optional() })
   .refine((patch) => (patch.role === undefined) !== (patch.name === undefined), 'must hold exactly one of role, name')
-  .meta({ id: 'MemberPatch' });
+  .meta({
+    id: 'MemberPatch',
+    description: 'Exactly one of `role` and `name`.',
+    minProperties: 1,
+    maxProperties: 1,
+    examples: [{ role: 'auditor' }],
+  });
 
 const tag = 'members';
 

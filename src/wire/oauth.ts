@@ -1,13 +1,17 @@
 import { z } from 'zod';
 import { introspection } from './answers.js';
 import { operation } from './operation.js';
+
 /** RFC 6749 section 5.2. */
 export const oauthError = z
-  .object({ error: z.string(), error_description: z.string().optional() })
+  .object({
+    error: z.string().describe('A code, such as `invalid_request`.'),
+    error_description: z.string().optional(),
+  })
   .meta({ id: 'OAuthError' });
 
 const tokenForm = z.object({
-  token: z.string(),
+  token: z.string().describe('The printed token: `cst_…`.'),
   token_type_hint: z.string().optional().meta({ description: 'Accepted and not needed (RFC 7009 section 2.1).' }),
 });
 
@@ -39,10 +43,18 @@ export const introspectOperation = operation({
   path: '/oauth2/introspect',
   tag,
   summary: 'Introspect a token (RFC 7662; RFC 9701 by content negotiation)',
+  description:
+    'By a token with `tokens:introspect` or `exec:check`, or by the token about itself. Whatever is not active, for whatever reason, is answered with the same bytes: `{"active":false}`. With `Accept: application/token-introspection+jwt` the answer is a signed JWT.',
   auth: 'caller',
   body: tokenForm,
   bodyType: form,
-  answers: { 200: { description: 'Active with its facts, or inactive and nothing else', schema: introspection } },
+  answers: {
+    200: {
+      description: 'Active with its facts, or inactive and nothing else',
+      schema: introspection,
+      alsoAs: 'application/token-introspection+jwt',
+    },
+  },
   refusals: [403],
 });
 
@@ -52,6 +64,8 @@ export const revokeOperation = operation({
   path: '/oauth2/revoke',
   tag,
   summary: 'Revoke a token by holding it (RFC 7009)',
+  description:
+    'Whoever holds a token may revoke it: the token is the authority, so that the finder of a leaked one needs no account. The answer is the same for a token that is unknown, malformed or revoked already.',
   auth: 'none',
   body: tokenForm,
   bodyType: form,

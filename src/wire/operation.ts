@@ -25,10 +25,15 @@ export interface Operation {
   readonly refusals: readonly RefusalStatus[];
 }
 
-interface Answer {
+/** What an operation answers when it does what it was asked. Without `contentType` it is JSON, without a `schema` either
+ *  it has no body. */
+export interface Answer {
   readonly description: string;
   readonly schema?: z.ZodType;
   readonly contentType?: string;
+  /** A second media type that content negotiation may choose, as text. */
+  readonly alsoAs?: string;
+  readonly example?: unknown;
   readonly headers?: readonly string[];
 }
 

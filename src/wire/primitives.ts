@@ -39,7 +39,7 @@ export const workflowLabel = z
 export const scope = z
   .string()
   .refine(isScope, 'must be a scope of two or more parts, such as repo:read or repo:*')
-  .meta({ examples: ['repo:read', 'codex:exec', 'repo:*'], maxLength: 128 });
+  .meta({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$', maxLength: 128 });
 
 export const scopes = z
   .array(scope)
@@ -56,7 +56,8 @@ function patterns(kind: ConstraintKind, hint: string) {
     .array(z.string().refine((text) => isConstraintPattern(kind, text), `must be ${hint}`))
     .min(1)
     .max(MAX_PATTERNS)
-    .optional();
+    .optional()
+    .describe(`Each is ${hint}.`);
 }
 
 export const constraints = z
@@ -74,9 +75,9 @@ export const limit = z
   .regex(/^([1-9]\d?|1\d\d|200)$/, 'must be a whole number from 1 to 200')
   .transform(Number)
   .default(50)
-  .meta({ override: { type: 'integer', minimum: 1, maximum: 200, default: 50 } });
+  .meta({ override: { type: 'integer', minimum: 1, maximum: 200, default: 50 }, description: 'Entries on a page.' });
 
-export const cursor = z.string().max(512).optional();
+export const cursor = z.string().max(512).optional().describe('The `next_cursor` of the page before.');
 
 /** Says what is wrong with a message, member by member, in words for the one who sent it. The value itself is never
  *  repeated: it may be a secret in the wrong place. */

@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
-import { MAX_DRAIN_SECONDS, MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
+import {
+  DEFAULT_DRAIN_SECONDS,
+  DEFAULT_OVERLAP_SECONDS,
+  MAX_DRAIN_SECONDS,
+  MAX_OVERLAP_SECONDS,
+} from '../rules/rotation.js';
 import {
   explanation,
   mintedToken,
@@ -21,45 +26,84 @@ export const mintRequest = z
   .strictObject({
     workflow: workflowLabel,
     scopes: scopes.refine((list) => list.length > 0, 'must hold at least one scope'),
-    expires_in_days: expiryDays,
-    name: line(100).optional(),
-    constraints: constraints.optional(),
-    not_before: timestamp.optional(),
+    expires_in_days: expiryDays.describe('One of the workflow’s `allowed_expiry_days`.'),
+    name: line(100).optional().describe('For people, to tell tokens apart.'),
+    constraints: constraints.optional().describe('May narrow the workflow’s, never widen them.'),
+    not_before: timestamp.optional().describe('When it starts to be valid; at once if absent.'),
   })
-  .meta({ id: 'MintRequest' }) satisfies z.ZodType<MintRequest>;
+  .meta({
+    id: 'MintRequest',
+    examples: [
+      {
+        workflow: 'nightly-tests',
+        scopes: ['codex:exec', 'repo:read'],
+        expires_in_days: 30,
+        name: 'nightly run',
+        constraints: { repositories: ['acme/shop'], refs: ['refs/heads/main'] },
+      },
+    ],
+  }) satisfies z.ZodType<MintRequest>;
 
 export const rotateRequest = z
   .strictObject({
-    expires_in_days: expiryDays.optional(),
-    overlap_seconds: z.int().min(0).max(MAX_OVERLAP_SECONDS).optional(),
-    drain_seconds: z.int().min(0).max(MAX_DRAIN_SECONDS).optional(),
+    expires_in_days: expiryDays
+      .optional()
+      .describe('The predecessor’s period if absent, as far as today’s policy lets it.'),
+    overlap_seconds: z
+      .int()
+      .min(0)
+      .max(MAX_OVERLAP_SECONDS)
+      .optional()
+      .describe(
+        `How long the predecessor stays valid from now; ${DEFAULT_OVERLAP_SECONDS} if absent, 0 ends it at once.`,
+      ),
+    drain_seconds: z
+      .int()
+      .min(0)
+      .max(MAX_DRAIN_SECONDS)
+      .optional()
+      .describe(
+        `How long the predecessor stays valid after the first use of the successor; ${DEFAULT_DRAIN_SECONDS} if absent.`,
+      ),
   })
-  .meta({ id: 'RotateRequest' }) satisfies z.ZodType<RotateRequest>;
+  .meta({ id: 'RotateRequest', examples: [{ overlap_seconds: 86_400 }] }) satisfies z.ZodType<RotateRequest>;
 
 export const revokeRequest = z
   .strictObject({ reason: revokeReason, note: prose(1000).optional() })
-  .meta({ id: 'RevokeRequest' }) satisfies z.ZodType<RevokeRequest>;
+  .meta({
+    id: 'RevokeRequest',
+    examples: [{ reason: 'leaked', note: 'printed in a build log' }],
+  }) satisfies z.ZodType<RevokeRequest>;
 
 export const transferRequest = z
   .strictObject({ owner_id: publicId('mem') })
-  .meta({ id: 'TransferRequest' }) satisfies z.ZodType<TransferRequest>;
+  .meta({
+    id: 'TransferRequest',
+    examples: [{ owner_id: 'mem_01KfUXmCbVYz8sQ2dW3nRk' }],
+  }) satisfies z.ZodType<TransferRequest>;
 
 const SELECTORS = ['workflow', 'creator_id', 'lineage_id', 'issued_before', 'workspace'] as const;
 
 export const revocationRequest = z
   .strictObject({
     reason: revokeReason,
-    dry_run: z.boolean().optional(),
+    dry_run: z.boolean().optional().describe('Counts and lists, and revokes nothing.'),
     workflow: workflowLabel.optional(),
     creator_id: publicId('mem').optional(),
     lineage_id: publicId('tok').optional(),
     issued_before: timestamp.optional(),
-    workspace: z.literal(true).optional(),
+    workspace: z.literal(true).optional().describe('All tokens of the workspace.'),
   })
   .refine((request) => SELECTORS.filter((key) => request[key] !== undefined).length === 1, {
     error: `must hold exactly one of ${SELECTORS.join(', ')}`,
   })
-  .meta({ id: 'RevocationRequest' }) satisfies z.ZodType<RevocationRequest>;
+  .meta({
+    id: 'RevocationRequest',
+    description:
+      'A reason and exactly one selector: `workflow`, `creator_id`, `lineage_id`, `issued_before` or `workspace`.',
+    oneOf: SELECTORS.map((key) => ({ required: [key] })),
+    examples: [{ reason: 'leaked', workflow: 'nightly-tests', dry_run: true }],
+  }) satisfies z.ZodType<RevocationRequest>;
 
 const tokenQuery = z.strictObject({
   limit,
@@ -68,8 +112,8 @@ const tokenQuery = z.strictObject({
   creator: publicId('mem').optional(),
   owner: publicId('mem').optional(),
   status: tokenStatus.optional(),
-  expires_before: timestamp.optional(),
-  unused_since: timestamp.optional(),
+  expires_before: timestamp.optional().describe('Only those that expire before this instant.'),
+  unused_since: timestamp.optional().describe('Only those that were not used since this instant.'),
 });
 
 const tag = 'tokens';
@@ -124,7 +168,7 @@ export const explainTokenOperation = operation({
   summary: "Explain a token's state at a time: who, when, why",
   auth: 'bearer',
   scope: 'tokens:read',
-  query: z.strictObject({ at: timestamp.optional() }),
+  query: z.strictObject({ at: timestamp.optional().describe('The instant to explain; now if absent.') }),
   answers: { 200: { description: 'The state and each fact that led to it', schema: explanation } },
   refusals: [422],
 });

@@ -11,17 +11,34 @@ const MAX_RUN_SECONDS = 2_592_000;
 export const workflowRequest = z
   .strictObject({
     description: prose(1000).default(''),
-    allowed_scopes: scopes.default([]),
+    allowed_scopes: scopes.default([]).describe('What may be granted. A trailing `*` covers everything below it.'),
     allowed_expiry_days: z
       .array(z.int().min(1).max(MAX_EXPIRY_DAYS))
       .min(1)
       .max(32)
       .transform((days) => [...new Set(days)].sort((a, b) => a - b))
-      .default([...DEFAULT_EXPIRY_DAYS]),
+      .default([...DEFAULT_EXPIRY_DAYS])
+      .describe('Whole days that a token may be asked for.'),
     constraints: constraints.default({}),
-    max_run_seconds: z.int().min(1).max(MAX_RUN_SECONDS).default(DEFAULT_MAX_RUN_SECONDS),
+    max_run_seconds: z
+      .int()
+      .min(1)
+      .max(MAX_RUN_SECONDS)
+      .default(DEFAULT_MAX_RUN_SECONDS)
+      .describe('How long a job may run after its check.'),
   })
-  .meta({ id: 'WorkflowRequest' }) satisfies z.ZodType<Required<WorkflowRequest>, WorkflowRequest>;
+  .meta({
+    id: 'WorkflowRequest',
+    examples: [
+      {
+        description: 'Runs the tests of the shop every night',
+        allowed_scopes: ['codex:exec', 'repo:*'],
+        allowed_expiry_days: [7, 30],
+        constraints: { repositories: ['acme/*'] },
+        max_run_seconds: 3600,
+      },
+    ],
+  }) satisfies z.ZodType<Required<WorkflowRequest>, WorkflowRequest>;
 
 const tag = 'workflows';
 
