@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { decision, execCheck, execCheckPage, execDecision, timestamp } from './answers.js';
+import { decisionExample } from './examples.js';
 import { operation } from './operation.js';
 import { cursor, limit, line, publicId, scopes, workflowLabel } from './primitives.js';
 import type { ExecCheckRequest, FinishRequest } from './resources.js';
@@ -54,7 +55,7 @@ export const execCheckOperation = operation({
     'By a trusted runner that holds `exec:check`, or by the job itself with its own token and no `token` member. The decision is in the database before it is answered. A denial is a 200 too.',
   auth: 'bearer',
   body: execCheckRequest,
-  answers: { 200: { description: 'The decision', schema: execDecision } },
+  answers: { 200: { description: 'The decision', schema: execDecision, example: decisionExample } },
   refusals: [403, 415, 422],
 });
 

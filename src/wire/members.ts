@@ -6,12 +6,10 @@ import type { InviteRequest } from './resources.js';
 
 export const email = z.email({ error: 'must be an e-mail address' }).max(254);
 
-export const inviteRequest = z
-  .strictObject({ email, name: line(100).optional(), role })
-  .meta({
-    id: 'InviteRequest',
-    examples: [{ email: 'ada@example.com', name: 'Ada', role: 'member' }],
-  }) satisfies z.ZodType<InviteRequest>;
+export const inviteRequest = z.strictObject({ email, name: line(100).optional(), role }).meta({
+  id: 'InviteRequest',
+  examples: [{ email: 'ada@example.com', name: 'Ada', role: 'member' }],
+}) satisfies z.ZodType<InviteRequest>;
 
 export const memberPatch = z
   .strictObject({ role: role.optional(), name: line(100).optional() })

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { introspection } from './answers.js';
+import { introspectionExample } from './examples.js';
 import { operation } from './operation.js';
 
 /** RFC 6749 section 5.2. */
@@ -52,6 +53,7 @@ export const introspectOperation = operation({
     200: {
       description: 'Active with its facts, or inactive and nothing else',
       schema: introspection,
+      example: introspectionExample,
       alsoAs: 'application/token-introspection+jwt',
     },
   },

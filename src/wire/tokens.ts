@@ -16,6 +16,7 @@ import {
   tokenPage,
   tokenStatus,
 } from './answers.js';
+import { mintedExample } from './examples.js';
 import { operation } from './operation.js';
 import { constraints, cursor, limit, line, prose, publicId, scopes, workflowLabel } from './primitives.js';
 import type { MintRequest, RevocationRequest, RevokeRequest, RotateRequest, TransferRequest } from './resources.js';
@@ -68,19 +69,15 @@ export const rotateRequest = z
   })
   .meta({ id: 'RotateRequest', examples: [{ overlap_seconds: 86_400 }] }) satisfies z.ZodType<RotateRequest>;
 
-export const revokeRequest = z
-  .strictObject({ reason: revokeReason, note: prose(1000).optional() })
-  .meta({
-    id: 'RevokeRequest',
-    examples: [{ reason: 'leaked', note: 'printed in a build log' }],
-  }) satisfies z.ZodType<RevokeRequest>;
+export const revokeRequest = z.strictObject({ reason: revokeReason, note: prose(1000).optional() }).meta({
+  id: 'RevokeRequest',
+  examples: [{ reason: 'leaked', note: 'printed in a build log' }],
+}) satisfies z.ZodType<RevokeRequest>;
 
-export const transferRequest = z
-  .strictObject({ owner_id: publicId('mem') })
-  .meta({
-    id: 'TransferRequest',
-    examples: [{ owner_id: 'mem_01KfUXmCbVYz8sQ2dW3nRk' }],
-  }) satisfies z.ZodType<TransferRequest>;
+export const transferRequest = z.strictObject({ owner_id: publicId('mem') }).meta({
+  id: 'TransferRequest',
+  examples: [{ owner_id: 'mem_01KfUXmCbVYz8sQ2dW3nRk' }],
+}) satisfies z.ZodType<TransferRequest>;
 
 const SELECTORS = ['workflow', 'creator_id', 'lineage_id', 'issued_before', 'workspace'] as const;
 
@@ -130,7 +127,7 @@ export const mintOperation = operation({
   scope: 'tokens:mint',
   headers: [{ name: 'Idempotency-Key', description: '1 to 255 printable ASCII characters; kept for 24 hours.' }],
   body: mintRequest,
-  answers: { 201: { description: 'Minted', schema: mintedToken, headers: ['Location'] } },
+  answers: { 201: { description: 'Minted', schema: mintedToken, headers: ['Location'], example: mintedExample } },
   refusals: [409, 415, 422],
 });
 

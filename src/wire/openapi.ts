@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import { VERSION } from '../version.js';
+import * as audit from './audit.js';
+import * as execChecks from './exec-checks.js';
+import * as members from './members.js';
+import * as oauth from './oauth.js';
+import type { OpenApiDocument, PathItem } from './openapi-document.js';
+import { operationObject } from './openapi-operation.js';
+import { headers, refusalResponses } from './openapi-refusals.js';
+import { collectSchemas } from './openapi-schemas.js';
+import type { Operation } from './operation.js';
+import { CONFLICTS } from './problems.js';
+import type { Problem } from './resources.js';
+import * as system from './system.js';
+import * as tokens from './tokens.js';
+import * as workflows from './workflows.js';
+
+/** Where the service is unless it was told otherwise. */
+const DEFAULT_ISSUER = 'http://127.0.0.1:8787';
+
+/** Every endpoint of the service, in the order in which it is documented. */
+export const operations: readonly Operation[] = [
+  tokens.mintOperation,
+  tokens.listTokensOperation,
+  tokens.showTokenOperation,
+  tokens.explainTokenOperation,
+  tokens.rotateTokenOperation,
+  tokens.revokeTokenOperation,
+  tokens.transferTokenOperation,
+  tokens.revokeManyOperation,
+  workflows.listWorkflowsOperation,
+  workflows.showWorkflowOperation,
+  workflows.putWorkflowOperation,
+  workflows.pauseWorkflowOperation,
+  workflows.resumeWorkflowOperation,
+  execChecks.execCheckOperation,
+  execChecks.listExecChecksOperation,
+  execChecks.showExecCheckOperation,
+  execChecks.watchExecCheckOperation,
+  execChecks.finishExecCheckOperation,
+  oauth.introspectOperation,
+  oauth.revokeOperation,
+  oauth.metadataOperation,
+  oauth.jwksOperation,
+  members.meOperation,
+  members.listMembersOperation,
+  members.showMemberOperation,
+  members.inviteMemberOperation,
+  members.acceptInvitationOperation,
+  members.patchMemberOperation,
+  members.suspendMemberOperation,
+  members.reactivateMemberOperation,
+  members.removeMemberOperation,
+  audit.listAuditOperation,
+  audit.checkpointOperation,
+  system.healthOperation,
+  system.readinessOperation,
+  system.metricsOperation,
+  system.openApiOperation,
+  system.docsOperation,
+  system.problemOperation,
+];
+
+const TAGS = [
+  { name: 'tokens', description: 'Mint a token for each workflow, rotate it without an outage, revoke it for good.' },
+  { name: 'workflows', description: 'What a token may be: its scopes, its periods, the places where it may be used.' },
+  { name: 'exec checks', description: 'Ask before a job starts, and be told when its right to run ends.' },
+  { name: 'oauth', description: 'The standard endpoints, for any OAuth client: a form goes in, JSON comes out.' },
+  { name: 'members', description: 'The people of the workspace, and what each of them may do.' },
+  { name: 'audit', description: 'Who did what and when, in a chain of hashes that anyone can recompute.' },
+  { name: 'system', description: 'For operators, probes and readers.' },
+];
+
+const DESCRIPTION = `Countersign gives every workflow of a coding agent a token of its own: short-lived, narrow, owned by a named person, rotated without an outage, and checked before and while anything runs.
+
+**Calling.** Send \`Authorization: Bearer cst_…\`. A call may do what the role of the token’s creator allows, cut by the token’s scopes, in the token’s workspace. \`workspace:admin\` covers every scope named here; things of another workspace are not found.
+
+**Messages.** JSON in UTF-8, 64 KiB at most; names in snake_case. Times under \`/v1\` are RFC 3339 in UTC, under \`/oauth2\` seconds since the epoch. Members that are not known are refused in requests; answers may gain members, so ignore those you do not know.
+
+**Lists.** \`limit\` (1 to 200, default 50) and \`cursor\`. An answer is \`{"data":[…],"next_cursor":…}\`: pass \`next_cursor\` as \`cursor\` for the next page, until it is \`null\`.
+
+**Refusals.** RFC 9457 \`application/problem+json\`, with a \`type\` that is the address of a page about it; under \`/oauth2/\` an error as in RFC 6749 section 5.2. A path that does not exist is 404, a method that it does not have 405 with \`Allow\`. 429 and 503 say with \`Retry-After\` when to try again. Every answer has an \`X-Request-Id\`: name it when you report something.
+
+**Consistency.** No answer is taken from a cache. Once a revocation, a pause or a suspension was answered, no introspection and no exec check that arrives after it says active, on any node. When the database cannot be asked, the answer is 503, never a stale yes.`;
+
+/** RFC 9457 section 3, with `code` on conflicts and `errors` on what is invalid. */
+const problem: z.ZodType<Problem> = z
+  .object({
+    type: z.string().meta({ format: 'uri', description: 'The address of a page about this kind of problem.' }),
+    title: z.string(),
+    status: z.int().min(400).max(599),
+    detail: z.string().describe('About this case, for people.'),
+    instance: z.string().meta({ format: 'uri-reference', description: 'The path that was asked for.' }),
+    code: z
+      .string()
+      .optional()
+      .meta({ enum: Object.keys(CONFLICTS), description: 'What stands against it; with 409.' }),
+    errors: z
+      .array(z.object({ pointer: z.string().describe('A JSON pointer, such as `#/scopes/0`.'), detail: z.string() }))
+      .optional()
+      .describe('Each fault of the request; with 422.'),
+  })
+  .meta({ id: 'Problem' });
+
+/** The OpenAPI 3.1 document of the service at `issuer`. The same input gives the same document. */
+export function openApiDocument(issuer: string = DEFAULT_ISSUER): OpenApiDocument {
+  const schemas = collectSchemas();
+  const paths: Record<string, PathItem> = {};
+  for (const it of operations) paths[it.path] = { ...paths[it.path], [it.method]: operationObject(it, schemas) };
+  schemas.add(problem, 'output');
+  schemas.add(oauth.oauthError, 'output');
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Countersign',
+      version: VERSION,
+      summary: 'Access tokens for coding agents in CI',
+      description: DESCRIPTION,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: issuer, description: 'The service that gave this document' }],
+    tags: TAGS,
+    paths,
+    components: {
+      schemas: schemas.components(),
+      responses: refusalResponses(operations, issuer),
+      headers,
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A token of this service (RFC 6750). Where a scope is listed, the token needs it.',
+        },
+        basic: {
+          type: 'http',
+          scheme: 'basic',
+          description: 'For generic OAuth clients: the token’s public id as client id, the token as client secret.',
+        },
+      },
+    },
+  };
+}
