@@ -1,0 +1,226 @@
+import { and, asc, count, eq, gt, ne, sql } from 'drizzle-orm';
+import { type MemberId, newId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
+import { accept, type Result, refuse } from '../rules/refusal.js';
+import { mayChangeRole, mayManage, type Role } from '../rules/role.js';
+import { type Db, inTransaction, type Tx } from './database.js';
+import { type AuditAction, type Origin, recordEvents } from './events.js';
+import { notifyChange } from './notifications.js';
+import { revokeWhere } from './revocations.js';
+import { members, tokens } from './schema.js';
+import { lockWorkspace } from './workspace-lock.js';
+
+export type MemberRow = typeof members.$inferSelect;
+
+/** Who changes a member. */
+export interface Change {
+  readonly workspaceId: WorkspaceId;
+  readonly id: MemberId;
+  readonly by: Role;
+  readonly origin: Origin;
+  readonly now: Date;
+}
+
+/** One person, removed or not. */
+export async function findMember(db: Db | Tx, workspaceId: WorkspaceId, id: MemberId): Promise<MemberRow | undefined> {
+  const [row] = await db.select().from(members).where(idIs(workspaceId, id));
+  return row;
+}
+
+/** The person behind an e-mail address; removed ones have none. Letter case does not tell people apart. */
+export async function findMemberByEmail(
+  db: Db | Tx,
+  workspaceId: WorkspaceId,
+  email: string,
+): Promise<MemberRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(members)
+    .where(
+      and(
+        eq(members.workspaceId, workspaceId),
+        sql`lower(${members.email}) = lower(${email})`,
+        ne(members.status, 'removed'),
+      ),
+    );
+  return row;
+}
+
+/** The people of a workspace, oldest first, without those removed. `after` is exclusive. */
+export function listMembers(
+  db: Db,
+  workspaceId: WorkspaceId,
+  query: { readonly limit: number; readonly after: MemberId | undefined },
+): Promise<MemberRow[]> {
+  return db
+    .select()
+    .from(members)
+    .where(
+      and(
+        eq(members.workspaceId, workspaceId),
+        ne(members.status, 'removed'),
+        query.after && gt(members.id, query.after),
+      ),
+    )
+    .orderBy(asc(members.id))
+    .limit(query.limit);
+}
+
+/** Puts a person into the workspace, within a transaction. Gives `undefined` when the e-mail address is a member's. */
+export async function insertMember(
+  tx: Tx,
+  draft: Pick<MemberRow, 'workspaceId' | 'email' | 'name' | 'role' | 'status'>,
+  now: Date,
+): Promise<MemberRow | undefined> {
+  const [row] = await tx
+    .insert(members)
+    .values({ ...draft, id: newId('mem', now), createdAt: now })
+    .onConflictDoNothing()
+    .returning();
+  return row;
+}
+
+/** Gives a member another role. Refuses roles that are not the caller's to give, and to leave the workspace without an
+ *  active owner. */
+export function setRole(db: Db, change: Change, role: Role): Promise<Result<MemberRow>> {
+  return changeMember(db, change, async (tx, member) => {
+    if (!mayChangeRole(change.by, member.role, role))
+      return notAllowed(`a member's role from ${member.role} to ${role}`);
+    if (member.role === role) return accept(member);
+    if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
+    const row = await update(tx, member, { role });
+    await record(tx, change, 'member.role_changed', { from: member.role, to: role });
+    return accept(row);
+  });
+}
+
+/** Gives a member another name. */
+export function setName(db: Db, change: Change, name: string): Promise<Result<MemberRow>> {
+  return changeMember(db, change, async (tx, member) => {
+    if (!mayManage(change.by, member.role)) return notAllowed(`an ${member.role}'s name`);
+    if (member.name === name) return accept(member);
+    const row = await update(tx, member, { name });
+    await record(tx, change, 'member.renamed', { name });
+    return accept(row);
+  });
+}
+
+/** Makes all tokens of a person inactive at once. Again changes nothing. */
+export function suspendMember(db: Db, change: Change): Promise<Result<MemberRow>> {
+  return changeMember(db, change, async (tx, member) => {
+    if (!mayManage(change.by, member.role)) return notAllowed(`an ${member.role}`);
+    if (member.status === 'suspended') return accept(member);
+    if (member.status === 'invited')
+      return wrongState('the invitation was not accepted yet; remove the member instead');
+    if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
+    const row = await update(tx, member, { status: 'suspended' });
+    await notifyChange(tx, change.workspaceId);
+    await record(tx, change, 'member.suspended', {});
+    return accept(row);
+  });
+}
+
+/** Lets the tokens of a suspended person be active again, those that did not end meanwhile. */
+export function reactivateMember(db: Db, change: Change): Promise<Result<MemberRow>> {
+  return changeMember(db, change, async (tx, member) => {
+    if (!mayManage(change.by, member.role)) return notAllowed(`an ${member.role}`);
+    if (member.status === 'active') return accept(member);
+    if (member.status === 'invited') return wrongState('the invitation was not accepted yet');
+    const row = await update(tx, member, { status: 'active' });
+    await record(tx, change, 'member.reactivated', {});
+    return accept(row);
+  });
+}
+
+/** Removes a person and revokes all tokens that they made, for good. */
+export function removeMember(db: Db, change: Change): Promise<Result<MemberRow>> {
+  return changeMember(db, change, async (tx, member) => {
+    if (!mayManage(change.by, member.role)) return notAllowed(`an ${member.role}`);
+    if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
+    const row = await update(tx, member, { status: 'removed' });
+    await notifyChange(tx, change.workspaceId);
+    const cause = { reason: 'owner_left', note: undefined, origin: change.origin } as const;
+    await revokeWhere(tx, change.workspaceId, eq(tokens.creatorId, member.id), cause, change.now);
+    await record(tx, change, 'member.removed', { email: member.email });
+    return accept(row);
+  });
+}
+
+/** Makes an invited person a member, within a transaction, and ends the invitation. Gives `undefined` when another
+ *  request was first. */
+export async function acceptInvitation(
+  tx: Tx,
+  workspaceId: WorkspaceId,
+  id: MemberId,
+  invitationId: TokenId,
+  now: Date,
+): Promise<MemberRow | undefined> {
+  const [row] = await tx
+    .update(members)
+    .set({ status: 'active' })
+    .where(and(idIs(workspaceId, id), eq(members.status, 'invited')))
+    .returning();
+  if (row === undefined) return undefined;
+  await tx
+    .update(tokens)
+    .set({ revokedAt: now, revokedBy: printId('mem', id), revokedReason: 'other', firstUsedAt: now })
+    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, invitationId)));
+  return row;
+}
+
+/** Locks the workspace first, so that two owners cannot end each other at the same moment and no token is issued past
+ *  its maker's end, then the member. */
+function changeMember(
+  db: Db,
+  change: Change,
+  act: (tx: Tx, member: MemberRow) => Promise<Result<MemberRow>>,
+): Promise<Result<MemberRow>> {
+  return inTransaction(db, async (tx) => {
+    await lockWorkspace(tx, change.workspaceId, 'end');
+    const [member] = await tx.select().from(members).where(idIs(change.workspaceId, change.id)).for('update');
+    if (member === undefined || member.status === 'removed') return refuse({ kind: 'not_found' });
+    return act(tx, member);
+  });
+}
+
+async function isLastOwner(tx: Tx, member: MemberRow): Promise<boolean> {
+  if (member.status !== 'active') return false;
+  const [others] = await tx
+    .select({ count: count() })
+    .from(members)
+    .where(
+      and(
+        eq(members.workspaceId, member.workspaceId),
+        ne(members.id, member.id),
+        eq(members.role, 'owner'),
+        eq(members.status, 'active'),
+      ),
+    );
+  return (others?.count ?? 0) === 0;
+}
+
+async function update(tx: Tx, member: MemberRow, set: Partial<MemberRow>): Promise<MemberRow> {
+  const [row] = await tx.update(members).set(set).where(idIs(member.workspaceId, member.id)).returning();
+  if (row === undefined) throw new Error('a member went away');
+  return row;
+}
+
+function record(tx: Tx, change: Change, action: AuditAction, data: Record<string, unknown>): Promise<void> {
+  const event = { action, target: printId('mem', change.id), data };
+  return recordEvents(tx, change.workspaceId, change.origin, [event], change.now);
+}
+
+function idIs(workspaceId: WorkspaceId, id: MemberId) {
+  return and(eq(members.workspaceId, workspaceId), eq(members.id, id));
+}
+
+function notAllowed(what: string) {
+  return refuse({ kind: 'not_allowed', detail: `your role may not change ${what}` });
+}
+
+function wrongState(detail: string) {
+  return refuse({ kind: 'conflict', code: 'member_state', detail });
+}
+
+function lastOwner() {
+  return refuse({ kind: 'conflict', code: 'last_owner', detail: 'a workspace needs at least one active owner' });
+}

@@ -1,0 +1,69 @@
+import { sql } from 'drizzle-orm';
+import type { WorkspaceId } from '../rules/format.js';
+import { type ConnectionOptions, connect, type Sql } from './connect.js';
+import type { Tx } from './database.js';
+
+const CHANNEL = 'countersign_changes';
+const PING = 'ping';
+const PING_EVERY_MS = 5_000;
+
+/** Tells the watchers of all nodes that a right to run may have ended, with the commit. It is a hint: who watches re-reads
+ *  on a timer too. */
+export async function notifyChange(tx: Tx, workspaceId: WorkspaceId): Promise<void> {
+  await tx.execute(sql`select pg_notify(${CHANNEL}, ${workspaceId})`);
+}
+
+export interface Notifications {
+  /** Whether the last ping came back. */
+  isHeard(): boolean;
+  close(): Promise<void>;
+}
+
+/** Listens on a direct connection. `onChange` gets the workspace that changed, or `undefined` after each (re)connect: what
+ *  was said before that was not heard. A ping is sent through the database every 5 s; when one does not come back the
+ *  connection is made anew, whatever ended it: a lost server, a pooler that swallows LISTEN, a dead network. */
+export function listenForChanges(
+  direct: ConnectionOptions,
+  onChange: (workspaceId: string | undefined) => void,
+): Notifications {
+  let connection = open();
+  let isHeard = false;
+  let isPingOut = false;
+
+  function open(): Sql {
+    const fresh = connect(direct, { max: 1 });
+    fresh
+      .listen(
+        CHANNEL,
+        (payload) => {
+          if (payload !== PING) return onChange(payload);
+          isHeard = true;
+          isPingOut = false;
+        },
+        () => onChange(undefined),
+      )
+      // A listen that fails is seen by its ping, which then does not come back.
+      .catch(() => undefined);
+    return fresh;
+  }
+
+  function beat(): void {
+    if (isPingOut) {
+      isHeard = false;
+      void connection.end({ timeout: 0 });
+      connection = open();
+    }
+    isPingOut = true;
+    connection.notify(CHANNEL, PING).catch(() => undefined);
+  }
+
+  const timer = setInterval(beat, PING_EVERY_MS);
+  beat();
+  return {
+    isHeard: () => isHeard,
+    close: async () => {
+      clearInterval(timer);
+      await connection.end({ timeout: 1 });
+    },
+  };
+}

@@ -1,0 +1,181 @@
+import { and, eq } from 'drizzle-orm';
+import { type Constraints, narrowConstraints } from '../rules/constraint.js';
+import { newId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
+import { addDays, addSeconds, earliest, periodWithin } from '../rules/lifetime.js';
+import { accept, type ConflictCode, invalid, type Refusal, type Result, refuse } from '../rules/refusal.js';
+import { isServiceScope } from '../rules/scope.js';
+import { policyAllowsScope } from '../rules/workflow.js';
+import { type Db, inTransaction, type Tx } from './database.js';
+import { type Origin, recordEvents } from './events.js';
+import { drawSecret, insertToken, type Minted, replaceSecret } from './mint.js';
+import { tokens, workflows } from './schema.js';
+import type { Secrets } from './secret.js';
+import { findToken, type TokenView } from './tokens.js';
+import { type Issuer, lockForIssue } from './workspace-lock.js';
+
+export interface Rotation {
+  readonly workspaceId: WorkspaceId;
+  readonly id: TokenId;
+  readonly expiresInDays: number | undefined;
+  readonly overlapSeconds: number;
+  readonly drainSeconds: number;
+  /** When the request arrived: what was rotated after that was rotated beside it. */
+  readonly arrivedAt: Date;
+  readonly issuer: Issuer;
+  readonly origin: Origin;
+  readonly now: () => Date;
+  readonly signal: AbortSignal;
+}
+
+type Successor = Pick<Minted, 'id' | 'printed'>;
+
+/** Makes a successor, or gives a successor that was never used another secret, so that a lost answer is harmless. Of
+ *  rotations at the same moment one wins and the others are refused: the secret that was answered stays good. Nothing
+ *  stays of a rotation whose caller is gone before the commit. */
+export async function rotateToken(db: Db, secrets: Secrets, rotation: Rotation): Promise<Result<Successor>> {
+  const known = await findToken(db, rotation.workspaceId, rotation.id, rotation.now());
+  if (known === undefined) return refuse({ kind: 'not_found' });
+  const minted = await drawSecret(secrets, known.token.rotatedTo ?? newId('tok', rotation.now()));
+
+  return inTransaction(db, async (tx) => {
+    const isSelf = rotation.issuer.tokenId === rotation.id;
+    if (!(await lockForIssue(tx, rotation.issuer, isSelf)))
+      return refuse({ kind: 'unauthenticated', hasCredentials: true });
+    await lockToken(tx, rotation.workspaceId, rotation.id);
+    const now = rotation.now();
+    const predecessor = await findToken(tx, rotation.workspaceId, rotation.id, now);
+    if (predecessor === undefined) return refuse({ kind: 'not_found' });
+    if (predecessor.status !== 'active' && predecessor.status !== 'rotating') return notActive(predecessor);
+    const outcome =
+      predecessor.token.rotatedTo === null
+        ? await makeSuccessor(tx, rotation, predecessor, minted, now)
+        : await replaceSuccessor(tx, rotation, predecessor.token.rotatedTo, minted, now);
+    rotation.signal.throwIfAborted();
+    return outcome;
+  });
+}
+
+async function makeSuccessor(
+  tx: Tx,
+  rotation: Rotation,
+  { token }: TokenView,
+  minted: Minted,
+  now: Date,
+): Promise<Result<Successor>> {
+  const granted = await grantToday(tx, rotation, token);
+  if (!granted.ok) return granted;
+  const { expiresInDays, scopes, constraints } = granted.value;
+  const expiresAt = addDays(now, expiresInDays);
+  await insertToken(
+    tx,
+    minted,
+    {
+      workspaceId: token.workspaceId,
+      kind: 'access',
+      workflow: token.workflow,
+      creatorId: token.creatorId,
+      ownerId: token.ownerId,
+      name: token.name,
+      scopes,
+      constraints,
+      notBefore: null,
+      expiresAt,
+      expiresInDays,
+      lineageId: token.lineageId,
+      rotatedFrom: token.id,
+    },
+    now,
+  );
+  const overlapEndsAt = earliest(addSeconds(now, rotation.overlapSeconds), token.expiresAt) ?? token.expiresAt;
+  await tx
+    .update(tokens)
+    .set({ rotatedTo: minted.id, overlapEndsAt, drainSeconds: rotation.drainSeconds })
+    .where(and(eq(tokens.workspaceId, token.workspaceId), eq(tokens.id, token.id)));
+  const data = {
+    successor: printId('tok', minted.id),
+    expires_at: expiresAt.toISOString(),
+    overlap_ends_at: overlapEndsAt.toISOString(),
+    drain_seconds: rotation.drainSeconds,
+  };
+  const event = { action: 'token.rotated', target: printId('tok', token.id), data } as const;
+  const from = { workflow: token.workflow, scopes, expires_at: data.expires_at, rotated_from: event.target };
+  const minting = { action: 'token.minted', target: data.successor, data: from } as const;
+  await recordEvents(tx, token.workspaceId, rotation.origin, [event, minting], now);
+  return accept({ id: minted.id, printed: minted.printed });
+}
+
+async function replaceSuccessor(
+  tx: Tx,
+  rotation: Rotation,
+  successorId: TokenId,
+  minted: Minted,
+  now: Date,
+): Promise<Result<Successor>> {
+  const [successor] = await lockToken(tx, rotation.workspaceId, successorId);
+  const id = printId('tok', successorId);
+  if (!successor || successor.revokedAt) return rotated(`its successor ${id} was revoked; mint a new token`);
+  if (successor.firstUsedAt || successor.rotatedTo) return rotated(`its successor ${id} is in use; rotate that one`);
+  if (successorId !== minted.id || successor.secretSetAt > rotation.arrivedAt) {
+    return rotated(`another rotation was under way and made ${id}; rotate again if its answer was lost`);
+  }
+  await replaceSecret(tx, rotation.workspaceId, minted, now);
+  const event = { action: 'token.secret_replaced', target: id } as const;
+  await recordEvents(tx, rotation.workspaceId, rotation.origin, [event], now);
+  return accept({ id: minted.id, printed: minted.printed });
+}
+
+interface Grant {
+  readonly expiresInDays: number;
+  readonly scopes: readonly string[];
+  readonly constraints: Constraints;
+}
+
+/** What today's policy leaves of a token's rights. */
+async function grantToday(tx: Tx, rotation: Rotation, token: TokenView['token']): Promise<Result<Grant>> {
+  const [policy] = await tx
+    .select({
+      allowedScopes: workflows.allowedScopes,
+      allowedExpiryDays: workflows.allowedExpiryDays,
+      constraints: workflows.constraints,
+    })
+    .from(workflows)
+    .where(and(eq(workflows.workspaceId, token.workspaceId), eq(workflows.label, token.workflow)));
+  if (policy === undefined) throw new Error('a token without a workflow');
+  const wanted = rotation.expiresInDays;
+  if (wanted !== undefined && !policy.allowedExpiryDays.includes(wanted)) {
+    return invalid(['expires_in_days'], `must be one of ${policy.allowedExpiryDays.join(', ')}`);
+  }
+  const expiresInDays = wanted ?? periodWithin(policy.allowedExpiryDays, token.expiresInDays);
+  const scopes = token.scopes.filter((scope) => isServiceScope(scope) || policyAllowsScope(policy, scope));
+  const constraints = narrowConstraints(token.constraints, policy.constraints);
+  const isShut = Object.values(constraints).some((patterns) => patterns.length === 0);
+  if (expiresInDays === undefined || scopes.length === 0 || isShut) {
+    return conflict('policy', "the workflow's policy of today leaves nothing of this token; mint a new one");
+  }
+  return accept({ expiresInDays, scopes, constraints });
+}
+
+function lockToken(tx: Tx, workspaceId: WorkspaceId, id: TokenId) {
+  return tx
+    .select({
+      firstUsedAt: tokens.firstUsedAt,
+      revokedAt: tokens.revokedAt,
+      rotatedTo: tokens.rotatedTo,
+      secretSetAt: tokens.secretSetAt,
+    })
+    .from(tokens)
+    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id)))
+    .for('update');
+}
+
+function notActive({ status }: TokenView): { ok: false; refusal: Refusal } {
+  return conflict('token_not_active', `the token is ${status}; only an active token is rotated`);
+}
+
+function rotated(detail: string): { ok: false; refusal: Refusal } {
+  return conflict('already_rotated', `the token is rotated: ${detail}`);
+}
+
+function conflict(code: ConflictCode, detail: string): { ok: false; refusal: Refusal } {
+  return refuse({ kind: 'conflict', code, detail });
+}

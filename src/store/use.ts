@@ -1,0 +1,139 @@
+import { and, eq, isNull, lt, or, sql } from 'drizzle-orm';
+import { printId, type TokenId } from '../rules/format.js';
+import { addSeconds } from '../rules/lifetime.js';
+import { type Db, inTransaction } from './database.js';
+import { recordEvents, SYSTEM } from './events.js';
+import type { StoredToken } from './lookup.js';
+import { tokens } from './schema.js';
+
+/** One use of a token: when, from which address, and which other token asked about it, if one did. */
+export interface Use {
+  readonly at: Date;
+  readonly ip: string | undefined;
+  readonly by: TokenId | undefined;
+}
+
+/** At most one `token.reused` an hour is recorded for a token: the alarm rings, the trail is not flooded. */
+const REUSE_QUIET_SECONDS = 3_600;
+
+/** Puts the first use of a token on record, before anything is answered. With a successor's first use its predecessor
+ *  begins to drain, in the same transaction. Gives false when the token holds another secret by now: it was never used
+ *  and a rotation replaced it meanwhile. */
+export async function recordFirstUse(db: Db, token: StoredToken, use: Use): Promise<boolean> {
+  const { workspaceId, id } = token.facts;
+  const key = and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id));
+  return inTransaction(db, async (tx) => {
+    const [row] = await tx
+      .select({ firstUsedAt: tokens.firstUsedAt, digest: tokens.digest })
+      .from(tokens)
+      .where(key)
+      .for('update');
+    if (!row) return false;
+    if (row.firstUsedAt) return true;
+    if (!row.digest.equals(token.stored.digest)) return false;
+    const used = { firstUsedAt: use.at, lastUsedAt: use.at, lastUsedIp: use.ip ?? null, lastUsedBy: use.by ?? null };
+    await tx.update(tokens).set(used).where(key);
+    if (token.rotatedFrom) {
+      const target = printId('tok', token.rotatedFrom);
+      const data = { successor: printId('tok', id) };
+      await recordEvents(tx, workspaceId, SYSTEM, [{ action: 'token.drain_started', target, data }], use.at);
+    }
+    return true;
+  });
+}
+
+/** Puts on record that a superseded secret was used after its overlap. */
+export async function recordReuse(db: Db, token: StoredToken, use: Use, requestId: string | undefined): Promise<void> {
+  const quietSince = addSeconds(use.at, -REUSE_QUIET_SECONDS);
+  if (token.reuseRecordedAt && token.reuseRecordedAt >= quietSince) return;
+  const { workspaceId, id } = token.facts;
+  await inTransaction(db, async (tx) => {
+    const first = await tx
+      .update(tokens)
+      .set({ reuseRecordedAt: use.at })
+      .where(
+        and(
+          eq(tokens.workspaceId, workspaceId),
+          eq(tokens.id, id),
+          or(isNull(tokens.reuseRecordedAt), lt(tokens.reuseRecordedAt, quietSince)),
+        ),
+      )
+      .returning({ id: tokens.id });
+    if (first.length === 0) return;
+    const target = printId('tok', id);
+    const origin = { actorType: 'token', actorId: target, ip: use.ip, requestId } as const;
+    const data = use.by ? { asked_by: printId('tok', use.by) } : {};
+    await recordEvents(tx, workspaceId, origin, [{ action: 'token.reused', target, data }], use.at);
+  });
+}
+
+/** Re-makes a token's digest under the current pepper, after argon2id has verified its secret. Another instance may have
+ *  done it already, or the secret was replaced: then nothing is written. */
+export async function remakeDigest(
+  db: Db,
+  token: StoredToken,
+  fresh: { readonly digest: Buffer; readonly pepperKid: string },
+): Promise<void> {
+  const { workspaceId, id } = token.facts;
+  await db
+    .update(tokens)
+    .set(fresh)
+    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id), eq(tokens.digest, token.stored.digest)));
+}
+
+/** The argon2id string of a token; `undefined` for one that carries none. */
+export async function verifierOf(db: Db, token: StoredToken): Promise<string | undefined> {
+  const { workspaceId, id } = token.facts;
+  const [row] = await db
+    .select({ verifier: tokens.verifier })
+    .from(tokens)
+    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id), eq(tokens.digest, token.stored.digest)));
+  return row?.verifier ?? undefined;
+}
+
+/** Gathers when and from where tokens were last used, and writes it down once a second: the hot path pays nothing. */
+export interface UseLog {
+  note(token: StoredToken, use: Use): void;
+  /** Writes what was gathered. Throws what the database throws; what was gathered is then kept for the next time. */
+  flush(): Promise<void>;
+}
+
+const MAX_GATHERED = 10_000;
+
+export function createUseLog(db: Db): UseLog {
+  let gathered = new Map<TokenId, Use>();
+
+  async function write(uses: ReadonlyMap<TokenId, Use>): Promise<void> {
+    const rows = [...uses].map(([id, use]) => ({
+      id,
+      at: use.at.toISOString(),
+      ip: use.ip ?? null,
+      by: use.by ?? null,
+    }));
+    // Sorted, so that two nodes never lock the same tokens in opposite order.
+    rows.sort((a, b) => (a.id < b.id ? -1 : 1));
+    await db.execute(sql`
+      update tokens t set last_used_at = u.at, last_used_ip = u.ip, last_used_by = u.by
+      from (select k.workspace_id, r.* from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+          as r(id uuid, at timestamptz, ip text, by uuid)
+        join tokens k on k.id = r.id order by r.id for update of k) u
+      where t.workspace_id = u.workspace_id and t.id = u.id and (t.last_used_at is null or t.last_used_at < u.at)`);
+  }
+
+  return {
+    note(token, use) {
+      if (gathered.size < MAX_GATHERED || gathered.has(token.facts.id)) gathered.set(token.facts.id, use);
+    },
+    async flush() {
+      if (gathered.size === 0) return;
+      const uses = gathered;
+      gathered = new Map();
+      try {
+        await write(uses);
+      } catch (error) {
+        gathered = new Map([...uses, ...gathered]);
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,155 @@
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { canonicalJson } from '../rules/audit.js';
+import { newId, printId, type WorkspaceId } from '../rules/format.js';
+import type { WorkflowPolicy } from '../rules/workflow.js';
+import { type Db, inTransaction, type Tx } from './database.js';
+import { type Origin, recordEvents } from './events.js';
+import { notifyChange } from './notifications.js';
+import { workflows } from './schema.js';
+
+export type WorkflowRow = typeof workflows.$inferSelect;
+
+/** One workflow, by its label. */
+export async function findWorkflow(db: Db, workspaceId: WorkspaceId, label: string): Promise<WorkflowRow | undefined> {
+  const [row] = await db.select().from(workflows).where(labelIs(workspaceId, label));
+  return row;
+}
+
+/** Workflows in the order of their labels, by code point. `after` is exclusive. */
+export function listWorkflows(
+  db: Db,
+  workspaceId: WorkspaceId,
+  query: { readonly limit: number; readonly after: string | undefined },
+): Promise<WorkflowRow[]> {
+  return db
+    .select()
+    .from(workflows)
+    .where(
+      and(eq(workflows.workspaceId, workspaceId), query.after === undefined ? undefined : gt(byCodePoint, query.after)),
+    )
+    .orderBy(asc(byCodePoint))
+    .limit(query.limit);
+}
+
+/** Makes a workflow or replaces its policy. One that is paused stays so. A policy that is the same changes nothing. */
+export function putWorkflow(
+  db: Db,
+  workspaceId: WorkspaceId,
+  label: string,
+  policy: WorkflowPolicy,
+  origin: Origin,
+  now: Date,
+): Promise<{ readonly isNew: boolean; readonly row: WorkflowRow }> {
+  return inTransaction(db, async (tx) => {
+    const made = await insertWorkflow(tx, workspaceId, label, policy, origin, now);
+    if (made) return { isNew: true, row: made };
+    const before = await lockWorkflow(tx, workspaceId, label);
+    if (before === undefined) throw new Error('a workflow went away');
+    if (isSame(policyOf(before), policy)) return { isNew: false, row: before };
+    const [row] = await tx
+      .update(workflows)
+      .set({ ...mutable(policy), updatedAt: now })
+      .where(labelIs(workspaceId, label))
+      .returning();
+    if (row === undefined) throw new Error('a workflow went away');
+    const event = {
+      action: 'workflow.updated',
+      target: printId('wfl', row.id),
+      data: changed(before, policy),
+    } as const;
+    await recordEvents(tx, workspaceId, origin, [event], now);
+    return { isNew: false, row };
+  });
+}
+
+/** Makes a workflow, within a transaction. Gives `undefined` when the label is taken. */
+export async function insertWorkflow(
+  tx: Tx,
+  workspaceId: WorkspaceId,
+  label: string,
+  policy: WorkflowPolicy,
+  origin: Origin,
+  now: Date,
+): Promise<WorkflowRow | undefined> {
+  const values = { workspaceId, id: newId('wfl', now), label, ...mutable(policy), createdAt: now, updatedAt: now };
+  const [row] = await tx.insert(workflows).values(values).onConflictDoNothing().returning();
+  if (row === undefined) return undefined;
+  const event = {
+    action: 'workflow.created',
+    target: printId('wfl', row.id),
+    data: { label, ...shown(policy) },
+  } as const;
+  await recordEvents(tx, workspaceId, origin, [event], now);
+  return row;
+}
+
+/** Pauses or resumes a workflow. Once is enough: again changes nothing. Gives `undefined` when there is none. */
+export function setPaused(
+  db: Db,
+  workspaceId: WorkspaceId,
+  label: string,
+  isPaused: boolean,
+  origin: Origin,
+  now: Date,
+): Promise<WorkflowRow | undefined> {
+  return inTransaction(db, async (tx) => {
+    const before = await lockWorkflow(tx, workspaceId, label);
+    if (before === undefined || (before.pausedAt !== null) === isPaused) return before;
+    const [row] = await tx
+      .update(workflows)
+      .set({ pausedAt: isPaused ? now : null, updatedAt: now })
+      .where(labelIs(workspaceId, label))
+      .returning();
+    await notifyChange(tx, workspaceId);
+    const action = isPaused ? 'workflow.paused' : 'workflow.resumed';
+    await recordEvents(tx, workspaceId, origin, [{ action, target: printId('wfl', before.id), data: { label } }], now);
+    return row;
+  });
+}
+
+/** The policy of a row. */
+export function policyOf(row: WorkflowRow): WorkflowPolicy {
+  return {
+    description: row.description,
+    allowedScopes: row.allowedScopes,
+    allowedExpiryDays: row.allowedExpiryDays,
+    constraints: row.constraints,
+    maxRunSeconds: row.maxRunSeconds,
+  };
+}
+
+const byCodePoint = sql<string>`${workflows.label} collate "C"`;
+
+function labelIs(workspaceId: WorkspaceId, label: string) {
+  return and(eq(workflows.workspaceId, workspaceId), eq(workflows.label, label));
+}
+
+async function lockWorkflow(tx: Tx, workspaceId: WorkspaceId, label: string): Promise<WorkflowRow | undefined> {
+  const [row] = await tx.select().from(workflows).where(labelIs(workspaceId, label)).for('update');
+  return row;
+}
+
+function mutable(policy: WorkflowPolicy) {
+  return { ...policy, allowedScopes: [...policy.allowedScopes], allowedExpiryDays: [...policy.allowedExpiryDays] };
+}
+
+/** A policy in the wire's words, as the audit trail keeps it. */
+function shown(policy: WorkflowPolicy): Record<string, unknown> {
+  return {
+    description: policy.description,
+    allowed_scopes: policy.allowedScopes,
+    allowed_expiry_days: policy.allowedExpiryDays,
+    constraints: policy.constraints,
+    max_run_seconds: policy.maxRunSeconds,
+  };
+}
+
+function changed(before: WorkflowRow, policy: WorkflowPolicy): Record<string, unknown> {
+  const old = shown(policyOf(before));
+  const changes = Object.entries(shown(policy)).filter(([key, value]) => !isSame(old[key], value));
+  return { label: before.label, ...Object.fromEntries(changes) };
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}
