@@ -1,9 +1,9 @@
-import { lstat, readFile, readlink, realpath, rename, writeFile } from 'node:fs/promises';
+import { readFile, readlink, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive } from './embedded-cluster.js';
-import { remove, unless } from './embedded-directory.js';
+import { unless } from './embedded-directory.js';
 import { EmbeddedError, errorCode } from './embedded-error.js';
 import { runToEnd } from './embedded-process.js';
 
@@ -16,7 +16,8 @@ export interface RunningServer {
 
 export const SOCKET_NAME = '.s.PGSQL.5432';
 /** What a socket directory outside of the data directory is called. */
-export const SOCKET_DIRECTORY_PREFIX = 'countersign-';
+export const SOCKET_DIRECTORY_PREFIX = 'countersign-socket-';
+const NOT_OURS_TO_REMOVE = new Set(['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES']);
 const POLL_MS = 20;
 const FAST_SHUTDOWN_MS = 8_000;
 const IMMEDIATE_SHUTDOWN_MS = 5_000;
@@ -44,13 +45,15 @@ export async function clearStale(cluster: string): Promise<void> {
   await rename(`${pidFile}.new`, pidFile);
 }
 
-/** Removes a socket that nobody listens on, with its directory if that was made for it. */
+/** Removes a socket that nobody listens on, and its directory if that was made for it. */
 export async function removeSocket(socketPath: string): Promise<void> {
+  await rm(socketPath, { force: true });
+  await rm(`${socketPath}.lock`, { force: true });
   const directory = dirname(socketPath);
-  const isOwn = directory.split('/').at(-1)?.startsWith(SOCKET_DIRECTORY_PREFIX) === true;
-  if (isOwn && (await isPrivateDirectory(directory))) return remove(directory);
-  await remove(socketPath);
-  await remove(`${socketPath}.lock`);
+  if (!basename(directory).startsWith(SOCKET_DIRECTORY_PREFIX)) return;
+  await rmdir(directory).catch((error: unknown) => {
+    if (!NOT_OURS_TO_REMOVE.has(errorCode(error) ?? '')) throw error;
+  });
 }
 
 /** Stops a server that is not this process's child: a fast shutdown, then an immediate one. */
@@ -119,9 +122,4 @@ function isListening(socketPath: string): Promise<boolean> {
     };
     socket.once('connect', () => answer(true)).once('error', () => answer(false));
   });
-}
-
-async function isPrivateDirectory(path: string): Promise<boolean> {
-  const found = await lstat(path).catch(unless('ENOENT'));
-  return found?.isDirectory() === true && (found.mode & 0o077) === 0;
 }

@@ -1,5 +1,5 @@
 import { asc } from 'drizzle-orm';
-import { newId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
+import { newId, printId, type TokenId } from '../rules/format.js';
 import { addDays, SIGN_IN_DAYS } from '../rules/lifetime.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { signInScopes } from '../rules/role.js';

@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { findBinaries } from './embedded-binaries.js';
+import { type Claim, claimServer } from './embedded-claim.js';
+import { ensureCluster } from './embedded-cluster.js';
+import { prepareDataDir } from './embedded-directory.js';
+import { EmbeddedError } from './embedded-error.js';
+import { type Postmaster, startPostmaster } from './embedded-postmaster.js';
+import { findAccount } from './embedded-privileges.js';
+import { clearStale, findRunning, type RunningServer, stopRunning } from './embedded-running.js';
+
+export { prepareDataDir } from './embedded-directory.js';
+export { EmbeddedError } from './embedded-error.js';
+
+/** The PostgreSQL in the data directory, in use by this process. */
+export interface EmbeddedPostgres {
+  /** The whole path of its socket. */
+  readonly socketPath: string;
+  /** Whether one was found running: for a serve what a killed one left, for a visit the one it joined. */
+  readonly wasRunning: boolean;
+  /** Resolves when it ends, or goes to another serve, without this process having asked for it. Never for a visit that
+   *  joined. */
+  readonly exited: Promise<void>;
+  /** Stops it; a visit leaves it running when somebody else uses it. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedOptions {
+  readonly dataDir: string;
+  /** A `serve` has the data directory alone. A `visit` joins a running server or starts one for a short command. */
+  readonly purpose: 'serve' | 'visit';
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+const PATIENCE_MS = 60_000;
+const VISITORS_LEAVE_MS = 10_000;
+const POLL_MS = 20;
+
+/** Starts the PostgreSQL of the data directory, or joins the one that runs. Throws {@link EmbeddedError} when the
+ *  directory is in use by another serve or cannot be used. */
+export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const dataDir = await prepareDataDir(options.dataDir);
+  const deadline = Date.now() + PATIENCE_MS;
+  let wasRunning = false;
+  while (Date.now() < deadline) {
+    const running = await findRunning(clusterOf(dataDir));
+    wasRunning ||= running !== undefined;
+    const opened = running
+      ? await join_(dataDir, options, running)
+      : await start(dataDir, options);
+    if (opened) return { ...opened, wasRunning };
+    await delay(POLL_MS);
+  }
+  throw new EmbeddedError(`the PostgreSQL of ${dataDir} neither answers nor ends: see ${join(dataDir, 'postgres.log')}`);
+}
