@@ -9,8 +9,10 @@ export interface Claim {
   readonly lost: Promise<void>;
   /** Waits until nobody else uses the server, at most so long. */
   waitForOthers(timeoutMs: number): Promise<void>;
-  /** Whether nobody else uses the server. Nobody new can come in until this claim is released. */
-  isLast(): Promise<boolean>;
+  /** Whether nobody else uses the server. Then nobody new can come in until this claim is released. */
+  isLast(): Promise<boolean | 'away'>;
+  /** From now on the end of the connection is no surprise: it is not opened again. */
+  expectEnd(): void;
   release(): Promise<void>;
 }
 
@@ -21,43 +23,48 @@ const USERS_LOCK = 2;
 const LOCK_NOT_AVAILABLE = '55P03';
 const RETRY_MS = 100;
 
-/** Takes hold of a server: a `serve` alone, visits beside it. Gives `taken` when another serve holds it or the server is
- *  about to stop, and `away` when the server does not answer (any more, or not yet). */
+/** Takes hold of a server: a `serve` alone, visits beside it. Gives `taken` when another serve holds it, and `away`
+ *  when the server does not answer, not yet or not any more. */
 export async function claimServer(socketPath: string, purpose: 'serve' | 'visit'): Promise<Claim | 'taken' | 'away'> {
   const lost = signal();
-  let isReleased = false;
+  // Until it is taken, a closed connection is an answer.
+  let isKept = false;
   const sql = connectForGood(socketPath, () => {
-    if (!isReleased) void takeAgain();
+    if (isKept) takeAgain().catch(lost.resolve);
   });
   const release = async () => {
-    isReleased = true;
+    isKept = false;
     await sql.end({ timeout: 1 });
   };
 
   // The server survives the crash of one of its processes, the connections do not.
   async function takeAgain(): Promise<void> {
-    while (!isReleased) {
+    while (isKept) {
       const answer = await attempt(() => take(sql, purpose));
-      if (answer === false) lost.resolve();
+      if (answer === 'taken') lost.resolve();
       if (answer !== 'away') return;
       await delay(RETRY_MS, undefined, { ref: false });
     }
   }
 
-  const isTaken = await attempt(() => take(sql, purpose)).catch(async (error: unknown) => {
+  const answer = await attempt(() => take(sql, purpose)).catch(async (error: unknown) => {
     await release();
     throw error;
   });
-  if (isTaken !== true) {
+  if (answer !== 'held') {
     await release();
-    return isTaken === 'away' ? 'away' : 'taken';
+    return answer;
   }
+  isKept = true;
   return {
     lost: lost.promise,
     waitForOthers: async (timeoutMs) => {
       await attempt(() => lockAll(sql, timeoutMs));
     },
-    isLast: async () => (await attempt(() => tryLock(sql, USERS_LOCK))) === true,
+    isLast: () => attempt(() => tryLock(sql, USERS_LOCK)),
+    expectEnd: () => {
+      isKept = false;
+    },
     release,
   };
 }
@@ -79,10 +86,11 @@ function connectForGood(socketPath: string, onclose: () => void): Sql {
   });
 }
 
-async function take(sql: Sql, purpose: 'serve' | 'visit'): Promise<boolean> {
-  if (purpose === 'serve' && !(await tryLock(sql, SERVE_LOCK))) return false;
+async function take(sql: Sql, purpose: 'serve' | 'visit'): Promise<'held' | 'taken' | 'away'> {
+  if (purpose === 'serve' && !(await tryLock(sql, SERVE_LOCK))) return 'taken';
   const [row] = await sql`select pg_try_advisory_lock_shared(${LOCK_CLASS}::int, ${USERS_LOCK}::int) as taken`;
-  return row?.['taken'] === true;
+  // The last visit is about to stop the server.
+  return row?.['taken'] === true ? 'held' : 'away';
 }
 
 async function tryLock(sql: Sql, lock: number): Promise<boolean> {

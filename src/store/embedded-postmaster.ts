@@ -119,7 +119,12 @@ async function spawnLogged(
   const log = await open(logFile, 'a', 0o600);
   try {
     // Detached, so that Ctrl-C in the terminal does not reach it before this process has drained.
-    const child = spawn(program, args, { env: { ...env }, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd] });
+    const child = spawn(program, args, {
+      env: { ...env },
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
     child.on('error', () => undefined);
     child.unref();
     return child;

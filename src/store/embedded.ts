@@ -1,11 +1,12 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findBinaries } from './embedded-binaries.js';
-import { type Claim, claimServer } from './embedded-claim.js';
+import { claimServer } from './embedded-claim.js';
 import { ensureCluster } from './embedded-cluster.js';
 import { prepareDataDir } from './embedded-directory.js';
 import { EmbeddedError } from './embedded-error.js';
-import { type Postmaster, startPostmaster } from './embedded-postmaster.js';
+import { startPostmaster } from './embedded-postmaster.js';
 import { findAccount } from './embedded-privileges.js';
 import { clearStale, findRunning, type RunningServer, stopRunning } from './embedded-running.js';
 
@@ -45,11 +46,73 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedPo
   while (Date.now() < deadline) {
     const running = await findRunning(clusterOf(dataDir));
     wasRunning ||= running !== undefined;
-    const opened = running
-      ? await join_(dataDir, options, running)
-      : await start(dataDir, options);
+    const opened = running ? await meet(dataDir, options, running) : await start(dataDir, options);
     if (opened) return { ...opened, wasRunning };
     await delay(POLL_MS);
   }
-  throw new EmbeddedError(`the PostgreSQL of ${dataDir} neither answers nor ends: see ${join(dataDir, 'postgres.log')}`);
+  throw new EmbeddedError(
+    `the PostgreSQL of ${dataDir} neither answers nor ends: see ${join(dataDir, 'postgres.log')}`,
+  );
+}
+
+type Opened = Omit<EmbeddedPostgres, 'wasRunning'>;
+
+// Both give `undefined` when other processes changed what is there meanwhile: then it is looked at again.
+async function start(dataDir: string, options: EmbeddedOptions): Promise<Opened | undefined> {
+  const cluster = clusterOf(dataDir);
+  const binaries = await findBinaries(join(dataDir, 'lib'));
+  const account = await findAccount(existsSync(cluster) ? cluster : dataDir, binaries);
+  await ensureCluster(cluster, binaries, account);
+  await clearStale(cluster);
+  const postmaster = await startPostmaster({ cluster, binaries, account, settings: options.settings ?? {} });
+  if (postmaster === undefined) return undefined;
+  const claim = await claimServer(postmaster.socketPath, options.purpose);
+  if (typeof claim === 'string') {
+    await postmaster.stop();
+    if (claim === 'taken') throw inUse(dataDir);
+    return undefined;
+  }
+  const exited = Promise.race([postmaster.exited, claim.lost]);
+  void postmaster.exited.then(claim.release);
+  return {
+    socketPath: postmaster.socketPath,
+    exited,
+    stop: async () => {
+      claim.expectEnd();
+      if (options.purpose === 'visit' && (await claim.isLast()) === false) postmaster.leave();
+      else await postmaster.stop();
+      await claim.release();
+    },
+  };
+}
+
+async function meet(dataDir: string, options: EmbeddedOptions, running: RunningServer): Promise<Opened | undefined> {
+  if (!running.isReady) return undefined;
+  const cluster = clusterOf(dataDir);
+  const claim = await claimServer(running.socketPath, options.purpose);
+  if (claim === 'taken') throw inUse(dataDir);
+  if (claim === 'away') return undefined;
+  claim.expectEnd();
+  if (options.purpose === 'serve') {
+    // Left by a serve that was killed, or started by a visit. A serve runs a server of its own, which ends with it.
+    await claim.waitForOthers(VISITORS_LEAVE_MS);
+    await stopRunning(cluster, running).finally(claim.release);
+    return undefined;
+  }
+  return {
+    socketPath: running.socketPath,
+    exited: new Promise(() => undefined),
+    stop: async () => {
+      if ((await claim.isLast()) === true) await stopRunning(cluster, running);
+      await claim.release();
+    },
+  };
+}
+
+function clusterOf(dataDir: string): string {
+  return join(dataDir, 'postgres');
+}
+
+function inUse(dataDir: string): EmbeddedError {
+  return new EmbeddedError(`the data directory ${dataDir} is in use by another countersign serve`);
 }
