@@ -34,11 +34,14 @@ function isScopePart(part: string, isLast: boolean): boolean {
 }
 
 /** Whether holding `held` includes `wanted`. `repo:*` covers `repo:read`, `repo:pull:write` and `repo:pull:*`, not
- *  `repo`; `workspace:admin` covers every service scope, but no wildcard: below one there are agent scopes too. */
+ *  `repo`. `workspace:admin`, and so `workspace:*`, covers every service scope, but no wildcard of them: below one there
+ *  are agent scopes too. */
 export function coversScope(held: string, wanted: string): boolean {
-  if (held === wanted) return true;
-  if (held === 'workspace:admin' && isServiceScope(wanted)) return true;
-  return held.endsWith(':*') && wanted.startsWith(held.slice(0, -1));
+  return namesScope(held, wanted) || (isServiceScope(wanted) && namesScope(held, 'workspace:admin'));
+}
+
+function namesScope(held: string, wanted: string): boolean {
+  return held === wanted || (held.endsWith(':*') && wanted.startsWith(held.slice(0, -1)));
 }
 
 /** Whether one of the held scopes covers the wanted one. */
