@@ -49,13 +49,14 @@ export function isConstraintPattern(kind: ConstraintKind, text: string): boolean
   }
 }
 
-/** Names each constraint that the context does not meet. What the context does not say is not met. */
+/** Names each constraint that the context does not meet. What the context does not say is not met; an empty text says
+ *  nothing. */
 export function constraintFaults(constraints: Constraints, context: RunContext): ConstraintFault[] {
   return CONSTRAINT_KINDS.flatMap((kind): ConstraintFault[] => {
     const patterns = constraints[kind];
     if (patterns === undefined) return [];
     const value = context[CONTEXT_KEYS[kind]];
-    if (value === undefined) return [{ kind, isMissing: true }];
+    if (value === undefined || value === '') return [{ kind, isMissing: true }];
     return patterns.some((pattern) => matchesPattern(kind, pattern, value)) ? [] : [{ kind, isMissing: false }];
   });
 }
@@ -94,17 +95,18 @@ function commonPatterns(kind: ConstraintKind, left: readonly string[], right: re
 }
 
 function matchesPattern(kind: ConstraintKind, pattern: string, value: string): boolean {
-  return kind === 'networks' ? networkHolds(pattern, value) : matchesGlob(pattern, value);
+  return kind === 'networks' ? addressIn(pattern, value) : matchesGlob(pattern, value);
 }
 
 function containsPattern(kind: ConstraintKind, outer: string, inner: string): boolean {
   if (kind !== 'networks') return containsGlob(outer, inner);
   const wide = parseCidr(outer);
   const narrow = parseCidr(inner);
-  return wide !== undefined && narrow !== undefined && narrow.bits >= wide.bits && networkHolds(outer, narrow.address);
+  return wide !== undefined && narrow !== undefined && narrow.bits >= wide.bits && addressIn(outer, narrow.address);
 }
 
-function networkHolds(cidr: string, address: string): boolean {
+/** Whether an address lies in a network. An IPv4 address that arrived on an IPv6 socket counts as IPv4. */
+export function addressIn(cidr: string, address: string): boolean {
   const network = parseCidr(cidr);
   const plain = plainAddress(address);
   const family = ipFamily(plain);
@@ -114,10 +116,15 @@ function networkHolds(cidr: string, address: string): boolean {
   return list.check(plain, family);
 }
 
-/** An IPv4 address that arrived on an IPv6 socket (`::ffff:10.0.0.1`) in its own form; others as they are. */
+/** An IPv4 address that arrived on an IPv6 socket (`::ffff:10.0.0.1`, in any of its spellings) in its own form; others
+ *  as they are. */
 export function plainAddress(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  return mapped ?? address;
+  if (isIP(address) !== 6 || address.includes('%')) return address;
+  const { hostname } = new URL(`http://[${address}]`);
+  const [, high, low] = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(hostname) ?? [];
+  if (high === undefined || low === undefined) return address;
+  const halves = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
+  return halves.flatMap((half) => [half >> 8, half & 0xff]).join('.');
 }
 
 interface Network {
@@ -126,15 +133,15 @@ interface Network {
   readonly family: 'ipv4' | 'ipv6';
 }
 
-/** Reads `10.0.0.0/8` or `2001:db8::/32`. A bare address is not a network; nor is a mapped IPv4 address one. */
+/** Reads `10.0.0.0/8` or `2001:db8::/32`. A bare address is not a network; nor is a mapped IPv4 address one. Bits
+ *  beyond the prefix do not count: `10.1.2.3/8` is `10.0.0.0/8`. */
 export function parseCidr(text: string): Network | undefined {
   const parts = /^([0-9a-fA-F.:]{2,45})\/(0|[1-9]\d{0,2})$/.exec(text);
   const [, address = '', bitsText = ''] = parts ?? [];
   const family = ipFamily(address);
   const bits = Number(bitsText);
-  if (family === undefined || plainAddress(address) !== address || bits > (family === 'ipv4' ? 32 : 128))
-    return undefined;
-  return { address, bits, family };
+  if (family === undefined || plainAddress(address) !== address) return undefined;
+  return bits > (family === 'ipv4' ? 32 : 128) ? undefined : { address, bits, family };
 }
 
 function ipFamily(address: string): 'ipv4' | 'ipv6' | undefined {
