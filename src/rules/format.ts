@@ -37,8 +37,9 @@ export interface FoundToken {
   readonly publicId: string;
 }
 
-/** The printed form of any token, without its checksum's truth. Global: use it with `matchAll` and `replace`. */
-export const TOKEN_FORM = /cst_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}/g;
+/** The printed form of any token, without its checksum's truth. Tokens that share characters (the end of one is the
+ *  `cst` of the next) are one match, so that `replace` leaves no half of one behind. Global. */
+export const TOKEN_FORM = /cst(?:_[0-9A-Za-z]{22}_[0-9A-Za-z]{49})+/g;
 const WHOLE_TOKEN = /^cst_([0-9A-Za-z]{22})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;
 
 /** Writes a number in base62, most significant digit first, left-padded with `0` to `width` characters. */
