@@ -52,9 +52,14 @@ export function invalid(path: readonly (string | number)[], detail: string): { o
   return { ok: false, refusal: { kind: 'invalid', errors: [{ pointer: pointerTo(path), detail }] } };
 }
 
-/** Prints a path as a JSON pointer in URI fragment form. */
+/** Prints a path as a JSON pointer in URI fragment form. A lone surrogate, which a member's name may hold, is shown as
+ *  U+FFFD. */
 export function pointerTo(path: readonly (string | number)[]): string {
-  return `#${path.map((key) => `/${encodeURIComponent(String(key).replaceAll('~', '~0').replaceAll('/', '~1'))}`).join('')}`;
+  return `#${path.map((key) => `/${encodeURIComponent(escapedKey(String(key)))}`).join('')}`;
+}
+
+function escapedKey(key: string): string {
+  return key.toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
 /** Thrown inside a transaction to roll it back with a refusal as its outcome. */
