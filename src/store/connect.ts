@@ -28,13 +28,29 @@ export function connect(
       ...(pool.statementTimeoutMs === undefined ? {} : { statement_timeout: pool.statementTimeoutMs }),
     },
   };
-  if ('url' in options) return postgres(options.url, common);
+  if ('url' in options) {
+    const { url, ...socket } = readUrl(options.url);
+    return postgres(url, { ...common, ...socket });
+  }
   return postgres({
     ...common,
     path: options.socketPath,
     username: 'postgres',
     database: options.database ?? 'postgres',
   });
+}
+
+// postgres.js does not know the two ways in which PostgreSQL's own URLs name a Unix socket:
+// `postgres://%2Frun%2Fpostgresql/db` and `postgres:///db?host=/run/postgresql`.
+function readUrl(text: string): { readonly url: string; readonly path?: string } {
+  if (!URL.canParse(text)) return { url: text };
+  const url = new URL(text);
+  const directory = url.searchParams.get('host') ?? decodeURIComponent(url.hostname);
+  if (!directory.startsWith('/')) return { url: text };
+  const port = url.searchParams.get('port') ?? url.port;
+  url.searchParams.delete('host');
+  url.searchParams.delete('port');
+  return { url: url.href, path: `${directory}/.s.PGSQL.${port === '' ? '5432' : port}` };
 }
 
 // What postgres.js and PostgreSQL say when the server is away, starting, stopping, or has no place left.

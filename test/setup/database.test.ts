@@ -13,3 +13,11 @@ it('gives each test a migrated database of its own', async () => {
   }
   await Promise.all(databases.map((database) => database.drop()));
 });
+
+it('names the database in a URL that another process can use', async () => {
+  const database = await createTestDatabase();
+  const sql = connect({ url: database.url, usesPrepared: true }, { max: 1 });
+  expect(await pendingMigrations(sql)).toEqual([]);
+  await sql.end();
+  await database.drop();
+});
