@@ -1,0 +1,52 @@
+import type { AuditEvent, Client } from '../sdk/index.js';
+import { everyPage } from '../sdk/index.js';
+import { unverifiedClaims } from './checkpoint.js';
+import { collect, signedInClient } from './client.js';
+import { relativeTime } from './instant.js';
+import { outputView, print, printJson, say } from './output.js';
+import { type Column, renderTable } from './table.js';
+
+export interface AuditListFlags {
+  after?: number;
+  action?: string;
+  target?: string;
+  limit?: number;
+  json?: true;
+}
+
+const USUAL_LIMIT = 50;
+
+/** `audit list`: the last events; with `--after` or a filter, the first ones that match. Always in the chain's order. */
+export async function listEvents(flags: AuditListFlags): Promise<number> {
+  const client = await signedInClient();
+  const limit = flags.limit ?? USUAL_LIMIT;
+  const isNarrowed = flags.after !== undefined || flags.action !== undefined || flags.target !== undefined;
+  const after = isNarrowed ? flags.after : await seqBefore(client, limit);
+  const query = { after, action: flags.action, target: flags.target, limit: Math.min(limit + 1, 200) };
+  const found = await collect(
+    everyPage((cursor) => client.auditEvents({ ...query, cursor })),
+    limit + 1,
+  );
+  const events = found.slice(0, limit);
+  if (flags.json) printJson({ data: events });
+  else if (events.length === 0) say('No events match.');
+  else for (const line of renderTable(columns(new Date()), events, outputView())) print(line);
+  if (found.length > limit) say(`There are more: go on with --after ${events.at(-1)?.seq}.`);
+  return 0;
+}
+
+async function seqBefore(client: Client, count: number): Promise<number> {
+  const { checkpoint } = await client.auditCheckpoint();
+  return Math.max(0, unverifiedClaims(checkpoint).seq - count);
+}
+
+function columns(now: Date): Column<AuditEvent>[] {
+  return [
+    { title: 'SEQ', value: (event) => String(event.seq), isWhole: true },
+    { title: 'AT', value: (event) => event.at, shown: (event) => relativeTime(event.at, now) },
+    { title: 'ACTION', value: (event) => event.action },
+    { title: 'TARGET', value: (event) => event.target },
+    { title: 'BY', value: (event) => `${event.actor.type} ${event.actor.id}` },
+    { title: 'FROM', value: (event) => event.ip ?? '' },
+  ];
+}

@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { addCommand, exitsWith } from './command.js';
+
+interface InitFlags {
+  workspace: string;
+  ownerEmail: string;
+  json?: true;
+}
+
+/** The commands of the machine that the service runs on. */
+export function addHostCommands(program: Command): void {
+  addCommand(
+    program,
+    'serve',
+    'start the service',
+    `countersign serve
+PORT=0 COUNTERSIGN_DATA_DIR=/var/lib/countersign countersign serve --json`,
+  ).action(exitsWith(async (flags: { json?: true }) => (await import('./serve.js')).runServe(flags)));
+
+  addCommand(
+    program,
+    'migrate',
+    'bring the database up to date',
+    'DATABASE_URL=postgres://db.internal/countersign countersign migrate',
+  ).action(exitsWith(async (flags: { json?: true }) => (await import('./migrate.js')).runMigrate(flags)));
+
+  addCommand(
+    program,
+    'init',
+    "make a workspace, its owner and the owner's token",
+    'countersign init --workspace acme --owner-email ada@acme.example > owner.token',
+  )
+    .requiredOption('--workspace <slug>', 'short name of the workspace')
+    .requiredOption('--owner-email <email>', 'e-mail address of its owner')
+    .action(exitsWith(async (flags: InitFlags) => (await import('./init.js')).runInit(flags)));
+
+  addCommand(
+    program,
+    'doctor',
+    'check configuration, database, migrations, clock, keys and notifications',
+    'countersign doctor',
+  ).action(exitsWith(async (flags: { json?: true }) => (await import('./doctor.js')).runDoctor(flags)));
+}

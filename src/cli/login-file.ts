@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { UsageError } from './usage-error.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const loginFile = z.object({
+  current: z.string().optional(),
+  logins: z.record(z.string(), z.object({ token: z.string() })),
+});
+
+/** The stored logins: a token for each service, by its URL. `current` is the one that was signed in to last. */
+export type Logins = z.infer<typeof loginFile>;
+
+/** Where logins are kept: `countersign/login.json` under `XDG_CONFIG_HOME` or `~/.config`. */
+export function loginPath(env: Environment): string {
+  const xdg = env['XDG_CONFIG_HOME'];
+  return join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.config'), 'countersign', 'login.json');
+}
+
+/** Reads the stored logins; none when there is no file. Refuses a file that others can read or write, and one that holds
+ *  something else. */
+export async function readLogins(env: Environment): Promise<Logins> {
+  const path = loginPath(env);
+  const text = await readPrivate(path);
+  if (text === undefined) return { logins: {} };
+  const parsed = loginFile.safeParse(parseJson(text));
+  if (!parsed.success) throw new UsageError(`${path} is damaged. Remove it and sign in again`);
+  return parsed.data;
+}
+
+/** Stores logins, atomically, for this user alone. Without a login left the file is removed. */
+export async function writeLogins(env: Environment, logins: Logins): Promise<void> {
+  const path = loginPath(env);
+  if (Object.keys(logins.logins).length === 0) return await rm(path, { force: true });
+  const directory = dirname(path);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await chmod(directory, 0o700);
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    const file = await open(draft, 'wx', 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(logins, null, 2)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+/** Stores the token for a service and makes it the current one. */
+export async function rememberLogin(env: Environment, url: string, token: string): Promise<void> {
+  const stored = await readLogins(env);
+  await writeLogins(env, { current: url, logins: { ...stored.logins, [url]: { token } } });
+}
+
+/** Forgets the token for a service. Gives whether there was one. */
+export async function forgetLogin(env: Environment, url: string): Promise<boolean> {
+  const stored = await readLogins(env);
+  const { [url]: forgotten, ...logins } = stored.logins;
+  if (forgotten === undefined) return false;
+  await writeLogins(env, stored.current === url ? { logins } : { ...stored, logins });
+  return true;
+}
+
+async function readPrivate(path: string): Promise<string | undefined> {
+  try {
+    const { mode } = await stat(path);
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      const octal = (mode & 0o777).toString(8).padStart(4, '0');
+      throw new UsageError(
+        `${path} is open to others (mode ${octal}), so it is not used. Run: chmod 600 ${path}, and revoke the token in it if others had access`,
+      );
+    }
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

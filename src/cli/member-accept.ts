@@ -1,0 +1,23 @@
+import { clientFor } from './client.js';
+import { cleanToken, readServiceUrl } from './connection.js';
+import { sayWhatBeatsIt } from './login.js';
+import { loginPath, rememberLogin } from './login-file.js';
+import { printJson, say } from './output.js';
+import { printable } from './printable.js';
+import { readSecret } from './stdin.js';
+
+/** `member accept`: trades the invitation on standard input for a token, which becomes the stored login. */
+export async function acceptInvitation(flags: { json?: true }): Promise<number> {
+  const url = await readServiceUrl();
+  const invitation = cleanToken(
+    await readSecret('the invitation', 'countersign member accept < invitation.txt'),
+    'standard input',
+  );
+  const { token, ...member } = await clientFor(url, undefined).members.accept(invitation);
+  await rememberLogin(process.env, url, token);
+  if (flags.json) printJson({ ...member, url });
+  say(`Welcome, ${printable(member.name ?? member.email)}: signed in to ${url} as ${member.role}, for 7 days.`);
+  say(`Stored in ${printable(loginPath(process.env))}.`);
+  sayWhatBeatsIt();
+  return 0;
+}

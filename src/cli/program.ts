@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { addAuditCommands } from './audit-commands.js';
+import { addAuthCommands } from './auth-commands.js';
+import { createRoot } from './command.js';
+import { addHostCommands } from './host-commands.js';
+import { addMemberCommands } from './member-commands.js';
+import { addRunCommands } from './run-commands.js';
+import { addTokenCommands } from './token-commands.js';
+import { packageVersion } from './version.js';
+import { addWorkflowCommands } from './workflow-commands.js';
+
+/** The table of commands. */
+export function createProgram(): Command {
+  const program = createRoot('countersign')
+    .description('Access tokens for coding agents in CI: scoped, expiring, revoked at once.')
+    .version(packageVersion())
+    .addHelpText(
+      'after',
+      `
+Environment:
+  COUNTERSIGN_URL          the service (default: the stored login's, else http://127.0.0.1:8787)
+  COUNTERSIGN_TOKEN        the token to use; COUNTERSIGN_TOKEN_FILE names a file instead
+
+Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
+    );
+  addAuthCommands(program);
+  addTokenCommands(program);
+  addWorkflowCommands(program);
+  addMemberCommands(program);
+  addAuditCommands(program);
+  addRunCommands(program);
+  addHostCommands(program);
+  return program;
+}

@@ -1,0 +1,85 @@
+import { Argument, type Command } from 'commander';
+import { addCommand, exitsWith, wholeNumber } from './command.js';
+import { SHELLS, type Shell } from './completion.js';
+import { UsageError } from './usage-error.js';
+
+interface ExecFlags {
+  workflow: string;
+  scope?: string[];
+  repository?: string;
+  ref?: string;
+  environment?: string;
+  passTokenAs?: string;
+  killAfter: number;
+  grace: number;
+  mask: boolean;
+  statusFile?: string;
+  json?: true;
+}
+
+const DAY_SECONDS = 86_400;
+
+/** What runs beside the work: the guard, the scanner, the shell. */
+export function addRunCommands(program: Command): void {
+  addExec(program);
+
+  addCommand(
+    program,
+    'scan [path...]',
+    'find tokens in files or standard input, offline; exit 1 when there are any',
+    `countersign scan .
+git diff --cached | countersign scan -`,
+  )
+    .addHelpText(
+      'after',
+      '\nDirectories are searched to the bottom, without .git and without following symbolic links.\nColumns count bytes from 1. The secret itself is never printed.',
+    )
+    .action(
+      exitsWith(async (paths: string[], flags: { json?: true }) => (await import('./scan.js')).scan(paths, flags)),
+    );
+
+  addCommand(
+    program,
+    'completion',
+    'print a completion script for a shell',
+    `countersign completion bash > ~/.local/share/bash-completion/completions/countersign
+countersign completion zsh > "\${fpath[1]}/_countersign"
+countersign completion fish > ~/.config/fish/completions/countersign.fish`,
+  )
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .action(
+      exitsWith(async (shell: Shell, flags: { json?: true }) =>
+        (await import('./completion.js')).printCompletion(program, shell, flags),
+      ),
+    );
+}
+
+function addExec(program: Command): void {
+  addCommand(
+    program,
+    'exec [command...]',
+    'run a command under the guard: checked before it starts and while it runs',
+    'countersign exec --workflow codex-review --scope codex:exec -- codex exec "review this change"',
+  )
+    .alias('run')
+    .usage('[options] -- COMMAND [ARGUMENT...]')
+    .passThroughOptions()
+    .requiredOption('--workflow <label>', 'the workflow that the job belongs to')
+    .option('--scope <scope...>', 'what the job is going to do')
+    .option('--repository <repository>', 'the repository it works on (default: what the CI says)')
+    .option('--ref <ref>', 'the full ref it works on (default: what the CI says)')
+    .option('--environment <environment>', 'the environment it works in')
+    .option('--pass-token-as <name>', 'hand the token on to the command in this variable')
+    .option('--kill-after <seconds>', 'SIGKILL so long after SIGTERM', wholeNumber(0, DAY_SECONDS), 10)
+    .option('--grace <seconds>', 'go on so long while the service is out of reach', wholeNumber(0, DAY_SECONDS), 60)
+    .option('--no-mask', "do not mask the token in the command's output")
+    .option('--status-file <path>', "write the guard's own verdict there, as JSON")
+    .action(
+      exitsWith(async (command: string[], flags: ExecFlags) => {
+        if (command.length === 0) throw new UsageError('there is no command to run. Put it after --');
+        const { readConnection } = await import('./connection.js');
+        const { url, token } = await readConnection();
+        return (await import('./exec.js')).runExec(flags, command, { url, token });
+      }),
+    );
+}

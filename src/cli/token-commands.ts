@@ -1,0 +1,150 @@
+import { type Command, Option } from 'commander';
+import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
+import { MAX_DRAIN_SECONDS, MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
+import { REVOKE_REASONS, TOKEN_STATUSES } from '../rules/token.js';
+import { addCommand, addGroup, exitsWith, wholeNumber } from './command.js';
+import { parseInstant } from './instant.js';
+import type { MintFlags } from './mint.js';
+import type { RevokeFlags } from './revoke.js';
+import type { RevokeAllFlags } from './revoke-all.js';
+import type { RotateFlags } from './rotate.js';
+import type { TokenListFlags } from './tokens.js';
+
+/** Tokens, from minting to revoking. */
+export function addTokenCommands(program: Command): void {
+  const token = addGroup(program, 'token', 'mint, list, rotate and revoke tokens');
+  addMint(token);
+  addReading(token);
+  addRotate(token);
+  addRevoke(token);
+  addRevokeAll(program);
+}
+
+function addMint(token: Command): void {
+  addCommand(
+    token,
+    'mint',
+    'mint a token for a workflow; only the secret goes to standard output',
+    'countersign token mint --workflow codex-review --scope repo:read codex:exec | gh secret set COUNTERSIGN_TOKEN',
+  )
+    .requiredOption('--workflow <label>', 'the workflow that it is for')
+    .requiredOption('--scope <scope...>', 'what it may do, such as repo:read')
+    .option('--expires-in-days <days>', 'one of the periods of the workflow', wholeNumber(1, MAX_EXPIRY_DAYS))
+    .option('--repository <pattern...>', 'only for these repositories: owner/name, with * and **')
+    .option('--ref <pattern...>', 'only for these refs: refs/heads/main, with * and **')
+    .option('--environment <pattern...>', 'only for these environments')
+    .option('--runner <pattern...>', 'only on these runners')
+    .option('--network <cidr...>', 'only from these networks')
+    .option('--not-before <time>', 'valid from then on', parseInstant)
+    .option('--name <name>', 'a name for people')
+    .action(exitsWith(async (flags: MintFlags) => (await import('./mint.js')).mint(flags)));
+}
+
+function addReading(token: Command): void {
+  addCommand(token, 'list', 'list tokens, newest first', 'countersign token list --expires-before 2026-12-31')
+    .option('--workflow <label>', 'only of this workflow')
+    .option('--creator <member>', 'only minted by this member (id or e-mail address)')
+    .option('--owner <member>', 'only owned by this member (id or e-mail address)')
+    .addOption(new Option('--status <status>', 'only in this state').choices(TOKEN_STATUSES))
+    .option('--expires-before <time>', 'only those that end before', parseInstant)
+    .option('--unused-since <time>', 'only those not used since', parseInstant)
+    .option('--limit <n>', 'at most so many (default: all)', wholeNumber(1, 1_000_000))
+    .action(exitsWith(async (flags: TokenListFlags) => (await import('./tokens.js')).listTokens(flags)));
+
+  addCommand(token, 'show <id>', 'show a token, or `self`', 'countersign token show self').action(
+    exitsWith(async (id: string, flags: { json?: true }) => (await import('./tokens.js')).showToken(id, flags)),
+  );
+
+  addCommand(
+    token,
+    'explain <id>',
+    'say what state a token is or was in, and every fact that led to it',
+    'countersign token explain tok_01J8 --at 2026-01-31T12:00:00Z',
+  )
+    .option('--at <time>', 'the state at that time (default: now)', parseInstant)
+    .action(
+      exitsWith(async (id: string, flags: { at?: string; json?: true }) =>
+        (await import('./explain.js')).explainToken(id, flags),
+      ),
+    );
+
+  addCommand(
+    token,
+    'introspect',
+    'ask about the token on standard input; exit 1 when it is not active',
+    'countersign token introspect < token.txt',
+  ).action(exitsWith(async (flags: { json?: true }) => (await import('./introspect.js')).introspect(flags)));
+
+  addCommand(
+    token,
+    'transfer <id>',
+    'hand a token over to another accountable member',
+    'countersign token transfer tok_01J8 --to grace@acme.example',
+  )
+    .requiredOption('--to <member>', 'the new owner (id or e-mail address)')
+    .action(
+      exitsWith(async (id: string, flags: { to: string; json?: true }) =>
+        (await import('./tokens.js')).transferToken(id, flags),
+      ),
+    );
+}
+
+function addRotate(token: Command): void {
+  addCommand(
+    token,
+    'rotate <id>',
+    'make a successor of a token, or of `self`; only its secret goes to standard output',
+    'countersign token rotate self | gh secret set COUNTERSIGN_TOKEN',
+  )
+    .option('--expires-in-days <days>', 'one of the periods of the workflow', wholeNumber(1, MAX_EXPIRY_DAYS))
+    .option(
+      '--overlap-seconds <seconds>',
+      'how long the old one stays valid at most (default: a day)',
+      wholeNumber(0, MAX_OVERLAP_SECONDS),
+    )
+    .option(
+      '--drain-seconds <seconds>',
+      'how long it stays valid after the first use of the new one (default: an hour)',
+      wholeNumber(0, MAX_DRAIN_SECONDS),
+    )
+    .action(exitsWith(async (id: string, flags: RotateFlags) => (await import('./rotate.js')).rotate(id, flags)));
+}
+
+function addRevoke(token: Command): void {
+  addCommand(
+    token,
+    'revoke [id]',
+    'revoke a token, `self`, or every token in a text on standard input, for good',
+    `countersign token revoke tok_01J8 --reason leaked
+countersign token revoke --stdin < leaked.log`,
+  )
+    .addOption(reasonOption())
+    .option('--note <text>', 'what the audit trail should say')
+    .option('--stdin', 'find tokens on standard input and revoke each; needs no login')
+    .action(
+      exitsWith(async (id: string | undefined, flags: RevokeFlags) => (await import('./revoke.js')).revoke(id, flags)),
+    );
+}
+
+function addRevokeAll(program: Command): void {
+  addCommand(
+    program,
+    'revoke-all',
+    'the panic button: revoke many tokens in one transaction',
+    `countersign revoke-all --workflow codex-review --reason leaked --dry-run
+countersign revoke-all --issued-before 2026-01-31 --reason leaked --yes`,
+  )
+    .option('--workflow <label>', 'all of this workflow')
+    .option('--creator <member>', 'all minted by this member (id or e-mail address)')
+    .option('--lineage <id>', 'a token and all that were rotated from it')
+    .option('--issued-before <time>', 'all minted before', parseInstant)
+    .option('--workspace', 'all of the workspace')
+    .addOption(reasonOption())
+    .option('--dry-run', 'only count')
+    .option('--yes', 'do not ask')
+    .action(exitsWith(async (flags: RevokeAllFlags) => (await import('./revoke-all.js')).revokeAll(flags)));
+}
+
+function reasonOption(): Option {
+  return new Option('--reason <reason>', 'why').choices(REVOKE_REASONS);
+}

@@ -1,0 +1,67 @@
+import { type Command, Option } from 'commander';
+import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
+import { addCommand, addGroup, exitsWith, wholeNumber, wholeNumbers } from './command.js';
+import { CONSTRAINT_FLAGS } from './constraint-flags.js';
+import type { WorkflowFlags } from './workflow-set.js';
+
+/** Workflows and what their tokens may be. */
+export function addWorkflowCommands(program: Command): void {
+  const workflow = addGroup(program, 'workflow', 'set what the tokens of a workflow may be; pause and resume it');
+
+  addCommand(workflow, 'list', 'list workflows by label', 'countersign workflow list')
+    .option('--limit <n>', 'at most so many (default: all)', wholeNumber(1, 1_000_000))
+    .action(
+      exitsWith(async (flags: { limit?: number; json?: true }) =>
+        (await import('./workflows.js')).listWorkflows(flags),
+      ),
+    );
+
+  addCommand(workflow, 'show <label>', 'show a workflow', 'countersign workflow show codex-review').action(
+    exitsWith(async (label: string, flags: { json?: true }) =>
+      (await import('./workflows.js')).showWorkflow(label, flags),
+    ),
+  );
+
+  addCommand(
+    workflow,
+    'set <label>',
+    'make a workflow, or change what is named and keep the rest',
+    "countersign workflow set codex-review --allow-scope 'repo:*' codex:exec --repository 'acme/*' --expiry-days 7 30",
+  )
+    .option('--description <text>', 'what it is for')
+    .option('--allow-scope <scope...>', 'what its tokens may do: replaces the list')
+    .option(
+      '--expiry-days <days...>',
+      'how long its tokens may live: replaces the list',
+      wholeNumbers(1, MAX_EXPIRY_DAYS),
+    )
+    .option('--repository <pattern...>', 'only for these repositories: owner/name, with * and **')
+    .option('--ref <pattern...>', 'only for these refs: refs/heads/main, with * and **')
+    .option('--environment <pattern...>', 'only for these environments')
+    .option('--runner <pattern...>', 'only on these runners')
+    .option('--network <cidr...>', 'only from these networks')
+    .addOption(new Option('--lift <constraint...>', 'no longer constrain by it').choices(CONSTRAINT_FLAGS))
+    .option('--max-run-seconds <seconds>', 'how long a job may run after its check', wholeNumber(1, 2_592_000))
+    .action(
+      exitsWith(async (label: string, flags: WorkflowFlags) =>
+        (await import('./workflow-set.js')).setWorkflow(label, flags),
+      ),
+    );
+
+  addCommand(
+    workflow,
+    'pause <label>',
+    'make its tokens inactive and stop its jobs, at once',
+    'countersign workflow pause codex-review',
+  ).action(
+    exitsWith(async (label: string, flags: { json?: true }) =>
+      (await import('./workflows.js')).pauseWorkflow(label, flags),
+    ),
+  );
+
+  addCommand(workflow, 'resume <label>', 'let it run again', 'countersign workflow resume codex-review').action(
+    exitsWith(async (label: string, flags: { json?: true }) =>
+      (await import('./workflows.js')).resumeWorkflow(label, flags),
+    ),
+  );
+}

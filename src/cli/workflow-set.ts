@@ -1,0 +1,49 @@
+import { type Client, type Constraints, ProblemError, type Workflow } from '../sdk/index.js';
+import { signedInClient } from './client.js';
+import { type ConstraintFlag, type ConstraintFlags, constraintKind, constraintsOf } from './constraint-flags.js';
+import { say } from './output.js';
+import { printable } from './printable.js';
+import { UsageError } from './usage-error.js';
+import { printWorkflow } from './workflows.js';
+
+export interface WorkflowFlags extends ConstraintFlags {
+  description?: string;
+  allowScope?: string[];
+  expiryDays?: number[];
+  lift?: ConstraintFlag[];
+  maxRunSeconds?: number;
+  json?: true;
+}
+
+/** `workflow set`: makes a workflow, or changes what the flags name and keeps the rest. */
+export async function setWorkflow(label: string, flags: WorkflowFlags): Promise<number> {
+  const both = flags.lift?.find((flag) => flags[flag] !== undefined);
+  if (both !== undefined) throw new UsageError(`--${both} and --lift ${both} contradict each other`);
+  const client = await signedInClient();
+  const current = await find(client, label);
+  const workflow = await client.workflows.put(label, {
+    description: flags.description ?? current?.description,
+    allowed_scopes: flags.allowScope ?? current?.allowed_scopes,
+    allowed_expiry_days: flags.expiryDays ?? current?.allowed_expiry_days,
+    constraints: mergedConstraints(current?.constraints ?? {}, flags),
+    max_run_seconds: flags.maxRunSeconds ?? current?.max_run_seconds,
+  });
+  printWorkflow(workflow, flags);
+  if (!flags.json) say(`${printable(label)} is ${current ? 'changed' : 'made'}.`);
+  return 0;
+}
+
+async function find(client: Client, label: string): Promise<Workflow | undefined> {
+  try {
+    return await client.workflows.show(label);
+  } catch (error) {
+    if (error instanceof ProblemError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+function mergedConstraints(current: Constraints, flags: WorkflowFlags): Constraints {
+  const lifted = new Set<string>((flags.lift ?? []).map(constraintKind));
+  const merged = { ...current, ...constraintsOf(flags) };
+  return Object.fromEntries(Object.entries(merged).filter(([kind]) => !lifted.has(kind)));
+}

@@ -1,0 +1,79 @@
+import { everyPage, type Workflow } from '../sdk/index.js';
+import { collect, signedInClient } from './client.js';
+import { constraintLines } from './constraint-flags.js';
+import { bothTimes } from './instant.js';
+import { outputView, print, printJson, say } from './output.js';
+import { printable } from './printable.js';
+import { type Column, renderDetails, renderTable } from './table.js';
+
+const COLUMNS: Column<Workflow>[] = [
+  { title: 'LABEL', value: (workflow) => workflow.label, isWhole: true },
+  {
+    title: 'STATUS',
+    value: (workflow) => workflow.status,
+    colour: (workflow) => (workflow.status === 'active' ? 'green' : 'yellow'),
+  },
+  { title: 'SCOPES', value: (workflow) => workflow.allowed_scopes.join(' ') },
+  { title: 'DAYS', value: (workflow) => workflow.allowed_expiry_days.join(' ') },
+  { title: 'DESCRIPTION', value: (workflow) => workflow.description },
+];
+
+/** `workflow list`. */
+export async function listWorkflows(flags: { limit?: number; json?: true }): Promise<number> {
+  const client = await signedInClient();
+  const pageSize = Math.min(flags.limit ?? 200, 200);
+  const pages = everyPage((cursor) => client.workflows.list({ cursor, limit: pageSize }));
+  const workflows = await collect(pages, flags.limit);
+  if (flags.json) printJson({ data: workflows });
+  else if (workflows.length === 0) say('There are no workflows. `countersign workflow set LABEL` makes one.');
+  else for (const line of renderTable(COLUMNS, workflows, outputView())) print(line);
+  return 0;
+}
+
+/** `workflow show`. */
+export async function showWorkflow(label: string, flags: { json?: true }): Promise<number> {
+  printWorkflow(await (await signedInClient()).workflows.show(label), flags);
+  return 0;
+}
+
+/** `workflow pause`. */
+export async function pauseWorkflow(label: string, flags: { json?: true }): Promise<number> {
+  const workflow = await (await signedInClient()).workflows.pause(label);
+  if (flags.json) printJson(workflow);
+  else say(`${printable(label)} is paused: its tokens are inactive and its jobs stop.`);
+  return 0;
+}
+
+/** `workflow resume`. */
+export async function resumeWorkflow(label: string, flags: { json?: true }): Promise<number> {
+  const workflow = await (await signedInClient()).workflows.resume(label);
+  if (flags.json) printJson(workflow);
+  else say(`${printable(label)} runs again.`);
+  return 0;
+}
+
+/** Prints a workflow: its policy line by line, or as JSON. */
+export function printWorkflow(workflow: Workflow, flags: { json?: true }): void {
+  if (flags.json) {
+    printJson(workflow);
+    return;
+  }
+  const now = new Date();
+  const lines = renderDetails(
+    [
+      ['label', workflow.label],
+      ['id', workflow.id],
+      ['description', workflow.description],
+      ['status', workflow.status],
+      ['paused', bothTimes(workflow.paused_at, now)],
+      ['scopes', workflow.allowed_scopes.join(' ') || 'none'],
+      ['expiry days', workflow.allowed_expiry_days.join(' ')],
+      ...constraintLines(workflow.constraints),
+      ['max run', `${workflow.max_run_seconds} s`],
+      ['created', bothTimes(workflow.created_at, now)],
+      ['updated', bothTimes(workflow.updated_at, now)],
+    ],
+    outputView(),
+  );
+  for (const line of lines) print(line);
+}
