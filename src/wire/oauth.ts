@@ -35,7 +35,7 @@ export const serverMetadata = z
 
 const jwks = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) }).meta({ id: 'Jwks' });
 
-const tag = 'oauth';
+const tag = 'OAuth';
 const form = 'application/x-www-form-urlencoded';
 
 export const introspectOperation = operation({

@@ -8,7 +8,8 @@ import { problemKinds, problemSlug } from './problems.js';
 /** Describes one operation as OpenAPI does; its schemas join the collection. */
 export function operationObject(it: Operation, schemas: SchemaCollection): OperationObject {
   const parameters = [...pathParameters(it), ...queryParameters(it, schemas), ...headerParameters(it)];
-  const description = [it.description, accessNote(it)].filter((text) => text !== undefined).join('\n\n');
+  const scopeNote = it.scope === undefined ? undefined : `Needs the scope \`${it.scope}\`.`;
+  const description = [it.description, scopeNote].filter((text) => text !== undefined).join('\n\n');
   return {
     operationId: it.id,
     tags: [it.tag],
@@ -34,11 +35,6 @@ function security(it: Operation): OperationObject['security'] {
     case 'token':
       return [{ bearer: it.scope ? [it.scope] : [] }];
   }
-}
-
-function accessNote(it: Operation): string | undefined {
-  if (it.scope) return `Needs the scope \`${it.scope}\`.`;
-  return it.auth === 'none' ? 'Needs no credentials.' : undefined;
 }
 
 /** What stands for each `{name}` of a path, by what comes before it. */

@@ -102,19 +102,32 @@ function problemResponse(status: number, issuer: string): ResponseObject {
   };
 }
 
+const EXAMPLE_DETAILS: Partial<Readonly<Record<ProblemKind, string>>> = {
+  malformed_body: 'the body is not JSON',
+  unauthenticated: 'the token is not valid',
+  insufficient_scope: 'the token needs the scope tokens:mint',
+  not_found: 'nothing is here',
+  conflict: 'the workflow is paused',
+  body_too_large: 'the body is larger than 64 KiB',
+  unsupported_media_type: 'send the body as application/json',
+  invalid: 'the request is not valid',
+  internal: 'an unexpected error; the log knows more',
+  busy: 'too many requests wait',
+};
+
 function exampleProblem(kind: ProblemKind, issuer: string): Record<string, unknown> {
   const { title, status } = PROBLEMS[kind];
-  const common = { type: problemType(issuer, kind), title, status };
-  if (kind === 'invalid') {
-    const errors = [
-      { pointer: '#/scopes/0', detail: 'must be a scope of two or more parts, such as repo:read or repo:*' },
-    ];
-    return { ...common, detail: 'the request has 1 fault', instance: '/v1/tokens', errors };
-  }
-  if (kind === 'conflict') {
-    return { ...common, detail: 'the workflow is paused', instance: '/v1/tokens', code: 'workflow_not_active' };
-  }
-  return { ...common, detail: title, instance: '/v1/tokens' };
+  const detail = EXAMPLE_DETAILS[kind] ?? title;
+  const fault = { pointer: '#/scopes/0', detail: 'must be a scope of two or more parts, such as repo:read or repo:*' };
+  return {
+    type: problemType(issuer, kind),
+    title,
+    status,
+    detail,
+    instance: '/v1/tokens',
+    ...(kind === 'conflict' ? { code: 'workflow_not_active' } : {}),
+    ...(kind === 'invalid' ? { errors: [fault] } : {}),
+  };
 }
 
 function oauthResponse(status: number): ResponseObject {

@@ -65,7 +65,7 @@ const TAGS = [
   { name: 'tokens', description: 'Mint a token for each workflow, rotate it without an outage, revoke it for good.' },
   { name: 'workflows', description: 'What a token may be: its scopes, its periods, the places where it may be used.' },
   { name: 'exec checks', description: 'Ask before a job starts, and be told when its right to run ends.' },
-  { name: 'oauth', description: 'The standard endpoints, for any OAuth client: a form goes in, JSON comes out.' },
+  { name: 'OAuth', description: 'The standard endpoints, for any OAuth client: a form goes in, JSON comes out.' },
   { name: 'members', description: 'The people of the workspace, and what each of them may do.' },
   { name: 'audit', description: 'Who did what and when, in a chain of hashes that anyone can recompute.' },
   { name: 'system', description: 'For operators, probes and readers.' },
