@@ -44,7 +44,8 @@ export async function send(options: ClientOptions, call: Call): Promise<Response
   throw await refusalOf(response);
 }
 
-/** Sends a call and reads its JSON answer by a schema. */
+/** Sends a call and reads its JSON answer by a schema.
+ *  @internal Out of the published types, so that they need no zod. */
 export async function sendFor<T>(options: ClientOptions, call: Call, schema: z.ZodType<T>): Promise<T> {
   const timeout = AbortSignal.timeout((options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS) * 1000);
   const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout;
