@@ -1,10 +1,10 @@
 import { type Client, createClient } from '../sdk/index.js';
+import { VERSION } from '../version.js';
 import { readSignedIn } from './connection.js';
-import { packageVersion } from './version.js';
 
 /** Makes a client for a service, with or without a token. */
 export function clientFor(url: string, token: string | undefined): Client {
-  return createClient({ url, token, userAgent: `countersign-cli/${packageVersion()}` });
+  return createClient({ url, token, userAgent: `countersign-cli/${VERSION}` });
 }
 
 /** Makes a client as the one who is signed in. */

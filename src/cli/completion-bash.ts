@@ -1,4 +1,4 @@
-import type { Place } from './completion.js';
+import type { Place } from './completion-table.js';
 
 /** Writes the bash script: it follows the words typed so far down the table, then offers what can follow. */
 export function bashScript(table: readonly Place[]): string {

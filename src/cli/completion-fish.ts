@@ -1,4 +1,4 @@
-import type { Place } from './completion.js';
+import type { Place } from './completion-table.js';
 
 /** Writes the fish script: one line for each word that can stand at a place. */
 export function fishScript(table: readonly Place[]): string {

@@ -1,4 +1,4 @@
-import type { Place, Word } from './completion.js';
+import type { Place, Word } from './completion-table.js';
 
 /** Writes the zsh script, with what each word means. */
 export function zshScript(table: readonly Place[]): string {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { VERSION } from '../version.js';
 import { addAuditCommands } from './audit-commands.js';
 import { addAuthCommands } from './auth-commands.js';
 import { createRoot } from './command.js';
@@ -6,14 +7,13 @@ import { addHostCommands } from './host-commands.js';
 import { addMemberCommands } from './member-commands.js';
 import { addRunCommands } from './run-commands.js';
 import { addTokenCommands } from './token-commands.js';
-import { packageVersion } from './version.js';
 import { addWorkflowCommands } from './workflow-commands.js';
 
 /** The table of commands. */
 export function createProgram(): Command {
   const program = createRoot('countersign')
     .description('Access tokens for coding agents in CI: scoped, expiring, revoked at once.')
-    .version(packageVersion())
+    .version(VERSION)
     .addHelpText(
       'after',
       `
