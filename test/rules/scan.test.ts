@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { newId, newTokenSecret, printId, printToken } from '../../src/rules/format.js';
+import { createScanner, type Sighting } from '../../src/rules/scan.js';
+
+const id = newId('tok', new Date('2026-03-02T09:00:00Z'));
+const TOKEN = printToken({ id, tokenSecret: newTokenSecret() });
+const ID = printId('tok', id);
+
+function scanPieces(pieces: readonly Buffer[]): Sighting[] {
+  const scanner = createScanner();
+  return pieces.flatMap((piece) => scanner.push(piece));
+}
+
+function cut(bytes: Buffer, cuts: readonly number[]): Buffer[] {
+  const places = [...new Set(cuts.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
+  return [0, ...places].map((from, at) => bytes.subarray(from, places[at] ?? bytes.length));
+}
+
+describe('a scanner', () => {
+  test('tells line and column in bytes, from 1', () => {
+    expect(scanPieces([Buffer.from(`a\nää ${TOKEN}`)])).toEqual([{ line: 2, column: 6, publicId: ID }]);
+  });
+
+  test('finds tokens that touch each other, and none in what only looks like one', () => {
+    const wrong = `${TOKEN.slice(0, -1)}${TOKEN.endsWith('0') ? '1' : '0'}`;
+    expect(scanPieces([Buffer.from(`${TOKEN}${TOKEN}\n${wrong}\n${TOKEN.toUpperCase()}`)])).toEqual([
+      { line: 1, column: 1, publicId: ID },
+      { line: 1, column: 77, publicId: ID },
+    ]);
+  });
+
+  test('finds a token that is cut at any byte', () => {
+    const bytes = Buffer.from(`x\n${TOKEN}\n`);
+    for (let place = 0; place <= bytes.length; place++) {
+      expect(scanPieces(cut(bytes, [place]))).toEqual([{ line: 2, column: 1, publicId: ID }]);
+    }
+  });
+
+  test('finds the same however the stream is cut', () => {
+    const filler = fc.oneof(
+      fc.constantFrom('\n', '\r\n', ' ', 'cst_', 'cst_cst_', 'é', '\n\n', TOKEN.slice(0, 40), 'x'.repeat(90)),
+      fc.string({ maxLength: 20, unit: 'grapheme' }),
+    );
+    const content = fc
+      .array(fc.oneof({ weight: 3, arbitrary: filler }, { weight: 1, arbitrary: fc.constant(TOKEN) }), {
+        maxLength: 12,
+      })
+      .map((parts) => Buffer.from(parts.join('')));
+    fc.assert(
+      fc.property(content, fc.array(fc.nat(2000), { maxLength: 30 }), (bytes, cuts) => {
+        expect(scanPieces(cut(bytes, cuts))).toEqual(reference(bytes));
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+// Line by line, as one would by hand.
+function reference(bytes: Buffer): Sighting[] {
+  const lines = bytes.toString('latin1').split('\n');
+  return lines.flatMap((text, at) =>
+    [...text.matchAll(new RegExp(TOKEN, 'g'))].map(({ index }) => ({ line: at + 1, column: index + 1, publicId: ID })),
+  );
+}
