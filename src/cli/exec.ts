@@ -1,0 +1,107 @@
+import { ciContext } from '../runner/ci-context.js';
+import { commandText } from '../runner/command-text.js';
+import { runGuard } from '../runner/guard.js';
+import { UNFINISHED, writeVerdict } from '../runner/verdict.js';
+import { VERSION } from '../version.js';
+import { UsageError } from './usage-error.js';
+
+/** The flags of `exec` as the command line gives them. Seconds are numbers or their digits. */
+export interface ExecFlags {
+  readonly workflow: string;
+  readonly scope?: readonly string[] | undefined;
+  readonly repository?: string | undefined;
+  readonly ref?: string | undefined;
+  readonly environment?: string | undefined;
+  readonly passTokenAs?: string | undefined;
+  readonly killAfter?: string | number | undefined;
+  readonly grace?: string | number | undefined;
+  readonly mask?: boolean | undefined;
+  readonly statusFile?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+const DEFAULT_KILL_AFTER_SECONDS = 10;
+const DEFAULT_GRACE_SECONDS = 60;
+const MOST_SECONDS = 86_400;
+/** Three signs of life of the service, which sends one every 10 s. */
+const SILENCE_SECONDS = 30;
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const GUARDS_OWN: readonly string[] = ['COUNTERSIGN_TOKEN_FILE', 'COUNTERSIGN_CHECK_ID'];
+// What a header can carry. Anything else would make fetch fail with the value in its message.
+const HEADER_SAFE = /^[\x21-\x7e]+$/;
+
+/** Runs a command under the guard and resolves to the exit code. Throws {@link UsageError} before anything is asked or
+ *  started. `connection.token` is the job's own token. */
+export async function runExec(
+  flags: ExecFlags,
+  command: readonly string[],
+  connection: { readonly url: string; readonly token: string | undefined },
+): Promise<number> {
+  const token = usableToken(connection.token);
+  const { repository, ref, environment, statusFile } = flags;
+  const said = Object.entries({ repository, ref, environment }).filter(([, value]) => value !== undefined);
+  const options = {
+    url: connection.url,
+    token,
+    workflow: flags.workflow,
+    scopes: flags.scope ?? [],
+    context: {
+      ...ciContext(process.env),
+      ...Object.fromEntries(said),
+      command: commandText(usableCommand(command), token),
+    },
+    command,
+    env: process.env,
+    passTokenAs: usableName(flags.passTokenAs),
+    killAfterSeconds: seconds(flags.killAfter, '--kill-after') ?? DEFAULT_KILL_AFTER_SECONDS,
+    graceSeconds: seconds(flags.grace, '--grace') ?? DEFAULT_GRACE_SECONDS,
+    silenceSeconds: SILENCE_SECONDS,
+    isMasked: flags.mask ?? true,
+    statusFile,
+    isJson: flags.json ?? false,
+    userAgent: `countersign-guard/${VERSION}`,
+  };
+  if (statusFile !== undefined) proveWritable(statusFile);
+  return await runGuard(options);
+}
+
+function usableToken(token: string | undefined): string {
+  if (token === undefined || token === '') {
+    throw new UsageError('there is no token for the job. Set COUNTERSIGN_TOKEN, or COUNTERSIGN_TOKEN_FILE to a path');
+  }
+  if (!HEADER_SAFE.test(token)) throw new UsageError('the token for the job holds characters that no token has');
+  return token;
+}
+
+function usableCommand(command: readonly string[]): readonly string[] {
+  const name = command[0];
+  if (name === undefined || name === '') throw new UsageError('there is no command to run. Put it after --');
+  // Some shells would read it as an option of their own `exec`.
+  if (name.startsWith('-')) throw new UsageError(`the command cannot start with a dash: write ./${name}`);
+  if (command.some((word) => word.includes('\0'))) throw new UsageError('the command holds a NUL character');
+  return command;
+}
+
+function usableName(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  if (!VARIABLE_NAME.test(name) || GUARDS_OWN.includes(name)) {
+    throw new UsageError('--pass-token-as wants the name of a variable, such as GH_TOKEN');
+  }
+  return name;
+}
+
+function seconds(value: string | number | undefined, flag: string): number | undefined {
+  if (value === undefined) return undefined;
+  const parsed = /^\d+(\.\d+)?$/.test(String(value)) ? Number(value) : Number.NaN;
+  if (parsed <= MOST_SECONDS) return parsed;
+  throw new UsageError(`${flag} wants seconds, from 0 to ${MOST_SECONDS}`);
+}
+
+// What a run before this one left there must not be taken for this one's verdict, should this one be killed.
+function proveWritable(path: string): void {
+  try {
+    writeVerdict(path, UNFINISHED);
+  } catch (error) {
+    throw new UsageError(`--status-file cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,119 @@
+import type { Writable } from 'node:stream';
+import { type Client, createClient, type ExecContext } from '../sdk/index.js';
+import { secretPatterns } from './mask.js';
+import { type Allowed, askPermission, isDefiniteRefusal } from './permission.js';
+import { type Job, NEVER_STARTED, startJob, UNKNOWN_END } from './process.js';
+import { makeReport, type Report } from './report.js';
+import { passSignals } from './signals.js';
+import { type Outcome, verdictOfNo, verdictOfNoStart, verdictOfRun } from './verdict.js';
+import { watchRight } from './watch.js';
+
+export interface GuardOptions {
+  readonly url: string;
+  readonly token: string;
+  readonly workflow: string;
+  readonly scopes: readonly string[];
+  readonly context: ExecContext;
+  readonly command: readonly string[];
+  /** The guard's environment; the command gets it without the token. */
+  readonly env: NodeJS.ProcessEnv;
+  /** The variable under which the command gets the token after all. */
+  readonly passTokenAs: string | undefined;
+  readonly killAfterSeconds: number;
+  readonly graceSeconds: number;
+  /** How long the watch may be silent before it counts as broken. */
+  readonly silenceSeconds: number;
+  readonly isMasked: boolean;
+  readonly statusFile: string | undefined;
+  readonly isJson: boolean;
+  readonly userAgent?: string | undefined;
+}
+
+/** Where the guard and the command write. */
+export interface GuardStreams {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+}
+
+/** How long the service may take to answer a check, and to take down an end, in seconds. */
+const CHECK_TIMEOUT_SECONDS = 10;
+const RECORD_TIMEOUT_SECONDS = 5;
+/** How long a reader that stands still may keep a stopped command's output waiting. */
+const OUTPUT_LIMIT_MS = 2_000;
+
+/** Runs a command for as long as it may: asks first, starts it, follows the right to run, and stops it when that ends.
+ *  Resolves to the exit code when nothing of the command is left: the command's own, 128 and the number of the signal
+ *  that ended it, 69 when the service is out of reach, 77 when the answer is no. */
+export async function runGuard(options: GuardOptions, streams: GuardStreams = process): Promise<number> {
+  const report = makeReport(options, streams.stderr);
+  const client = createClient({ ...options, timeoutSeconds: CHECK_TIMEOUT_SECONDS });
+  const { workflow, scopes, context } = options;
+
+  const permission = await askPermission(client, { workflow, scopes: [...scopes], context });
+  if (permission.kind !== 'allowed') return report.close(verdictOfNo(permission));
+
+  const job = await startAllowed(options, permission.checkId, streams);
+  if (job instanceof Error) {
+    await recordEnd(options, permission.checkId, { end: NEVER_STARTED, rightEnd: undefined }, report);
+    return report.close(verdictOfNoStart(permission.checkId, job));
+  }
+
+  const outcome = await supervise(job, client, permission, options, report);
+  await recordEnd(options, permission.checkId, outcome, report);
+  return report.close(verdictOfRun(permission.checkId, outcome));
+}
+
+async function supervise(
+  job: Job,
+  client: Client,
+  permission: Allowed,
+  options: GuardOptions,
+  report: Report,
+): Promise<Outcome> {
+  const releaseSignals = passSignals(job);
+  const watching = new AbortController();
+  const right = watchRight(client, { ...options, ...permission, ...lossNotes(options, report) }, watching.signal);
+  const first = await Promise.race([job.ended, right]);
+  const rightEnd = first === undefined || first.kind === 'ended' ? undefined : first;
+  watching.abort();
+
+  if (rightEnd) report.note(`stopping the command (${rightEnd.reason.code}): ${rightEnd.reason.detail}`);
+  const result = await job.stop(options.killAfterSeconds);
+  if (!rightEnd && result !== 'empty') report.note('the command left processes behind, which were stopped');
+  if (result === 'left')
+    report.note("some processes could not be stopped: they are another user's, or hang in the kernel");
+
+  await job.release(rightEnd ? OUTPUT_LIMIT_MS : undefined);
+  releaseSignals();
+  return { end: await Promise.race([job.ended, UNKNOWN_END]), rightEnd };
+}
+
+function startAllowed(options: GuardOptions, checkId: string, { stdout, stderr }: GuardStreams): Promise<Job | Error> {
+  const { COUNTERSIGN_TOKEN: _token, COUNTERSIGN_TOKEN_FILE: _file, ...rest } = options.env;
+  const handedOn = options.passTokenAs === undefined ? {} : { [options.passTokenAs]: options.token };
+  const env = { ...rest, ...handedOn, COUNTERSIGN_CHECK_ID: checkId };
+  const patterns = options.isMasked ? secretPatterns(options.token) : undefined;
+  return startJob({ command: options.command, env, checkId, patterns, stdout, stderr }).catch((error: unknown) =>
+    error instanceof Error ? error : new Error(String(error)),
+  );
+}
+
+function lossNotes({ graceSeconds }: GuardOptions, report: Report) {
+  return {
+    onLost: (cause: string) => report.note(`lost the service, trying for ${graceSeconds} s to get it back: ${cause}`),
+    onBack: () => report.note('the service is back'),
+  };
+}
+
+/** Puts the end on the service's record, as far as that can be done in a few seconds. Where the right to run has ended, a
+ *  no is no news. */
+async function recordEnd(options: GuardOptions, checkId: string, outcome: Outcome, report: Report): Promise<void> {
+  const { exitCode: exit_code, signal } = outcome.end;
+  const client = createClient({ ...options, timeoutSeconds: RECORD_TIMEOUT_SECONDS });
+  try {
+    await client.execChecks.finish(checkId, { exit_code, signal });
+  } catch (error) {
+    if (outcome.rightEnd?.kind === 'refused' && isDefiniteRefusal(error)) return;
+    report.note(`could not put the end on record: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

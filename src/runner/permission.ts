@@ -1,0 +1,76 @@
+import type { Client, ExecCheckRequest, ExecDecision, ExecReason } from '../sdk/index.js';
+import { ProblemError } from '../sdk/index.js';
+import { monotonicMs } from './delay.js';
+
+/** The service's yes. `endsAtMs` is on the monotonic clock: when the right to run ends whatever else happens;
+ *  `validUntil` is the same instant in the service's words. */
+export interface Allowed {
+  readonly kind: 'allowed';
+  readonly checkId: string;
+  readonly endsAtMs: number;
+  readonly validUntil: string;
+}
+
+/** Why nothing may start. */
+export type NotAllowed =
+  | { readonly kind: 'refused'; readonly checkId: string | undefined; readonly reasons: readonly ExecReason[] }
+  | { readonly kind: 'unreachable'; readonly reasons: readonly ExecReason[] };
+
+/** What the service says to a job that wants to start. */
+export type Permission = Allowed | NotAllowed;
+
+const CHECK_ID = /^chk_[0-9A-Za-z]{22}$/;
+// 4xx answers that say "not now" and nothing about the right: request timeout, too early, too many requests.
+const PASSING_STATUSES: readonly number[] = [408, 425, 429];
+
+/** Asks whether the job may start. Only an allow that was understood completely is one: whatever else comes back, or does
+ *  not come back, is a no. */
+export async function askPermission(client: Client, request: ExecCheckRequest): Promise<Permission> {
+  const askedAtMs = monotonicMs();
+  try {
+    return understand(await client.execChecks.check(request), request.workflow, askedAtMs);
+  } catch (error) {
+    if (isDefiniteRefusal(error)) return { kind: 'refused', checkId: undefined, reasons: [reasonOf(error)] };
+    return unreachable(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Whether an error is the service's own no: it will not be another one a moment later. */
+export function isDefiniteRefusal(error: unknown): error is ProblemError {
+  if (!(error instanceof ProblemError)) return false;
+  return error.status >= 400 && error.status < 500 && !PASSING_STATUSES.includes(error.status);
+}
+
+/** A refusal in the form in which decisions give their reasons. */
+export function reasonOf(error: ProblemError): ExecReason {
+  return { code: error.kind, detail: error.message };
+}
+
+function understand(decision: ExecDecision, workflow: string, askedAtMs: number): Permission {
+  if (decision.decision === 'deny') {
+    const reasons =
+      decision.reasons.length > 0 ? decision.reasons : [{ code: 'denied', detail: 'no reason was given' }];
+    return { kind: 'refused', checkId: CHECK_ID.test(decision.check_id) ? decision.check_id : undefined, reasons };
+  }
+  const contradiction = contradictionIn(decision, workflow);
+  if (contradiction !== undefined) return unreachable(`the answer contradicts itself: ${contradiction}`);
+  const validUntil = decision.valid_until ?? decision.as_of;
+  // Both times are the service's own, so that their difference holds however wrong this machine's clock is.
+  const endsAtMs = askedAtMs + Date.parse(validUntil) - Date.parse(decision.as_of);
+  return { kind: 'allowed', checkId: decision.check_id, endsAtMs, validUntil };
+}
+
+function contradictionIn(decision: ExecDecision, workflow: string): string | undefined {
+  const asOfMs = Date.parse(decision.as_of);
+  if (!CHECK_ID.test(decision.check_id)) return 'an allow without a check id';
+  if (decision.reasons.length > 0) return 'an allow with reasons against it';
+  if (!decision.token.active) return 'an allow for a token that is not active';
+  if (decision.token.workflow !== workflow) return 'an allow for another workflow';
+  if (decision.token.exp * 1000 <= asOfMs) return 'an allow for a token that has expired';
+  if (decision.valid_until === null) return 'an allow without an end';
+  return Date.parse(decision.valid_until) > asOfMs ? undefined : 'an allow that has ended already';
+}
+
+function unreachable(detail: string): NotAllowed {
+  return { kind: 'unreachable', reasons: [{ code: 'unreachable', detail }] };
+}

@@ -1,0 +1,32 @@
+import type { Job } from './process.js';
+
+const PASSED: readonly NodeJS.Signals[] = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGWINCH',
+  'SIGCONT',
+];
+
+/** Passes the guard's signals on to the job until the returned function is called. */
+export function passSignals(job: Job): () => void {
+  const pass = (name: NodeJS.Signals) => job.signal(name);
+  for (const name of PASSED) process.on(name, pass);
+  const suspend = () => suspendBoth(job);
+  process.on('SIGTSTP', suspend);
+  return () => {
+    for (const name of PASSED) process.off(name, pass);
+    process.off('SIGTSTP', suspend);
+  };
+}
+
+// The job leads a session of its own, where the kernel ignores SIGTSTP unless the program handles it. SIGSTOP is not
+// ignored. SIGCONT wakes the guard, which passes it on.
+function suspendBoth(job: Job): void {
+  job.signal('SIGTSTP');
+  job.signal('SIGSTOP');
+  process.kill(process.pid, 'SIGSTOP');
+}
