@@ -18,18 +18,20 @@ export function generatedFiles(): GeneratedFile[] {
 function problemsMarkdown(): string {
   const problems = problemKinds().flatMap((kind) => {
     const { title, status, meaning, whatToDo } = PROBLEMS[kind];
-    return [`## ${problemSlug(kind)}`, `**${status} ${title}.** ${meaning}`, `*What to do:* ${whatToDo}`];
+    return [`## ${problemSlug(kind)}`, `**${status} ${title}.** ${meaning}`, `_What to do:_ ${whatToDo}`];
   });
-  const conflicts = Object.entries(CONFLICTS).map(
-    ([code, { meaning, whatToDo }]) => `| \`${code}\` | ${meaning} | ${whatToDo} |`,
-  );
+  const conflicts = Object.entries(CONFLICTS).flatMap(([code, { meaning, whatToDo }]) => [
+    `### ${code}`,
+    meaning,
+    `_What to do:_ ${whatToDo}`,
+  ]);
   const paragraphs = [
     '# Problems',
     '<!-- Made from src/wire/problems.ts by `npm run openapi`. -->',
     'What each problem type means and what to do about it. A problem is RFC 9457 `application/problem+json`; its `type` is `<issuer>/problems/<name>`, and the names are the headings below. Programs decide by `type` and, on a conflict, by `code`; `title` and `detail` are for people. Under `/oauth2/` errors have the form of RFC 6749 section 5.2 instead.',
     ...problems,
     '## Codes of a conflict',
-    ['| `code` | meaning | what to do |', '| --- | --- | --- |', ...conflicts].join('\n'),
+    ...conflicts,
   ];
   return `${paragraphs.join('\n\n')}\n`;
 }

@@ -7,7 +7,7 @@ type Schema = JsonSchema | boolean;
 export type Mark = 'required' | 'optional';
 
 /** The address of a component's description on the page. */
-export function schemaAnchor(name: string): string {
+function schemaAnchor(name: string): string {
   return `schema-${encodeURIComponent(name)}`;
 }
 

@@ -62,7 +62,7 @@ export interface MediaType {
   readonly example?: unknown;
 }
 
-export interface SecurityScheme {
+interface SecurityScheme {
   readonly type: 'http';
   readonly scheme: 'bearer' | 'basic';
   readonly description: string;

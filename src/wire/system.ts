@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { operation } from './operation.js';
 
 /** That the process is up; it says nothing of the database. */
-export const health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
+const health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
 
 /** Whether the service can do its work. */
-export const readiness = z
+const readiness = z
   .object({
     status: z.enum(['ok', 'unavailable']).describe('`ok` when the service can do its work.'),
     database: z.enum(['ok', 'unreachable']).describe('Whether the database answered in time.'),
