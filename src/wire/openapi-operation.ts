@@ -8,8 +8,7 @@ import { problemKinds, problemSlug } from './problems.js';
 /** Describes one operation as OpenAPI does; its schemas join the collection. */
 export function operationObject(it: Operation, schemas: SchemaCollection): OperationObject {
   const parameters = [...pathParameters(it), ...queryParameters(it, schemas), ...headerParameters(it)];
-  const scopeNote = it.scope === undefined ? undefined : `Needs the scope \`${it.scope}\`.`;
-  const description = [it.description, scopeNote].filter((text) => text !== undefined).join('\n\n');
+  const description = [it.description, scopeNote(it)].filter((text) => text !== undefined).join('\n\n');
   return {
     operationId: it.id,
     tags: [it.tag],
@@ -23,6 +22,11 @@ export function operationObject(it: Operation, schemas: SchemaCollection): Opera
       ...refusalStatuses(it).map((status) => [String(status), refusalReference(it, status)]),
     ]),
   };
+}
+
+function scopeNote(it: Operation): string | undefined {
+  if (it.scope === undefined) return undefined;
+  return `Needs the scope \`${it.scope}\`${it.isOpenToSelf === true ? ', unless the token names itself' : ''}.`;
 }
 
 function security(it: Operation): OperationObject['security'] {
