@@ -1,23 +1,8 @@
 import { Argument, type Command } from 'commander';
-import { addCommand, exitsWith, wholeNumber } from './command.js';
+import { addCommand, exitsWith } from './command.js';
 import { SHELLS, type Shell } from './completion.js';
+import type { ExecFlags } from './exec.js';
 import { UsageError } from './usage-error.js';
-
-interface ExecFlags {
-  workflow: string;
-  scope?: string[];
-  repository?: string;
-  ref?: string;
-  environment?: string;
-  passTokenAs?: string;
-  killAfter: number;
-  grace: number;
-  mask: boolean;
-  statusFile?: string;
-  json?: true;
-}
-
-const DAY_SECONDS = 86_400;
 
 /** What runs beside the work: the guard, the scanner, the shell. */
 export function addRunCommands(program: Command): void {
@@ -70,8 +55,8 @@ function addExec(program: Command): void {
     .option('--ref <ref>', 'the full ref it works on (default: what the CI says)')
     .option('--environment <environment>', 'the environment it works in')
     .option('--pass-token-as <name>', 'hand the token on to the command in this variable')
-    .option('--kill-after <seconds>', 'SIGKILL so long after SIGTERM', wholeNumber(0, DAY_SECONDS), 10)
-    .option('--grace <seconds>', 'go on so long while the service is out of reach', wholeNumber(0, DAY_SECONDS), 60)
+    .option('--kill-after <seconds>', 'SIGKILL so long after SIGTERM (default: 10)')
+    .option('--grace <seconds>', 'go on so long while the service is out of reach (default: 60)')
     .option('--no-mask', "do not mask the token in the command's output")
     .option('--status-file <path>', "write the guard's own verdict there, as JSON")
     .action(
