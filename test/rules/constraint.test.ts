@@ -160,6 +160,23 @@ describe('networks', () => {
     );
   });
 
+  test('lie within others exactly when their first bits do', () => {
+    const first = (cidr: string, prefix: number) => {
+      const { value, width } = bitsOf(cidr.split('/')[0] ?? '');
+      return `${width}:${value >> BigInt(width - prefix)}`;
+    };
+    const prefixOf = (cidr: string) => Number(cidr.split('/')[1]);
+    fc.assert(
+      fc.property(anyCidr, anyCidr, fc.boolean(), (one, outer, isSameBase) => {
+        const inner = isSameBase ? `${outer.split('/')[0]}/${Math.min(prefixOf(one), 32)}` : one;
+        const expected =
+          prefixOf(inner) >= prefixOf(outer) && first(inner, prefixOf(outer)) === first(outer, prefixOf(outer));
+        expect(withinConstraints({ networks: [inner] }, { networks: [outer] })).toBe(expected);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   test.each([
     ['0.0.0.0/0', '255.255.255.255', true],
     ['::/0', '2001:db8::1', true],
