@@ -6,7 +6,9 @@ export function fishScript(table: readonly Place[]): string {
   return `# fish completion for countersign
 function __countersign_at
     set -l place ''
-    for word in (commandline -opc)[2..-1]
+    set -l words (commandline -opc)
+    set -e words[1]
+    for word in $words
         test "$word" = --; and return 1
         set -l next (string trim -- "$place $word")
         contains -- "$next" ${paths.join(' ')}; and set place "$next"

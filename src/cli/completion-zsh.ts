@@ -40,7 +40,7 @@ ${optionCases.join('\n')}
 ${placeCases.join('\n')}
   esac
   if [[ \${words[CURRENT]} == -* ]]; then
-    _describe option options_here
+    _describe -o option options_here
   elif (( \${#words_here} )); then
     _describe command words_here
   else

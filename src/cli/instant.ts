@@ -31,8 +31,13 @@ export function bothTimes(at: string | null, now: Date): string | undefined {
 /** Reads a time from the command line: RFC 3339, or a day, which means its first instant in UTC. */
 export function parseInstant(text: string): string {
   const at = new Date(DATE.test(text) ? `${text}T00:00:00Z` : RFC_3339.test(text) ? text : Number.NaN);
-  if (Number.isNaN(at.getTime())) {
+  if (Number.isNaN(at.getTime()) || !isDay(text.slice(0, 10))) {
     throw new InvalidArgumentError('Give a day (2026-01-31) or an RFC 3339 time (2026-01-31T12:00:00Z).');
   }
   return at.toISOString();
+}
+
+// Date reads the 30th of February as the 2nd of March.
+function isDay(text: string): boolean {
+  return new Date(`${text}T00:00:00Z`).toISOString().startsWith(text);
 }

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { commandLine, temporaryDirectory } from './command-line.js';
+import { ADA, looseToken, meResource, workflowResource } from './resources.js';
+import { problem, scriptedService } from './scripted-service.js';
+
+const service = scriptedService();
+const home = temporaryDirectory();
+const { token } = looseToken();
+
+async function run(args: readonly string[], input = '') {
+  return await commandLine(home)(args, { env: { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: token }, input });
+}
+
+const put = () => service.received.filter(({ route }) => route.startsWith('PUT ')).map(({ body }) => JSON.parse(body));
+
+describe('workflow set', () => {
+  test('changes what is named and keeps the rest', async () => {
+    const current = workflowResource();
+    service.follow(() => ({ status: 200, body: current }));
+    const outcome = await run(['workflow', 'set', 'codex-review', '--expiry-days', '7', '--ref', 'refs/heads/*']);
+    expect(outcome).toMatchObject({ code: 0, stderr: 'codex-review is changed.\n' });
+    expect(put()).toEqual([
+      {
+        description: 'reviews',
+        allowed_scopes: ['repo:read', 'codex:exec'],
+        allowed_expiry_days: [7],
+        constraints: { repositories: ['acme/*'], refs: ['refs/heads/*'] },
+        max_run_seconds: 21_600,
+      },
+    ]);
+  });
+
+  test('lifts a constraint', async () => {
+    service.follow(() => ({ status: 200, body: workflowResource() }));
+    await run(['workflow', 'set', 'codex-review', '--lift', 'ref', '--json']);
+    expect(put()).toEqual([expect.objectContaining({ constraints: { repositories: ['acme/*'] } })]);
+    expect(await run(['workflow', 'set', 'w', '--lift', 'ref', '--ref', 'refs/tags/*'])).toMatchObject({ code: 2 });
+  });
+
+  test('makes what is not there, with the defaults of the service', async () => {
+    const made = workflowResource({ label: 'nightly' });
+    service.follow(({ route }) =>
+      route.startsWith('GET ') ? problem(404, 'not-found', 'no such workflow') : { status: 201, body: made },
+    );
+    const outcome = await run(['workflow', 'set', 'nightly', '--allow-scope', 'repo:*', '--max-run-seconds', '60']);
+    expect(outcome).toMatchObject({ code: 0, stderr: 'nightly is made.\n' });
+    expect(put()).toEqual([{ allowed_scopes: ['repo:*'], constraints: {}, max_run_seconds: 60 }]);
+  });
+});
+
+describe('workflow', () => {
+  test('list, show, pause and resume', async () => {
+    const paused = workflowResource({ status: 'paused', paused_at: '2026-03-02T10:00:00.000Z' });
+    service.follow(({ route }) =>
+      route === 'GET /v1/workflows'
+        ? { status: 200, body: { data: [paused], next_cursor: null } }
+        : { status: 200, body: paused },
+    );
+    const list = await run(['workflow', 'list']);
+    expect(list.stdout).toBe('codex-review\tpaused\trepo:read codex:exec\t7 30\treviews\n');
+    expect((await run(['workflow', 'show', 'codex-review'])).stdout).toContain('repositories\tacme/*\n');
+    expect(await run(['workflow', 'pause', 'codex-review', '--json'])).toMatchObject({
+      code: 0,
+      stdout: `${JSON.stringify(paused)}\n`,
+    });
+    expect(await run(['workflow', 'resume', 'codex-review'])).toMatchObject({ code: 0, stdout: '' });
+    expect(service.received.map(({ route }) => route)).toEqual([
+      'GET /v1/workflows',
+      'GET /v1/workflows/codex-review',
+      'POST /v1/workflows/codex-review/pause',
+      'POST /v1/workflows/codex-review/resume',
+    ]);
+  });
+});
+
+describe('member', () => {
+  test('add prints the invitation alone; accept trades it for a login', async () => {
+    const invitation = looseToken().token;
+    const signIn = looseToken().token;
+    service.follow(({ route }) => {
+      if (route === 'POST /v1/members') return { status: 201, body: { ...ADA, status: 'invited', invitation } };
+      if (route === 'POST /v1/members/accept') return { status: 201, body: { ...ADA, token: signIn } };
+      return { status: 200, body: meResource() };
+    });
+    const added = await run(['member', 'add', ADA.email, '--role', 'auditor', '--name', 'Ada']);
+    expect(added).toMatchObject({ code: 0, stdout: `${invitation}\n` });
+    expect(JSON.parse(service.received[0]?.body ?? '')).toEqual({ email: ADA.email, name: 'Ada', role: 'auditor' });
+
+    const env = { COUNTERSIGN_URL: service.url };
+    const guest = commandLine(temporaryDirectory());
+    const accepted = await guest(['member', 'accept', '--json'], { env, input: added.stdout });
+    expect(accepted.code).toBe(0);
+    expect(JSON.parse(accepted.stdout)).toEqual({ ...ADA, url: service.url });
+    expect(accepted.stdout + accepted.stderr).not.toContain('cst_');
+    expect(service.received.at(-1)?.headers.authorization).toBe(`Bearer ${invitation}`);
+    await guest(['whoami']);
+    expect(service.received.at(-1)?.headers.authorization).toBe(`Bearer ${signIn}`);
+  });
+
+  test('is named by e-mail address or id', async () => {
+    service.follow(({ route }) => {
+      if (route === 'GET /v1/members') return { status: 200, body: { data: [ADA], next_cursor: null } };
+      return route.startsWith('DELETE') ? { status: 204 } : { status: 200, body: ADA };
+    });
+    expect(await run(['member', 'set-role', ADA.email, 'admin'])).toMatchObject({ code: 0 });
+    expect(await run(['member', 'suspend', ADA.id])).toMatchObject({ code: 0 });
+    expect(await run(['member', 'reactivate', ADA.id, '--json'])).toMatchObject({
+      code: 0,
+      stdout: `${JSON.stringify(ADA)}\n`,
+    });
+    expect(await run(['member', 'remove', ADA.email])).toMatchObject({ code: 0 });
+    expect((await run(['member', 'list'])).stdout).toContain(`${ADA.id}\t${ADA.email}\tAda\towner\tactive\t`);
+    expect(service.received.map(({ route }) => route)).toEqual([
+      'GET /v1/members',
+      `PATCH /v1/members/${ADA.id}`,
+      `POST /v1/members/${ADA.id}/suspend`,
+      `POST /v1/members/${ADA.id}/reactivate`,
+      'GET /v1/members',
+      `DELETE /v1/members/${ADA.id}`,
+      'GET /v1/members',
+    ]);
+  });
+});
