@@ -17,9 +17,7 @@ export function anyId<P extends IdPrefix>(prefix: P) {
   });
 }
 
-export const anySecret = fc
-  .bigInt({ min: 0n, max: 2n ** 256n - 1n })
-  .map((value) => encodeBase62(value, 43) as TokenSecret);
+const anySecret = fc.bigInt({ min: 0n, max: 2n ** 256n - 1n }).map((value) => encodeBase62(value, 43) as TokenSecret);
 
 export const anyToken = fc.record({ id: anyId('tok'), tokenSecret: anySecret });
 
