@@ -22,6 +22,8 @@ const SERVE_LOCK = 1;
 const USERS_LOCK = 2;
 const LOCK_NOT_AVAILABLE = '55P03';
 const RETRY_MS = 100;
+// PostgreSQL lets go of a killed process's locks as soon as it sees that the connection has ended.
+const FREED_BY_DEATH_MS = 2_000;
 
 /** Takes hold of a server: a `serve` alone, visits beside it. Gives `taken` when another serve holds it, and `away`
  *  when the server does not answer, not yet or not any more. */
@@ -59,7 +61,7 @@ export async function claimServer(socketPath: string, purpose: 'serve' | 'visit'
   return {
     lost: lost.promise,
     waitForOthers: async (timeoutMs) => {
-      await attempt(() => lockAll(sql, timeoutMs));
+      await attempt(() => waitForLock(sql, USERS_LOCK, timeoutMs));
     },
     isLast: () => attempt(() => tryLock(sql, USERS_LOCK)),
     expectEnd: () => {
@@ -87,24 +89,26 @@ function connectForGood(socketPath: string, onclose: () => void): Sql {
 }
 
 async function take(sql: Sql, purpose: 'serve' | 'visit'): Promise<'held' | 'taken' | 'away'> {
-  if (purpose === 'serve' && !(await tryLock(sql, SERVE_LOCK))) return 'taken';
+  if (purpose === 'serve' && !(await waitForLock(sql, SERVE_LOCK, FREED_BY_DEATH_MS))) return 'taken';
   const [row] = await sql`select pg_try_advisory_lock_shared(${LOCK_CLASS}::int, ${USERS_LOCK}::int) as taken`;
   // The last visit is about to stop the server.
   return row?.['taken'] === true ? 'held' : 'away';
 }
 
+async function waitForLock(sql: Sql, lock: number, timeoutMs: number): Promise<boolean> {
+  try {
+    await sql`select set_config('lock_timeout', ${String(timeoutMs)}, false)`;
+    await sql`select pg_advisory_lock(${LOCK_CLASS}::int, ${lock}::int)`;
+    return true;
+  } catch (error) {
+    if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
+    return false;
+  }
+}
+
 async function tryLock(sql: Sql, lock: number): Promise<boolean> {
   const [row] = await sql`select pg_try_advisory_lock(${LOCK_CLASS}::int, ${lock}::int) as taken`;
   return row?.['taken'] === true;
-}
-
-async function lockAll(sql: Sql, timeoutMs: number): Promise<void> {
-  try {
-    await sql`select set_config('lock_timeout', ${String(timeoutMs)}, false)`;
-    await sql`select pg_advisory_lock(${LOCK_CLASS}::int, ${USERS_LOCK}::int)`;
-  } catch (error) {
-    if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
-  }
 }
 
 async function attempt<T>(act: () => Promise<T>): Promise<T | 'away'> {

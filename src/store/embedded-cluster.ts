@@ -1,12 +1,13 @@
 import { mkdtemp, readdir, readFile, rename } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Binaries } from './embedded-binaries.js';
 import { remove, unless } from './embedded-directory.js';
 import { EmbeddedError, errorCode } from './embedded-error.js';
 import type { Account } from './embedded-privileges.js';
-import { lastMeaningfulLine, runToEnd } from './embedded-process.js';
+import { runToEnd, tellingLine } from './embedded-process.js';
 
 const MAJOR = '18';
+const inTheMaking = new Set<string>();
 const INITDB = ['--auth=trust', '--encoding=UTF8', '--locale=C', '--username=postgres', '--no-instructions'];
 
 /** Makes sure that `cluster` holds a database cluster of the right version. A new one is made beside it and renamed when
@@ -39,25 +40,31 @@ async function clearHalfMade(cluster: string): Promise<void> {
 async function makeCluster(cluster: string, binaries: Binaries, account: Account): Promise<void> {
   await removeAbandoned(cluster);
   const fresh = await mkdtemp(`${cluster}-new-${process.pid}-`);
+  inTheMaking.add(fresh);
   try {
     await account.give(fresh);
     const made = await runToEnd(account.argv(binaries.initdb, [...INITDB, '-D', fresh]), binaries.env);
     if (made.code !== 0) {
-      throw new EmbeddedError(`PostgreSQL could not make its data in ${cluster}: ${lastMeaningfulLine(made.output)}`);
+      throw new EmbeddedError(`PostgreSQL could not make its data in ${cluster}: ${tellingLine(made.output)}`);
     }
     await rename(fresh, cluster);
   } catch (error) {
     await remove(fresh);
     // Another process was faster, which is as good.
     if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error;
+  } finally {
+    inTheMaking.delete(fresh);
   }
 }
 
+// The name tells who makes it. In a container the next process often has the same id.
 async function removeAbandoned(cluster: string): Promise<void> {
-  const prefix = `${basename(cluster)}-new-`;
+  const prefix = `${cluster}-new-`;
   for (const name of await contents(dirname(cluster))) {
-    const maker = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : undefined;
-    if (maker !== undefined && (maker === process.pid || !isAlive(maker))) await remove(join(dirname(cluster), name));
+    const path = join(dirname(cluster), name);
+    if (!path.startsWith(prefix) || inTheMaking.has(path)) continue;
+    const maker = Number.parseInt(path.slice(prefix.length), 10);
+    if (maker === process.pid || !isAlive(maker)) await remove(path);
   }
 }
 

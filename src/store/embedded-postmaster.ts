@@ -8,7 +8,7 @@ import type { Binaries } from './embedded-binaries.js';
 import { unless } from './embedded-directory.js';
 import { EmbeddedError } from './embedded-error.js';
 import type { Account } from './embedded-privileges.js';
-import { ended, hasEnded, lastMeaningfulLine } from './embedded-process.js';
+import { ended, hasEnded, tellingLine } from './embedded-process.js';
 import { findRunning, removeSocket, SOCKET_DIRECTORY_PREFIX, SOCKET_NAME } from './embedded-running.js';
 
 /** A PostgreSQL that this process started. It ends with this process, however that ends. */
@@ -84,7 +84,7 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
   if (socketDirectory !== cluster) await removeSocket(socketPath);
   const log = await readFile(logFile).then((bytes) => bytes.subarray(logStart).toString());
   if (/lock file ".*" already exists/.test(log) || (await findRunning(cluster)) !== undefined) return undefined;
-  throw new EmbeddedError(`PostgreSQL does not start on ${cluster}: ${lastMeaningfulLine(log)} (see ${logFile})`);
+  throw new EmbeddedError(`PostgreSQL does not start on ${cluster}: ${tellingLine(log)} (see ${logFile})`);
 }
 
 function keep(child: ChildProcess, watchdog: Watchdog, socketPath: string): Postmaster {

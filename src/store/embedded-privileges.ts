@@ -2,7 +2,7 @@ import { chown, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import type { Binaries } from './embedded-binaries.js';
 import { EmbeddedError, errorCode } from './embedded-error.js';
-import { type Finished, lastMeaningfulLine, runToEnd } from './embedded-process.js';
+import { type Finished, runToEnd, tellingLine } from './embedded-process.js';
 
 /** Who PostgreSQL runs as. It refuses to run as root. */
 export interface Account {
@@ -23,7 +23,7 @@ export async function findAccount(directory: string, binaries: Binaries): Promis
   for (const account of await candidates(directory)) {
     const answer = await tryOut(account, directory, binaries);
     if (answer.code === 0) return account;
-    faults.push(lastMeaningfulLine(answer.output));
+    faults.push(tellingLine(answer.output));
   }
   const advice = process.getuid?.() === 0 ? 'run as an ordinary user, or set DATABASE_URL' : 'set DATABASE_URL';
   throw new EmbeddedError(`the embedded PostgreSQL cannot run here (${faults.at(-1)}): ${advice}`);

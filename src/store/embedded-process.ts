@@ -29,10 +29,15 @@ export function runToEnd(argv: readonly string[], env: Readonly<Record<string, s
   });
 }
 
-/** What went wrong, in one line: the last line that PostgreSQL or initdb marked as an error, else the last one. */
-export function lastMeaningfulLine(output: string): string {
+/** What went wrong, in one line: the last that PostgreSQL calls fatal, else the first that a program calls an error
+ *  (what follows that one tells of its cleaning up), else the last. */
+export function tellingLine(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
-  const line = lines.findLast((text) => /\b(FATAL|PANIC|error|ERROR):/.test(text)) ?? lines.at(-1) ?? 'it said nothing';
+  const line =
+    lines.findLast((text) => /\b(FATAL|PANIC):/.test(text)) ??
+    lines.find((text) => /\berror:/i.test(text)) ??
+    lines.at(-1) ??
+    'it said nothing';
   return line.replace(/^.*?\b(FATAL|PANIC|ERROR|error): */, '').trim();
 }
 

@@ -67,7 +67,7 @@ export async function stopRunning(cluster: string, server: RunningServer): Promi
     ['SIGQUIT', IMMEDIATE_SHUTDOWN_MS],
   ] as const) {
     signalIfThere(pid, signal);
-    if (await isGone(cluster, pid, timeoutMs)) return removeSocket(server.socketPath);
+    if (await isGone(pid, cluster, timeoutMs)) return removeSocket(server.socketPath);
   }
   throw new EmbeddedError(`the PostgreSQL of ${dirname(cluster)} (process ${pid}) does not stop: end it by hand`);
 }
@@ -80,10 +80,10 @@ function signalIfThere(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-async function isGone(cluster: string, pid: number, timeoutMs: number): Promise<boolean> {
+async function isGone(pid: number, cluster: string, timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
   while (Date.now() < deadline) {
-    if ((await readPidFile(cluster))?.pid !== pid || !(await isPostmaster(pid, cluster))) return true;
+    if (!(await isPostmaster(pid, cluster))) return true;
     await delay(POLL_MS);
   }
   return false;
