@@ -19,6 +19,8 @@ export interface GuardOptions {
   readonly env: NodeJS.ProcessEnv;
   /** The variable under which the command gets the token after all. */
   readonly passTokenAs: string | undefined;
+  /** How long the service may take to answer the check (default 10). */
+  readonly checkTimeoutSeconds?: number | undefined;
   readonly killAfterSeconds: number;
   readonly graceSeconds: number;
   /** How long the watch may be silent before it counts as broken. */
@@ -35,8 +37,7 @@ export interface GuardStreams {
   readonly stderr: Writable;
 }
 
-/** How long the service may take to answer a check, and to take down an end, in seconds. */
-const CHECK_TIMEOUT_SECONDS = 10;
+/** How long the service may take to take down an end. */
 const RECORD_TIMEOUT_SECONDS = 5;
 /** How long a reader that stands still may keep a stopped command's output waiting. */
 const OUTPUT_LIMIT_MS = 2_000;
@@ -46,7 +47,7 @@ const OUTPUT_LIMIT_MS = 2_000;
  *  that ended it, 69 when the service is out of reach, 77 when the answer is no. */
 export async function runGuard(options: GuardOptions, streams: GuardStreams = process): Promise<number> {
   const report = makeReport(options, streams.stderr);
-  const client = createClient({ ...options, timeoutSeconds: CHECK_TIMEOUT_SECONDS });
+  const client = createClient({ ...options, timeoutSeconds: options.checkTimeoutSeconds });
   const { workflow, scopes, context } = options;
 
   const permission = await askPermission(client, { workflow, scopes: [...scopes], context });

@@ -22,6 +22,8 @@ export interface WatchOptions {
   readonly onBack: () => void;
 }
 
+/** How long a stream may take to open: the service sends its first sign of life at once. */
+const OPENING_MS = 10_000;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
 /** The least time a lost watch has to come back, when its silence alone used up the grace. */
@@ -99,7 +101,7 @@ async function followOnce(
   const silenceMs = options.silenceSeconds * 1000;
   let aliveAtMs = monotonicMs();
   const fallSilent = () => silence.abort();
-  let timer = setTimeout(fallSilent, Math.max(0, Math.min(silenceMs, giveUpAtMs - aliveAtMs)));
+  let timer = setTimeout(fallSilent, Math.max(0, Math.min(OPENING_MS, silenceMs, giveUpAtMs - aliveAtMs)));
   try {
     for await (const event of client.execChecks.watch(options.checkId, AbortSignal.any([signal, silence.signal]))) {
       if (event.type !== 'alive') return { kind: 'ended', reason: { code: event.type, detail: DETAILS[event.type] } };

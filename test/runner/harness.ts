@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { ExecFlags } from '../../src/cli/exec.js';
+import { type GuardOptions, runGuard } from '../../src/runner/guard.js';
+import { type ScriptedService, TOKEN } from './scripted-service.js';
+
+/** Takes down what is written and tells when a text has come. */
+export class Sink extends Writable {
+  #bytes: Buffer = Buffer.alloc(0);
+  readonly #waiting: { wanted: string; resolve: () => void }[] = [];
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    for (const one of this.#waiting) if (this.#bytes.includes(one.wanted)) one.resolve();
+    done();
+  }
+
+  get text(): string {
+    return this.#bytes.toString();
+  }
+
+  shows(wanted: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ wanted, resolve });
+      if (this.text.includes(wanted)) resolve();
+    });
+  }
+}
+
+/** A guard in this process, over a scripted service. */
+export function guard(service: { url: string }, over: Partial<GuardOptions> & Pick<GuardOptions, 'command'>) {
+  const stdout = new Sink();
+  const stderr = new Sink();
+  const options: GuardOptions = {
+    url: service.url,
+    token: TOKEN,
+    workflow: 'tests',
+    scopes: ['codex:exec'],
+    context: {},
+    env: { PATH: process.env['PATH'], COUNTERSIGN_TOKEN: TOKEN },
+    passTokenAs: undefined,
+    killAfterSeconds: 10,
+    graceSeconds: 60,
+    silenceSeconds: 30,
+    isMasked: true,
+    statusFile: undefined,
+    isJson: false,
+    ...over,
+  };
+  return { stdout, stderr, exitCode: runGuard(options, { stdout, stderr }) };
+}
+
+export interface GuardProcess {
+  readonly process: ChildProcess;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly ended: Promise<{ code: number | null; signal: string | null }>;
+}
+
+const DRIVER = fileURLToPath(new URL('driver.ts', import.meta.url));
+
+/** A guard as a process of its own. */
+export function guardProcess(
+  service: Pick<ScriptedService, 'url'>,
+  flags: Partial<ExecFlags>,
+  command: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): GuardProcess {
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', DRIVER, JSON.stringify({ workflow: 'tests', ...flags }), ...command],
+    {
+      env: { PATH: process.env['PATH'], COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: TOKEN, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
+  const stdout = new Sink();
+  const stderr = new Sink();
+  child.stdout.pipe(stdout);
+  child.stderr.pipe(stderr);
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }));
+  return { process: child, stdout, stderr, ended };
+}
+
+/** Resolves when a process is gone, a zombie counting as gone. Rejects after ten seconds. */
+export async function gone(pid: number): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (isLiving(pid)) {
+    if (Date.now() > deadline) throw new Error(`process ${pid} is still there`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+export function isLiving(pid: number): boolean {
+  if (!existsSync(`/proc/${pid}/stat`)) return false;
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+/** The first number behind a word in a text. */
+export function numberAfter(word: string, text: string): number {
+  return Number(new RegExp(`${word} (\\d+)`).exec(text)?.[1]);
+}

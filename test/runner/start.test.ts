@@ -1,0 +1,232 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { guard } from './harness.js';
+import {
+  allow,
+  CHECK_ID,
+  deny,
+  json,
+  problem,
+  type ScriptedService,
+  scriptedService,
+  TOKEN,
+} from './scripted-service.js';
+
+let service: ScriptedService;
+let directory: string;
+let trace: string;
+
+beforeEach(async () => {
+  service = await scriptedService();
+  directory = mkdtempSync(join(tmpdir(), 'guard-test-'));
+  trace = join(directory, 'started');
+});
+
+afterEach(async () => {
+  await service.close();
+  rmSync(directory, { recursive: true });
+});
+
+async function attempt(url = service.url) {
+  const run = guard({ url }, { command: ['touch', trace] });
+  const code = await run.exitCode;
+  expect(run.stdout.text).toBe('');
+  expect(run.stderr.text).not.toContain(TOKEN.slice(27, 40));
+  return { code, stderr: run.stderr.text, hasStarted: existsSync(trace) };
+}
+
+const token = allow()['token'] as Record<string, unknown>;
+const { check_id: _checkId, ...withoutCheckId } = allow();
+const { exp: _exp, ...tokenWithoutExpiry } = token;
+
+describe('an answer that is not an allow understood completely starts nothing (69)', () => {
+  const page = '<html><body>Please sign in to the hotel network</body></html>';
+  const answers: [string, (response: ServerResponse) => void][] = [
+    ['500', (response) => problem(response, 500, 'internal_error')],
+    [
+      '503 with Retry-After',
+      (response) => problem(response.setHeader('retry-after', '1'), 503, 'database_unavailable'),
+    ],
+    ['429', (response) => problem(response, 429, 'rate_limited')],
+    ['a bare 502 of a proxy', (response) => response.writeHead(502).end('Bad Gateway')],
+    ['a redirect', (response) => response.writeHead(302, { location: service.url }).end()],
+    ['a redirect in the form of a problem', (response) => problem(response, 307, 'moved')],
+    ["a captive portal's page", (response) => response.writeHead(200, { 'content-type': 'text/html' }).end(page)],
+    [
+      "a captive portal's page as 403",
+      (response) => response.writeHead(403, { 'content-type': 'text/html' }).end(page),
+    ],
+    ['an empty answer', (response) => response.writeHead(200).end()],
+    ['a connection that is closed at once', (response) => void response.destroy()],
+    [
+      'a body that breaks off',
+      (response) => {
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': '5000' });
+        response.write(JSON.stringify(allow()).slice(0, 300), () => response.destroy());
+      },
+    ],
+    ['truncated JSON', (response) => response.end(JSON.stringify(allow()).slice(0, -1))],
+    ['JSON null', (response) => json(response, 200, null)],
+    ['an allow and nothing else', (response) => json(response, 200, { decision: 'allow' })],
+    ['an allow without a check id', (response) => json(response, 200, withoutCheckId)],
+    ['an allow with another kind of id', (response) => json(response, 200, allow({ check_id: '../../v1/me' }))],
+    ['an allow for an inactive token', (response) => json(response, 200, allow({ token: { active: false } }))],
+    ['an allow for half a token', (response) => json(response, 200, allow({ token: tokenWithoutExpiry }))],
+    ['an allow for an expired token', (response) => json(response, 200, allow({ token: { ...token, exp: 1 } }))],
+    ['an allow for another workflow', (response) => json(response, 200, allow({ token: { ...token, workflow: 'x' } }))],
+    ['an allow with reasons against it', (response) => json(response, 200, allow({ reasons: deny().reasons }))],
+    ['an allow without an end', (response) => json(response, 200, allow({ valid_until: null }))],
+    ['an allow that ended', (response) => json(response, 200, allow({ valid_until: '2031-04-30T00:00:00Z' }))],
+    ['an allow that ends as it begins', (response) => json(response, 200, allow({ valid_until: allow()['as_of'] }))],
+    ['an allow that ends at no time', (response) => json(response, 200, allow({ valid_until: 'tomorrow' }))],
+    ['another decision', (response) => json(response, 200, allow({ decision: 'maybe' }))],
+  ];
+  test.each(answers)('%s', async (_title, answer) => {
+    service.check = answer;
+    const { code, stderr, hasStarted } = await attempt();
+    expect({ code, hasStarted }).toEqual({ code: 69, hasStarted: false });
+    expect(stderr).toMatch(/^countersign: nothing was started: .+\n$/);
+  });
+
+  test('nobody listens', async () => {
+    const { url } = service;
+    await service.close();
+    service = await scriptedService();
+    expect(await attempt(url)).toMatchObject({ code: 69, hasStarted: false });
+  });
+
+  test('something listens that does not speak HTTP', async () => {
+    const server = createServer((socket) => socket.on('error', () => undefined).end('SSH-2.0-OpenSSH\r\n'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    expect(await attempt(`http://127.0.0.1:${port}`)).toMatchObject({ code: 69, hasStarted: false });
+    server.close();
+  });
+
+  test('an answer that does not come', async () => {
+    service.check = () => undefined;
+    const run = guard(service, { command: ['touch', trace], checkTimeoutSeconds: 0.2 });
+    expect(await run.exitCode).toBe(69);
+    expect(existsSync(trace)).toBe(false);
+  });
+});
+
+describe('a definite no starts nothing (77)', () => {
+  test.each([400, 401, 403, 404, 409, 413, 415, 422])('%i', async (status) => {
+    service.check = (response) => problem(response, status, 'some_kind');
+    expect(await attempt()).toEqual({
+      code: 77,
+      hasStarted: false,
+      stderr: 'countersign: refused (some_kind): because of some_kind\n',
+    });
+  });
+
+  test('a denial tells each reason on a line of its own, and no reason can steer the terminal', async () => {
+    service.check = (response) =>
+      json(
+        response,
+        200,
+        deny([
+          { code: 'scope_missing', detail: 'the token does not hold codex:exec' },
+          { code: 'ref_not_allowed', detail: 'the ref\u001b[2J\nis outside' },
+        ]),
+      );
+    expect(await attempt()).toEqual({
+      code: 77,
+      hasStarted: false,
+      stderr:
+        'countersign: refused (scope_missing): the token does not hold codex:exec\n' +
+        'countersign: refused (ref_not_allowed): the ref\ufffd[2J\ufffdis outside\n',
+    });
+  });
+
+  test('a denial without a reason is one', async () => {
+    service.check = (response) => json(response, 200, deny([]));
+    expect(await attempt()).toMatchObject({ code: 77, hasStarted: false });
+  });
+});
+
+test('an allow starts the command, and the clock of the service may be years away', async () => {
+  expect(await attempt()).toEqual({ code: 0, stderr: '', hasStarted: true });
+  expect(service.finishes()).toEqual([{ exit_code: 0 }]);
+});
+
+test('the check tells workflow, scopes and context, and the token only as credentials', async () => {
+  const context = { repository: 'acme/app', command: 'true' };
+  await guard(service, { command: ['true'], context }).exitCode;
+  const [check] = service.calls;
+  expect(check?.body).toEqual({ workflow: 'tests', scopes: ['codex:exec'], context });
+  expect(check?.headers['authorization']).toBe(`Bearer ${TOKEN}`);
+});
+
+describe('what the command gets', () => {
+  const shown = async (over: Parameters<typeof guard>[1]) => {
+    const run = guard(service, over);
+    await run.exitCode;
+    return run.stdout.text;
+  };
+  const env = {
+    PATH: process.env['PATH'],
+    COUNTERSIGN_TOKEN: TOKEN,
+    COUNTERSIGN_TOKEN_FILE: '/run/secret',
+    OTHER: 'kept',
+    'INPUT_MY-NAME': 'kept too',
+  };
+
+  test('the check id, and its environment without the token', async () => {
+    const text = await shown({ command: ['env'], env });
+    expect(text).toContain(`COUNTERSIGN_CHECK_ID=${CHECK_ID}\n`);
+    expect(text).toContain('OTHER=kept\n');
+    expect(text).toContain('INPUT_MY-NAME=kept too\n');
+    expect(text).not.toContain('COUNTERSIGN_TOKEN');
+  });
+
+  test('the token under the name that was asked for, and no other', async () => {
+    const text = await shown({ command: ['env'], env, passTokenAs: 'GH_TOKEN', isMasked: true });
+    expect(text).toContain(`GH_TOKEN=${TOKEN.slice(0, 27)}***\n`);
+    expect(text).not.toContain('COUNTERSIGN_TOKEN');
+  });
+
+  test('true pipes, which /dev/stdout and /dev/stderr can open', async () => {
+    const run = guard(service, { command: ['sh', '-c', 'echo a >/dev/stdout; echo b >/dev/stderr'] });
+    expect(await run.exitCode).toBe(0);
+    expect([run.stdout.text, run.stderr.text]).toEqual(['a\n', 'b\n']);
+  });
+
+  test('no descriptor but its standard streams', async () => {
+    const text = await shown({ command: ['sh', '-c', 'for fd in /proc/$$/fd/[3-9]; do readlink $fd; done'] });
+    expect(text).not.toMatch(/socket|countersign/);
+  });
+
+  test('its arguments as they are', async () => {
+    expect(await shown({ command: ['printf', '<%s>', 'a b', '', '$HOME', "it's", '--', '*'] })).toBe(
+      "<a b><><$HOME><it's><--><*>",
+    );
+  });
+});
+
+describe('how the command ends is how the guard ends', () => {
+  test.each([
+    ['its own code', ['sh', '-c', 'exit 42'], 42, { exit_code: 42 }],
+    ['69 of its own', ['sh', '-c', 'exit 69'], 69, { exit_code: 69 }],
+    ['a signal', ['sh', '-c', 'kill -KILL $$'], 137, { exit_code: null, signal: 'SIGKILL' }],
+    ['a command that is not found', ['countersign-no-such-command'], 127, { exit_code: 127 }],
+    ['a command that is not executable', ['/etc/passwd'], 126, { exit_code: 126 }],
+  ])('%s', async (_title, command, code, finish) => {
+    const run = guard(service, { command });
+    expect(await run.exitCode).toBe(code);
+    expect(service.finishes()).toEqual([finish]);
+  });
+
+  test('a service that does not take the end down costs one line and changes no exit code', async () => {
+    service.finish = (response) => problem(response, 503, 'database_unavailable');
+    const run = guard(service, { command: ['sh', '-c', 'exit 3'] });
+    expect(await run.exitCode).toBe(3);
+    expect(run.stderr.text).toBe('countersign: could not put the end on record: because of database_unavailable\n');
+  });
+});
