@@ -7,13 +7,20 @@ import { usageHint } from './usage-hint.js';
 
 const argv = process.argv.slice(2);
 
+let isOutputLost = false;
+
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // The reader has seen enough (`| head`): what is left is written into the void, and that is no failure.
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code === 'EPIPE' || isOutputLost) return;
+  isOutputLost = true;
+  process.stderr.write(`error: standard output cannot be written (${error.code})\n`);
 });
+// There is nowhere left to complain to.
+process.stderr.on('error', () => {});
+
 await main();
 await new Promise((written) => process.stdout.write('', written));
-process.exit();
+process.exit(isOutputLost ? process.exitCode || 1 : process.exitCode);
 
 async function main(): Promise<void> {
   const program = createProgram();
@@ -36,9 +43,9 @@ function withUsage(failure: Failure, program: Command): Failure {
   return { ...failure, detail, hint };
 }
 
-// A child's arguments, after `--`, are its own.
+// The arguments of a command under the guard, after `--`, are its own.
 function ownArguments(): string[] {
-  const end = argv.indexOf('--');
+  const end = argv[0] === 'exec' || argv[0] === 'run' ? argv.indexOf('--') : -1;
   return end < 0 ? argv : argv.slice(0, end);
 }
 

@@ -1,11 +1,21 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { createProgram } from '../../src/cli/program.js';
 import { commandPath } from '../../src/cli/usage-hint.js';
-import { commandLine, temporaryDirectory } from './command-line.js';
+import { commandLine, MAIN, temporaryDirectory } from './command-line.js';
 import { looseToken } from './resources.js';
 
 const run = commandLine(temporaryDirectory());
+
+async function shell(script: string): Promise<{ code: unknown; stderr: string }> {
+  return await new Promise((resolve) => {
+    execFile('sh', ['-c', script, process.execPath, MAIN], (error, _, stderr) => {
+      resolve({ code: error?.code ?? 0, stderr });
+    });
+  });
+}
 
 function leaves(command: Command): Command[] {
   return command.commands.flatMap((one) => (one.commands.length > 0 ? leaves(one) : [one]));
@@ -78,9 +88,24 @@ describe('a usage error exits 2 and says what to do', () => {
   });
 });
 
+describe('standard output', () => {
+  test('that nobody reads any more ends a command quietly', async () => {
+    const pipeline = '("$0" "$1" completion zsh; echo "exit $?" >&2) | true';
+    expect(await shell(pipeline)).toEqual({ code: 0, stderr: 'exit 0\n' });
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('that is full is said in a line', async () => {
+    expect(await shell('"$0" "$1" completion zsh > /dev/full')).toEqual({
+      code: 1,
+      stderr: 'error: standard output cannot be written (ENOSPC)\n',
+    });
+  });
+});
+
 describe('a token on the command line', () => {
   test.for([
     ['token', 'revoke'],
+    ['token', 'revoke', '--'],
     ['token', 'introspect'],
     ['auth', 'login', '--with-token'],
     ['token', 'list', '--workflow'],
