@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { ProblemError, UnreachableError } from '../sdk/errors.js';
 import { NotSignedInError } from './connection.js';
+import { OutOfReachError } from './out-of-reach-error.js';
 import { messageView, paint, say } from './output.js';
 import { printable } from './printable.js';
 import { UsageError } from './usage-error.js';
@@ -29,6 +30,7 @@ export function describeFailure(error: unknown): Failure {
     const hint = 'Is the service running there? COUNTERSIGN_URL says where to look.';
     return { exitCode: 69, kind: 'unreachable', detail: error.message, hint };
   }
+  if (error instanceof OutOfReachError) return { exitCode: 69, kind: 'unreachable', detail: error.message };
   if (error instanceof ProblemError) return problemFailure(error);
   return { exitCode: 1, kind: 'unexpected', detail: error instanceof Error ? error.message : String(error) };
 }

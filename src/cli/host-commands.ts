@@ -15,14 +15,14 @@ export function addHostCommands(program: Command): void {
     'start the service',
     `countersign serve
 PORT=0 COUNTERSIGN_DATA_DIR=/var/lib/countersign countersign serve --json`,
-  ).action(exitsWith(async (flags: { json?: true }) => (await import('./serve.js')).runServe(flags)));
+  ).action(onHost(async (flags: { json?: true }) => (await import('./serve.js')).runServe(flags)));
 
   addCommand(
     program,
     'migrate',
     'bring the database up to date',
     'DATABASE_URL=postgres://db.internal/countersign countersign migrate',
-  ).action(exitsWith(async (flags: { json?: true }) => (await import('./migrate.js')).runMigrate(flags)));
+  ).action(onHost(async (flags: { json?: true }) => (await import('./migrate.js')).runMigrate(flags)));
 
   addCommand(
     program,
@@ -32,12 +32,23 @@ PORT=0 COUNTERSIGN_DATA_DIR=/var/lib/countersign countersign serve --json`,
   )
     .requiredOption('--workspace <slug>', 'short name of the workspace')
     .requiredOption('--owner-email <email>', 'e-mail address of its owner')
-    .action(exitsWith(async (flags: InitFlags) => (await import('./init.js')).runInit(flags)));
+    .action(onHost(async (flags: InitFlags) => (await import('./init.js')).runInit(flags)));
 
   addCommand(
     program,
     'doctor',
     'check configuration, database, migrations, clock, keys and notifications',
     'countersign doctor',
-  ).action(exitsWith(async (flags: { json?: true }) => (await import('./doctor.js')).runDoctor(flags)));
+  ).action(onHost(async (flags: { json?: true }) => (await import('./doctor.js')).runDoctor(flags)));
+}
+
+/** Makes an action of a command on the host: what the configuration or the database fails with gets its exit code. */
+export function onHost<Args extends unknown[]>(run: (...args: Args) => Promise<number>) {
+  return exitsWith(async (...args: Args) => {
+    try {
+      return await run(...args);
+    } catch (error) {
+      throw (await import('./host-error.js')).hostError(error);
+    }
+  });
 }

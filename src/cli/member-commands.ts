@@ -2,6 +2,7 @@ import { Argument, type Command, Option } from 'commander';
 import { ROLES } from '../rules/role.js';
 import type { Role } from '../sdk/index.js';
 import { addCommand, addGroup, exitsWith, wholeNumber } from './command.js';
+import { onHost } from './host-commands.js';
 import type { AddFlags } from './member-add.js';
 
 /** The people of the workspace. A member is named by id or e-mail address. */
@@ -45,7 +46,7 @@ function addJoining(member: Command): void {
   )
     .option('--workspace <slug>', 'the workspace, if the address is in several')
     .action(
-      exitsWith(async (email: string, flags: { workspace?: string; json?: true }) =>
+      onHost(async (email: string, flags: { workspace?: string; json?: true }) =>
         (await import('./recover.js')).runRecover(email, flags),
       ),
     );
