@@ -51,7 +51,7 @@ export async function runExec(
       command: commandText(usableCommand(command), token),
     },
     command,
-    env: process.env,
+    env: { ...process.env },
     passTokenAs: usableName(flags.passTokenAs),
     killAfterSeconds: seconds(flags.killAfter, '--kill-after') ?? DEFAULT_KILL_AFTER_SECONDS,
     graceSeconds: seconds(flags.grace, '--grace') ?? DEFAULT_GRACE_SECONDS,
@@ -62,6 +62,8 @@ export async function runExec(
     userAgent: `countersign-guard/${VERSION}`,
   };
   if (statusFile !== undefined) proveWritable(statusFile);
+  // Node's diagnostic reports show the environment.
+  delete process.env['COUNTERSIGN_TOKEN'];
   return await runGuard(options);
 }
 

@@ -29,8 +29,8 @@ export function makeReport(options: ReportOptions, stderr: Writable): Report {
       const reasons = told.reasons.map(({ code, detail }) => ({ code, detail: maskText(detail, options.token) }));
       const verdict = { ...told, reasons };
       for (const line of linesOf(verdict)) note(line);
-      if (options.isJson) write(JSON.stringify(verdict));
       if (options.statusFile !== undefined) record(options.statusFile, verdict, write);
+      if (options.isJson) write(JSON.stringify(verdict));
       return verdict.guard_exit_code ?? 1;
     },
   };
