@@ -10,7 +10,7 @@ const DEFAULT_URL = 'http://127.0.0.1:8787';
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
 /** Where a command's token comes from, in the words of a person. */
-export type TokenSource = 'COUNTERSIGN_TOKEN' | 'COUNTERSIGN_TOKEN_FILE' | 'the stored login';
+type TokenSource = 'COUNTERSIGN_TOKEN' | 'COUNTERSIGN_TOKEN_FILE' | 'the stored login';
 
 /** Which service to talk to, and as whom. */
 export interface Connection {
@@ -54,7 +54,7 @@ export async function readServiceUrl(env: Environment = process.env): Promise<st
 }
 
 /** Checks a service's URL and gives it without a slash at its end. `origin` names where it was set. */
-export function serviceUrl(text: string, origin: string): string {
+function serviceUrl(text: string, origin: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     throw new UsageError(`${origin} is not an http or https URL`);

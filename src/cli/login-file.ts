@@ -33,7 +33,7 @@ export async function readLogins(env: Environment): Promise<Logins> {
 }
 
 /** Stores logins, atomically, for this user alone. Without a login left the file is removed. */
-export async function writeLogins(env: Environment, logins: Logins): Promise<void> {
+async function writeLogins(env: Environment, logins: Logins): Promise<void> {
   const path = loginPath(env);
   if (Object.keys(logins.logins).length === 0) return await rm(path, { force: true });
   const directory = dirname(path);
