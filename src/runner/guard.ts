@@ -81,8 +81,7 @@ async function supervise(
   if (rightEnd) report.note(`stopping the command (${rightEnd.reason.code}): ${rightEnd.reason.detail}`);
   const result = await job.stop(options.killAfterSeconds);
   if (!rightEnd && result !== 'empty') report.note('the command left processes behind, which were stopped');
-  if (result === 'left')
-    report.note("some processes could not be stopped: they are another user's, or hang in the kernel");
+  if (result === 'left') report.note("some processes could not be stopped: another user's, or stuck in the kernel");
 
   await job.release(rightEnd ? OUTPUT_LIMIT_MS : undefined);
   releaseSignals();

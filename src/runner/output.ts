@@ -21,6 +21,10 @@ export function passOutput(source: Readable, target: Writable, masker: Masker): 
     resolve = settle;
   });
   const resume = () => source.resume();
+  const showHeld = () => {
+    const held = masker.quiet();
+    if (held.length > 0) target.write(held);
+  };
 
   source.on('data', (chunk: Buffer) => {
     lastDataAtMs = performance.now();
@@ -30,7 +34,7 @@ export function passOutput(source: Readable, target: Writable, masker: Masker): 
       source.pause();
       target.once('drain', resume);
     }
-    quietTimer = setTimeout(() => target.write(masker.quiet()), QUIET_MS);
+    quietTimer = setTimeout(showHeld, QUIET_MS);
   });
   source.once('end', () => target.write(masker.end(), () => resolve()));
   source.once('close', () => {

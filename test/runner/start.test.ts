@@ -223,6 +223,13 @@ describe('how the command ends is how the guard ends', () => {
     expect(service.finishes()).toEqual([finish]);
   });
 
+  test('a command that the system will not start, its arguments being too long: 126', async () => {
+    const run = guard(service, { command: ['true', 'x'.repeat(3_000_000)] });
+    expect(await run.exitCode).toBe(126);
+    expect(run.stderr.text).toMatch(/^countersign: the command could not be started: .+E2BIG.*\n$/);
+    expect(service.finishes()).toEqual([{ exit_code: 126 }]);
+  });
+
   test('a service that does not take the end down costs one line and changes no exit code', async () => {
     service.finish = (response) => problem(response, 503, 'database_unavailable');
     const run = guard(service, { command: ['sh', '-c', 'exit 3'] });
