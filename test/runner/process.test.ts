@@ -144,12 +144,6 @@ describe('standard streams', () => {
     expect(run.stdout.text).toBe('Name: shi Ada\n');
   });
 
-  test('where no named pipe can be made, the output passes all the same', async () => {
-    const run = guardProcess(service, {}, ['sh', '-c', 'echo hi; echo ho >&2'], { TMPDIR: '/nonexistent' });
-    expect((await run.ended).code).toBe(0);
-    expect([run.stdout.text, run.stderr.text]).toEqual(['hi\n', 'ho\n']);
-  });
-
   test('ten megabytes arrive whole through a slow reader', async () => {
     const run = guardProcess(service, {}, ['sh', '-c', 'head -c 10000000 /dev/zero']);
     run.process.stdout?.pause();
@@ -221,7 +215,7 @@ describe('the status file', () => {
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ verdict: 'unfinished', guard_exit_code: null });
   });
 
-  test.each(['/dev/null', '/nonexistent/verdict'])(
+  test.each(['/dev/null', '/dev/null/verdict'])(
     'that cannot be written, %s, keeps the command from starting',
     async (path) => {
       const run = guardProcess(service, { statusFile: path }, ['true']);

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { guard } from './harness.js';
 import {
   allow,
@@ -196,6 +196,14 @@ describe('what the command gets', () => {
     const run = guard(service, { command: ['sh', '-c', 'echo a >/dev/stdout; echo b >/dev/stderr'] });
     expect(await run.exitCode).toBe(0);
     expect([run.stdout.text, run.stderr.text]).toEqual(['a\n', 'b\n']);
+  });
+
+  test('its output through, also where no named pipe can be made', async () => {
+    vi.stubEnv('TMPDIR', '/dev/null/none');
+    const run = guard(service, { command: ['sh', '-c', 'echo hi; echo ho >&2'] });
+    expect(await run.exitCode).toBe(0);
+    expect([run.stdout.text, run.stderr.text]).toEqual(['hi\n', 'ho\n']);
+    vi.unstubAllEnvs();
   });
 
   test('no descriptor but its standard streams', async () => {
