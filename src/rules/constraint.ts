@@ -5,7 +5,7 @@ export const CONSTRAINT_KINDS = ['repositories', 'refs', 'environments', 'runner
 export type ConstraintKind = (typeof CONSTRAINT_KINDS)[number];
 
 /** Where a token may be used. A kind that is absent does not constrain; an empty list lets nothing through. */
-export type Constraints = { readonly [Kind in ConstraintKind]?: readonly string[] };
+export type Constraints = { readonly [Kind in ConstraintKind]?: readonly string[] | undefined };
 
 /** What is known of the place a job wants to run in. `runner` is the runner that was proven, never one that was claimed;
  *  `address` is the caller's. */

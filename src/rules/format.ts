@@ -114,8 +114,8 @@ export function newId<P extends IdPrefix>(_prefix: P, now: Date): Ids[P] {
 }
 
 /** The smallest UUID v7 of an instant: a bound for ranges over ids. */
-export function idFloor(at: Date): string {
-  return formatUuid(`${at.getTime().toString(16).padStart(12, '0')}${'0'.repeat(20)}`);
+export function idFloor<P extends IdPrefix>(_prefix: P, at: Date): Ids[P] {
+  return formatUuid(`${at.getTime().toString(16).padStart(12, '0')}${'0'.repeat(20)}`) as Ids[P];
 }
 
 /** Prints an id for the outside: `tok_` and 22 base62 characters. */

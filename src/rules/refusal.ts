@@ -5,7 +5,7 @@ export type Refusal =
   | { readonly kind: 'unsupported_media_type'; readonly detail: string }
   | { readonly kind: 'body_too_large' }
   | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
-  | { readonly kind: 'unauthenticated'; readonly hasCredentials: boolean }
+  | { readonly kind: 'unauthenticated'; readonly hasCredentials: boolean; readonly scheme?: 'Basic' }
   | { readonly kind: 'insufficient_scope'; readonly scope: string }
   | { readonly kind: 'not_allowed'; readonly detail: string }
   | { readonly kind: 'not_found' }

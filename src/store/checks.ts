@@ -156,7 +156,7 @@ export async function dropOldPartitions(sql: Sql, now: Date): Promise<string[]> 
 // Attaching a table takes a weaker lock than creating it as a partition: checks go on meanwhile.
 async function ensurePartition(sql: Sql, month: Date): Promise<void> {
   const name = partitionName(month);
-  const bounds = `from ('${idFloor(month)}') to ('${idFloor(monthOf(month, 1))}')`;
+  const bounds = `from ('${idFloor('chk', month)}') to ('${idFloor('chk', monthOf(month, 1))}')`;
   await sql.begin(async (tx) => {
     const [found] = await tx`select to_regclass(${name}) is not null as exists`;
     if (found?.['exists'] === true) return;

@@ -148,7 +148,7 @@ async function grantToday(tx: Tx, rotation: Rotation, token: TokenView['token'])
   const expiresInDays = wanted ?? periodWithin(policy.allowedExpiryDays, token.expiresInDays);
   const scopes = token.scopes.filter((scope) => isServiceScope(scope) || policyAllowsScope(policy, scope));
   const constraints = narrowConstraints(token.constraints, policy.constraints);
-  const isShut = Object.values(constraints).some((patterns) => patterns.length === 0);
+  const isShut = Object.values(constraints).some((patterns) => patterns?.length === 0);
   if (expiresInDays === undefined || scopes.length === 0 || isShut) {
     return conflict('policy', "the workflow's policy of today leaves nothing of this token; mint a new one");
   }

@@ -33,6 +33,8 @@ export const execCheckRequest = z
     ],
   }) satisfies z.ZodType<ExecCheckRequest, ExecCheckRequest>;
 
+export type ExecCheckBody = z.output<typeof execCheckRequest>;
+
 export const finishRequest = z
   .strictObject({
     exit_code: z.int().min(0).max(255).nullable().describe('`null` when a signal ended the job.'),

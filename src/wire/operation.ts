@@ -16,6 +16,8 @@ export interface Operation {
   /** `bearer` needs a live token; `token` also takes one that has ended, of the thing itself; `none` is public. */
   readonly auth: 'bearer' | 'token' | 'caller' | 'none';
   readonly scope?: ServiceScope;
+  /** A token needs no scope where the path names itself. */
+  readonly isOpenToSelf?: boolean;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly isBodyOptional?: boolean;

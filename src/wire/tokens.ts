@@ -153,6 +153,7 @@ export const showTokenOperation = operation({
   description: 'A token may always read itself.',
   auth: 'bearer',
   scope: 'tokens:read',
+  isOpenToSelf: true,
   answers: { 200: { description: 'The token', schema: token } },
   refusals: [],
 });
@@ -194,6 +195,7 @@ export const revokeTokenOperation = operation({
   summary: 'Revoke a token, or `self`, for good',
   auth: 'bearer',
   scope: 'tokens:revoke',
+  isOpenToSelf: true,
   body: revokeRequest,
   answers: { 200: { description: 'The token, revoked', schema: token } },
   refusals: [415, 422],

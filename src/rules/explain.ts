@@ -1,0 +1,153 @@
+import { type EventId, printId, type TokenId } from './format.js';
+import { overlapEnd } from './rotation.js';
+import { type LifeFacts, type MemberStatus, type TokenStatus, tokenStatus } from './token.js';
+
+/** An event of the audit trail, as far as it tells of a token's life. */
+export interface TrailEvent {
+  readonly id: EventId;
+  readonly at: Date;
+  readonly actorId: string;
+  readonly action: string;
+  readonly target: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What a token's life hangs on that no event changes. */
+export interface ExplainedToken {
+  readonly id: TokenId;
+  readonly createdAt: Date;
+  readonly notBefore: Date | null;
+  readonly expiresAt: Date;
+  readonly rotatedTo: TokenId | null;
+  readonly overlapEndsAt: Date | null;
+  readonly drainSeconds: number | null;
+}
+
+/** One thing that led to the state, in the wire's words. */
+export interface Fact {
+  readonly at: string;
+  readonly fact: string;
+  readonly detail: string;
+  readonly by: string | null;
+  readonly reason: string | null;
+  readonly event_id: string | null;
+}
+
+export interface Explained {
+  readonly status: TokenStatus;
+  readonly summary: string;
+  readonly facts: readonly Fact[];
+}
+
+/** Explains a token's state at a time from the trail of itself, its workflow and its creator up to then. */
+export function explainToken(token: ExplainedToken, trail: readonly TrailEvent[], at: Date): Explained {
+  const life = lifeAt(token, trail);
+  const status = tokenStatus(life, at);
+  const told = trail.filter((event) => event.at >= token.createdAt).flatMap(factOf);
+  const facts = [...told, ...clockFacts(token, life, at)].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+  return { status, summary: summaryOf(status, life, facts), facts };
+}
+
+function lifeAt(token: ExplainedToken, trail: readonly TrailEvent[]): LifeFacts {
+  const last = (...actions: string[]) => trail.findLast((event) => actions.includes(event.action));
+  const isRotated = last('token.rotated') !== undefined;
+  return {
+    isRevoked: last('token.revoked') !== undefined,
+    creatorStatus: creatorStatus(last('member.suspended', 'member.reactivated', 'member.removed')?.action),
+    isWorkspaceSuspended: false,
+    isWorkflowPaused: last('workflow.paused', 'workflow.resumed')?.action === 'workflow.paused',
+    notBefore: token.notBefore ?? undefined,
+    expiresAt: token.expiresAt,
+    succession:
+      isRotated && token.overlapEndsAt
+        ? {
+            overlapEndsAt: token.overlapEndsAt,
+            drainSeconds: token.drainSeconds ?? 0,
+            firstUsedAt: last('token.drain_started')?.at,
+            successorId: token.rotatedTo ?? token.id,
+          }
+        : undefined,
+  };
+}
+
+function creatorStatus(action: string | undefined): MemberStatus {
+  if (action === 'member.suspended') return 'suspended';
+  return action === 'member.removed' ? 'removed' : 'active';
+}
+
+const DETAILS: Readonly<Record<string, (data: TrailEvent['data']) => string>> = {
+  'token.minted': (data) => `minted for workflow ${said(data['workflow'])}, good until ${said(data['expires_at'])}`,
+  'token.secret_replaced': () => 'never used, so its secret was replaced after a lost answer',
+  'token.rotated': (data) =>
+    `rotated to ${said(data['successor'])}; valid beside it until ${said(data['overlap_ends_at'])} at the latest`,
+  'token.drain_started': (data) => `its successor ${said(data['successor'])} was used for the first time`,
+  'token.reused': () => 'used after it was superseded, and refused',
+  'token.revoked': (data) => `revoked as ${said(data['reason'])}${data['note'] ? `: ${said(data['note'])}` : ''}`,
+  'token.transferred': (data) => `handed over from ${said(data['from'])} to ${said(data['to'])}`,
+  'workflow.paused': () => 'its workflow was paused',
+  'workflow.resumed': () => 'its workflow was resumed',
+  'member.suspended': () => 'its creator was suspended',
+  'member.reactivated': () => 'its creator was reactivated',
+  'member.removed': () => 'its creator was removed',
+};
+
+function factOf(event: TrailEvent): Fact[] {
+  const detail = DETAILS[event.action];
+  if (detail === undefined) return [];
+  return [
+    {
+      at: event.at.toISOString(),
+      fact: event.action,
+      detail: detail(event.data),
+      by: event.actorId,
+      reason: typeof event.data['reason'] === 'string' ? event.data['reason'] : null,
+      event_id: printId('evt', event.id),
+    },
+  ];
+}
+
+/** What the clock did, up to the time in question. */
+function clockFacts(token: ExplainedToken, life: LifeFacts, at: Date): Fact[] {
+  const ticks: [Date | undefined, string, string][] = [
+    [life.notBefore, 'token.not_before', 'became valid'],
+    [life.succession && overlapEnd(life.succession), 'token.overlap_ends', 'ended in favour of its successor'],
+    [token.expiresAt, 'token.expires', 'expired'],
+  ];
+  return ticks.flatMap(([instant, fact, detail]) =>
+    instant !== undefined && instant <= at
+      ? [{ at: instant.toISOString(), fact, detail, by: null, reason: null, event_id: null }]
+      : [],
+  );
+}
+
+function summaryOf(status: TokenStatus, life: LifeFacts, facts: readonly Fact[]): string {
+  const lastFact = (...names: string[]) => facts.findLast((fact) => names.includes(fact.fact));
+  switch (status) {
+    case 'active':
+      return `active until it expires at ${life.expiresAt.toISOString()}`;
+    case 'rotating':
+      return `active beside its successor until ${endOf(life)}`;
+    case 'superseded':
+      return `superseded by its successor since ${endOf(life)}`;
+    case 'expired':
+      return `expired at ${life.expiresAt.toISOString()}`;
+    case 'not_yet_valid':
+      return `not valid before ${life.notBefore?.toISOString() ?? 'its time'}`;
+    case 'revoked':
+      return because('revoked', lastFact('token.revoked', 'member.removed'));
+    case 'suspended':
+      return because('suspended', lastFact('workflow.paused', 'member.suspended'));
+  }
+}
+
+function endOf(life: LifeFacts): string {
+  return (life.succession ? overlapEnd(life.succession) : life.expiresAt).toISOString();
+}
+
+function because(status: TokenStatus, fact: Fact | undefined): string {
+  return fact === undefined ? status : `${status} since ${fact.at} by ${fact.by ?? 'the clock'}: ${fact.detail}`;
+}
+
+function said(value: unknown): string {
+  return typeof value === 'string' ? value : 'unknown';
+}
