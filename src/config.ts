@@ -1,0 +1,231 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { type SigningKeySet, signingKeySet } from './http/jwt.js';
+import { LOG_LEVELS, type LogLevel } from './http/log.js';
+import { addressIn, parseCidr } from './rules/constraint.js';
+import type { Pepper } from './store/secret.js';
+
+/** How the service runs: read once from the environment. */
+export interface Config {
+  /** `undefined` means the embedded PostgreSQL. */
+  readonly databaseUrl: string | undefined;
+  /** A connection that no transaction-mode pooler shares. */
+  readonly databaseDirectUrl: string | undefined;
+  readonly databasePrepare: boolean;
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly workers: number;
+  readonly dataDir: string;
+  /** `undefined`: the one in the data directory, made when it is missing. */
+  readonly peppers: readonly [Pepper, ...Pepper[]] | undefined;
+  readonly signingKeys: SigningKeySet | undefined;
+  /** `undefined`: made from host and port. */
+  readonly issuer: string | undefined;
+  readonly trustedProxies: readonly string[];
+  readonly logLevel: LogLevel;
+}
+
+/** A value that the service cannot run with. The message is one line that names the variable and what it accepts; the
+ *  value of a secret is never in it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const VARIABLES = [
+  'DATABASE_URL',
+  'DATABASE_DIRECT_URL',
+  'DATABASE_PREPARE',
+  'HOST',
+  'PORT',
+  'COUNTERSIGN_WORKERS',
+  'COUNTERSIGN_DATA_DIR',
+  'COUNTERSIGN_PEPPER',
+  'COUNTERSIGN_SIGNING_KEYS',
+  'COUNTERSIGN_ISSUER',
+  'COUNTERSIGN_TRUSTED_PROXIES',
+  'LOG_LEVEL',
+] as const;
+type Variable = (typeof VARIABLES)[number];
+
+/** Those whose value is not repeated in an error, and which can be given as `NAME_FILE`. */
+const SECRETS: ReadonlySet<string> = new Set([
+  'DATABASE_URL',
+  'DATABASE_DIRECT_URL',
+  'COUNTERSIGN_PEPPER',
+  'COUNTERSIGN_SIGNING_KEYS',
+]);
+
+const PEPPER = /^([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/]{43}=)$/;
+
+const databaseUrl = z
+  .string()
+  .refine((text) => /^postgres(ql)?:$/.test(urlOf(text)?.protocol ?? ''), 'a postgres:// URL')
+  .optional();
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .refine((text) => /^\d{1,5}$/.test(text) && Number(text) >= least && Number(text) <= most, {
+      error: `a whole number from ${least} to ${most}`,
+    })
+    .transform(Number);
+
+export const peppers = z.string().transform((text, context): readonly [Pepper, ...Pepper[]] => {
+  const parsed = text.split(',').map((one): Pepper | undefined => {
+    const [, kid, key] = PEPPER.exec(one.trim()) ?? [];
+    return kid === undefined || key === undefined ? undefined : { kid, key: Buffer.from(key, 'base64') };
+  });
+  const [current, ...others] = parsed.filter((one) => one !== undefined);
+  const isUnique = new Set(parsed.map((one) => one?.kid)).size === parsed.length;
+  if (current !== undefined && others.length + 1 === parsed.length && isUnique) return [current, ...others];
+  context.addIssue('kid:base64-of-32-bytes, several with different kids parted by commas');
+  return z.NEVER;
+});
+
+export const signingKeys = z.string().transform((text, context): SigningKeySet => {
+  const parsed = signingKeySet.safeParse(jsonOf(text));
+  if (parsed.success) return parsed.data;
+  context.addIssue('a private JWK set {"keys":[…]} of Ed25519 or P-256 keys, the first one current');
+  return z.NEVER;
+});
+
+const issuer = z
+  .string()
+  .refine(isIssuer, 'an https:// URL without query and fragment (http:// for a loopback host only)')
+  .transform((text) => text.replace(/\/+$/, ''))
+  .optional();
+
+const schema = z.object({
+  DATABASE_URL: databaseUrl,
+  DATABASE_DIRECT_URL: databaseUrl,
+  DATABASE_PREPARE: z
+    .enum(['true', 'false'], { error: 'true or false' })
+    .default('true')
+    .transform((text) => text === 'true'),
+  HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9.:-]{1,253}$/, 'an address or a host name')
+    .default('127.0.0.1'),
+  PORT: wholeNumber(0, 65_535).default(8787),
+  COUNTERSIGN_WORKERS: wholeNumber(1, 64).default(1),
+  COUNTERSIGN_DATA_DIR: z
+    .string()
+    .refine((text) => !text.includes('\0'), 'a path')
+    .default('.countersign')
+    .transform((path) => (isAbsolute(path) ? path : join(process.cwd(), path))),
+  COUNTERSIGN_PEPPER: peppers.optional(),
+  COUNTERSIGN_SIGNING_KEYS: signingKeys.optional(),
+  COUNTERSIGN_ISSUER: issuer,
+  COUNTERSIGN_TRUSTED_PROXIES: z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim()))
+    .refine((list) => list.every((cidr) => parseCidr(cidr) !== undefined), 'CIDRs parted by commas, such as 10.0.0.0/8')
+    .default([]),
+  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+});
+
+/** Reads the configuration. An empty variable counts as not set. Throws {@link ConfigError} at the first bad value. */
+export function readConfig(environment: Environment): Config {
+  const values = Object.fromEntries(VARIABLES.map((name) => [name, settingOf(environment, name)]));
+  const parsed = schema.safeParse(values);
+  if (!parsed.success) throw new ConfigError(explain(values, parsed.error));
+  const it = parsed.data;
+  if (it.DATABASE_DIRECT_URL !== undefined && it.DATABASE_URL === undefined) {
+    throw new ConfigError(
+      'DATABASE_DIRECT_URL is set, but DATABASE_URL is not: it accepts the direct way to the same database',
+    );
+  }
+  if (it.DATABASE_URL !== undefined) {
+    for (const name of ['COUNTERSIGN_PEPPER', 'COUNTERSIGN_SIGNING_KEYS'] as const) {
+      if (it[name] === undefined) {
+        throw new ConfigError(
+          `${name} is not set: it is needed with DATABASE_URL, so that every node has the same; it accepts ${ACCEPTED[name]}`,
+        );
+      }
+    }
+  }
+  return {
+    databaseUrl: it.DATABASE_URL,
+    databaseDirectUrl: it.DATABASE_DIRECT_URL ?? it.DATABASE_URL,
+    databasePrepare: it.DATABASE_PREPARE,
+    host: it.HOST,
+    port: it.PORT,
+    workers: it.COUNTERSIGN_WORKERS,
+    dataDir: it.COUNTERSIGN_DATA_DIR,
+    peppers: it.COUNTERSIGN_PEPPER,
+    signingKeys: it.COUNTERSIGN_SIGNING_KEYS,
+    issuer: it.COUNTERSIGN_ISSUER ?? defaultIssuer(it.HOST),
+    trustedProxies: it.COUNTERSIGN_TRUSTED_PROXIES,
+    logLevel: it.LOG_LEVEL,
+  };
+}
+
+const ACCEPTED = {
+  COUNTERSIGN_PEPPER: 'kid:base64-of-32-bytes',
+  COUNTERSIGN_SIGNING_KEYS: 'a private JWK set',
+} as const;
+
+/** A host that is not loopback has no address that others could be told: its issuer must be said. A wildcard address is
+ *  reached over loopback too. */
+function defaultIssuer(host: string): undefined {
+  if (isLoopback(host) || host === '0.0.0.0' || host === '::') return undefined;
+  throw new ConfigError(
+    `COUNTERSIGN_ISSUER is not set: with HOST ${host} it accepts the public https:// URL of the service`,
+  );
+}
+
+function settingOf(environment: Environment, name: Variable): string | undefined {
+  const value = environment[name];
+  const path = SECRETS.has(name) ? environment[`${name}_FILE`] : undefined;
+  if (value !== undefined && value !== '') {
+    if (path) throw new ConfigError(`${name} and ${name}_FILE are both set: only one of them is accepted`);
+    return value;
+  }
+  if (path === undefined || path === '') return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new ConfigError(
+      `${name}_FILE names ${JSON.stringify(path)}, which cannot be read (${why}): it accepts the path of a file`,
+    );
+  }
+}
+
+function explain(values: Readonly<Record<string, string | undefined>>, error: z.ZodError): string {
+  const [issue] = error.issues;
+  const name = String(issue?.path[0]);
+  const got = SECRETS.has(name) ? 'a value that is not shown' : JSON.stringify(values[name]?.slice(0, 200));
+  return `${name} is ${got}: it accepts ${issue?.message}`;
+}
+
+function isIssuer(text: string): boolean {
+  const url = urlOf(text);
+  if (url === undefined || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
+    return false;
+  return (
+    url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1')))
+  );
+}
+
+function isLoopback(host: string): boolean {
+  if (isIP(host) === 0) return host === 'localhost' || host.endsWith('.localhost');
+  return addressIn('127.0.0.0/8', host) || host === '::1';
+}
+
+function urlOf(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,30 @@
+import { accept, invalid, type Result } from '../rules/refusal.js';
+import type { Page } from '../wire/resources.js';
+
+/** Reads the place in a list that a cursor stands for. Refuses `invalid` for one of another list or a made-up one. */
+export function readCursor<T>(
+  list: string,
+  cursor: string | undefined,
+  parse: (text: string) => T | undefined,
+): Result<T | undefined> {
+  if (cursor === undefined) return accept(undefined);
+  const text = Buffer.from(cursor, 'base64url').toString('utf8');
+  const place = text.startsWith(`${list}:`) ? parse(text.slice(list.length + 1)) : undefined;
+  return place === undefined ? invalid(['cursor'], 'is not a cursor of this list') : accept(place);
+}
+
+/** Makes a page of rows that were read one beyond the limit. */
+export function pageOf<Row, T>(
+  list: string,
+  rows: readonly Row[],
+  limit: number,
+  place: (row: Row) => string,
+  present: (row: Row) => T,
+): Page<T> {
+  const shown = rows.slice(0, limit);
+  const last = rows.length > limit ? shown.at(-1) : undefined;
+  return {
+    data: shown.map(present),
+    next_cursor: last === undefined ? null : Buffer.from(`${list}:${place(last)}`).toString('base64url'),
+  };
+}

@@ -1,0 +1,29 @@
+import type { CheckLog } from '../store/checks.js';
+import type { Sql } from '../store/connect.js';
+import type { Db } from '../store/database.js';
+import type { Lookup } from '../store/lookup.js';
+import type { Secrets } from '../store/secret.js';
+import type { UseLog } from '../store/use.js';
+import type { Signer } from './jwt.js';
+import type { Log } from './log.js';
+import type { Metrics } from './metrics.js';
+import type { Watches } from './watches.js';
+
+/** All that the endpoints need from outside. Time is `now`, so that a test can set it. */
+export interface Deps {
+  readonly db: Db;
+  readonly sql: Sql;
+  readonly lookup: Lookup;
+  readonly checkLog: CheckLog;
+  readonly useLog: UseLog;
+  readonly secrets: Secrets;
+  readonly signer: Signer;
+  readonly watches: Watches;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** Public base URL without a slash at its end. */
+  readonly issuer: string;
+  /** CIDRs of the proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly now: () => Date;
+}

@@ -1,0 +1,96 @@
+import { type CheckId, idFloor, parsePublicId, printId } from '../../rules/format.js';
+import { accept, type Result, refuse } from '../../rules/refusal.js';
+import { mayUse } from '../../rules/role.js';
+import { isActive } from '../../rules/token.js';
+import { type CheckRow, findCheck, finishCheck, listChecks } from '../../store/checks.js';
+import type { StoredToken } from '../../store/lookup.js';
+import {
+  finishExecCheckOperation,
+  listExecChecksOperation,
+  showExecCheckOperation,
+  watchExecCheckOperation,
+} from '../../wire/exec-checks.js';
+import { type Exchange, presented } from '../authenticate.js';
+import { pageOf, readCursor } from '../cursor.js';
+import type { Deps } from '../deps.js';
+import { endpoint, type Route } from '../endpoint.js';
+import { eventStream } from '../event-stream.js';
+import { presentCheck } from '../present.js';
+
+/** Decisions, newest first: all of the workspace for runners and auditors, otherwise those of the calling token. */
+export const listExecChecksRoute = endpoint(listExecChecksOperation, async (deps, { caller, query }) => {
+  const before = readCursor('checks', query.cursor, (text) => parsePublicId('chk', text));
+  if (!before.ok) return before;
+  const seesAll =
+    mayUse(caller.creatorRole, caller.scopes, 'exec:check') || mayUse(caller.creatorRole, caller.scopes, 'audit:read');
+  const tokenId = query.token === undefined ? undefined : parsePublicId('tok', query.token);
+  const isNothing = query.token !== undefined && (tokenId === undefined || (!seesAll && tokenId !== caller.id));
+  if (isNothing) return accept({ status: 200, body: { data: [], next_cursor: null } });
+  const rows = await listChecks(deps.db, caller.workspaceId, {
+    limit: query.limit + 1,
+    before: before.value,
+    after: query.after === undefined ? undefined : afterBound(query.after),
+    workflow: query.workflow,
+    tokenId: seesAll ? tokenId : caller.id,
+    decision: query.decision,
+  });
+  const page = pageOf('checks', rows, query.limit, (row) => printId('chk', row.id), presentCheck);
+  return accept({ status: 200, body: page });
+});
+
+export const showExecCheckRoute = endpoint(showExecCheckOperation, async (deps, call) => {
+  const found = await ownCheck(deps, call);
+  return found.ok ? accept({ status: 200, body: presentCheck(found.value) }) : found;
+});
+
+/** Puts the end of a job on record. The same end again changes nothing; another one is refused. */
+export const finishExecCheckRoute = endpoint(finishExecCheckOperation, async (deps, call) => {
+  const found = await ownCheck(deps, call);
+  if (!found.ok) return found;
+  if (found.value.decision === 'deny') return wrongState('the check was denied: nothing ran');
+  const end = { exitCode: call.body.exit_code, signal: call.body.signal ?? null };
+  const row = await finishCheck(deps.db, found.value.workspaceId, found.value.id, end, call.now);
+  if (row === undefined) return refuse({ kind: 'not_found' });
+  const isSame = row.exitCode === end.exitCode && row.signal === end.signal;
+  return isSame ? accept({ status: 200, body: presentCheck(row) }) : wrongState('the check is finished already');
+});
+
+/** Server-Sent Events: the end of the right to run, at once. */
+export const watchExecCheckRoute: Route = {
+  operation: watchExecCheckOperation,
+  handle: async (deps, exchange) => {
+    const found = await ownCheck(deps, exchange);
+    if (!found.ok) return found;
+    const { decision, finishedAt, tokenId, workspaceId } = found.value;
+    if (decision === 'deny' || tokenId === null) return wrongState('the check was denied: there is nothing to watch');
+    if (finishedAt) return wrongState('the check is finished: there is nothing to watch');
+    const open = (emit: (event: string | undefined) => void) =>
+      deps.watches.open(workspaceId, tokenId, (end) => emit(end === 'closed' ? undefined : end));
+    return accept(eventStream(open, exchange.signal));
+  },
+};
+
+/** The check that a path names, for the token that was checked, even after its end, for the token that asked, and for
+ *  live runners and auditors of the workspace. Refuses `not_found` for everybody else. */
+async function ownCheck(deps: Deps, exchange: Exchange): Promise<Result<CheckRow>> {
+  const token = await presented(deps, exchange);
+  if (!token.ok) return token;
+  const id = parsePublicId('chk', exchange.params['id'] ?? '');
+  const row = id && (await findCheck(deps.db, token.value.facts.workspaceId, id));
+  if (row?.tokenId === token.value.facts.id) return accept(row);
+  if (!isActive(token.value.facts, exchange.now)) return refuse({ kind: 'unauthenticated', hasCredentials: true });
+  return row && mayFollow(token.value, row) ? accept(row) : refuse({ kind: 'not_found' });
+}
+
+function mayFollow({ facts }: StoredToken, row: CheckRow): boolean {
+  return row.callerTokenId === facts.id || mayUse(facts.creatorRole, facts.scopes, 'exec:check');
+}
+
+/** `after` is a check's id or a time: both are bounds over ids, which begin with their time. */
+function afterBound(after: string): CheckId | undefined {
+  return after.startsWith('chk_') ? parsePublicId('chk', after) : idFloor('chk', new Date(after));
+}
+
+function wrongState(detail: string) {
+  return refuse({ kind: 'conflict', code: 'check_state', detail });
+}

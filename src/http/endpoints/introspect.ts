@@ -1,0 +1,95 @@
+import { printId } from '../../rules/format.js';
+import { INACTIVE, type Introspection, introspect, mayIntrospect } from '../../rules/introspection.js';
+import { accept, refuse } from '../../rules/refusal.js';
+import type { TokenFacts } from '../../rules/token.js';
+import type { StoredToken } from '../../store/lookup.js';
+import { introspectOperation } from '../../wire/oauth.js';
+import { alive, bearerToken, type Exchange } from '../authenticate.js';
+import { readForm } from '../body.js';
+import type { Deps } from '../deps.js';
+import { jsonResponse, type Route } from '../endpoint.js';
+import { findPresented, useToken } from '../presented.js';
+
+const JWT_TYPE = 'application/token-introspection+jwt';
+
+const BAD_CLIENT = refuse({ kind: 'unauthenticated', hasCredentials: true, scheme: 'Basic' });
+
+/** RFC 7662. The caller and the token in question are read in the same statement. */
+export const introspectRoute: Route = {
+  operation: introspectOperation,
+  handle: async (deps, exchange) => {
+    const form = await readForm(exchange.request);
+    if (!form.ok) return form;
+    const printed = form.value.get('token');
+    const credentials = callerCredentials(exchange.request.headers.get('authorization'));
+    if (credentials === undefined) return refuse({ kind: 'unauthenticated', hasCredentials: false });
+    const [presentedCaller, subject] = await Promise.all([
+      findPresented(deps, credentials.printed),
+      printed === undefined ? undefined : findPresented(deps, printed),
+    ]);
+    const isNamed = credentials.clientId === undefined || isId(presentedCaller, credentials.clientId);
+    const caller = await alive(deps, exchange, isNamed ? presentedCaller : undefined);
+    if (!caller.ok) return credentials.clientId === undefined ? caller : BAD_CLIENT;
+    if (printed === undefined) return refuse({ kind: 'malformed_body', detail: 'token is missing' });
+    const isSelf = subject?.facts.id === caller.value.id;
+    if (!isSelf && !mayIntrospect(caller.value)) {
+      return refuse({ kind: 'insufficient_scope', scope: 'tokens:introspect' });
+    }
+    const answer = await answerFor(deps, exchange, caller.value, subject, isSelf);
+    deps.metrics.introspection(answer.active);
+    return accept(await respond(deps, exchange, caller.value, answer));
+  },
+};
+
+interface Credentials {
+  readonly printed: string;
+  /** The client id of HTTP Basic, which must be the token's public id. */
+  readonly clientId: string | undefined;
+}
+
+/** The caller's token: Bearer, or the client secret of HTTP Basic, whose two parts are form-encoded. RFC 6749
+ *  section 2.3.1. */
+function callerCredentials(header: string | null): Credentials | undefined {
+  if (header === null) return undefined;
+  const encoded = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header)?.[1];
+  if (encoded === undefined) return { printed: bearerToken(header) ?? '', clientId: undefined };
+  const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
+  return { printed: formDecode(secret ?? ''), clientId: formDecode(id ?? '') };
+}
+
+function formDecode(text: string): string {
+  return new URLSearchParams(`v=${text.replaceAll('&', '%26')}`).get('v') ?? '';
+}
+
+function isId(token: StoredToken | undefined, clientId: string): boolean {
+  return token !== undefined && printId('tok', token.facts.id) === clientId;
+}
+
+/** Starts from inactive; only the last line says active. */
+async function answerFor(
+  deps: Deps,
+  exchange: Exchange,
+  caller: TokenFacts,
+  subject: StoredToken | undefined,
+  isSelf: boolean,
+): Promise<Introspection> {
+  if (subject === undefined) return INACTIVE;
+  if (subject.facts.workspaceId !== caller.workspaceId) return INACTIVE;
+  const where = { ip: exchange.ip, by: caller.id, requestId: exchange.requestId };
+  // What asks about itself was used when it authenticated.
+  if (!isSelf && !(await useToken(deps, subject, where, exchange.now))) return INACTIVE;
+  return introspect(subject.facts, caller, deps.issuer, exchange.now);
+}
+
+/** JSON, or a signed JWT for who asks for one. RFC 9701 section 4. */
+async function respond(deps: Deps, exchange: Exchange, caller: TokenFacts, answer: Introspection): Promise<Response> {
+  if (!wantsJwt(exchange.request.headers.get('accept'))) return jsonResponse({ status: 200, body: answer });
+  const claims = { iss: deps.issuer, aud: printId('tok', caller.id), introspection: answer };
+  const jwt = await deps.signer.signIntrospection(claims, exchange.now);
+  return new Response(jwt, { status: 200, headers: { 'content-type': JWT_TYPE } });
+}
+
+function wantsJwt(accept: string | null): boolean {
+  const ranges = (accept ?? '').split(',').map((range) => range.trim().toLowerCase());
+  return ranges.some((range) => range.split(';', 1)[0]?.trim() === JWT_TYPE && !/;\s*q=0(\.0*)?\s*(;|$)/.test(range));
+}

@@ -1,0 +1,37 @@
+import { parsePublicId, printId } from '../../rules/format.js';
+import { accept } from '../../rules/refusal.js';
+import { seesAllTokens } from '../../rules/role.js';
+import { listTokens } from '../../store/tokens.js';
+import { listTokensOperation } from '../../wire/tokens.js';
+import { pageOf, readCursor } from '../cursor.js';
+import { endpoint } from '../endpoint.js';
+import { presentToken } from '../present.js';
+
+export const listTokensRoute = endpoint(listTokensOperation, async (deps, { caller, query, now }) => {
+  const before = readCursor('tokens', query.cursor, (text) => parsePublicId('tok', text));
+  if (!before.ok) return before;
+  const creatorId = query.creator === undefined ? undefined : parsePublicId('mem', query.creator);
+  const ownerId = query.owner === undefined ? undefined : parsePublicId('mem', query.owner);
+  // An id that is too large for its width stands for nobody.
+  const isNobody =
+    creatorId === undefined ? query.creator !== undefined : ownerId === undefined && query.owner !== undefined;
+  if (isNobody) return accept({ status: 200, body: { data: [], next_cursor: null } });
+  const rows = await listTokens(
+    deps.db,
+    caller.workspaceId,
+    {
+      limit: query.limit + 1,
+      before: before.value,
+      visibleTo: seesAllTokens(caller.creatorRole) ? undefined : caller.creatorId,
+      workflow: query.workflow,
+      creatorId,
+      ownerId,
+      status: query.status,
+      expiresBefore: query.expires_before === undefined ? undefined : new Date(query.expires_before),
+      unusedSince: query.unused_since === undefined ? undefined : new Date(query.unused_since),
+    },
+    now,
+  );
+  const page = pageOf('tokens', rows, query.limit, (row) => printId('tok', row.token.id), presentToken);
+  return accept({ status: 200, body: page });
+});

@@ -1,0 +1,44 @@
+import { parsePublicId, printId } from '../../rules/format.js';
+import { accept, type Result, refuse } from '../../rules/refusal.js';
+import { seesAllTokens } from '../../rules/role.js';
+import type { TokenFacts } from '../../rules/token.js';
+import { countTokens, revokeTokens, type Selection } from '../../store/revocations.js';
+import { revokeManyOperation } from '../../wire/tokens.js';
+import { type Call, endpoint, originOf } from '../endpoint.js';
+
+/** The panic button: one transaction, whatever it takes with it, the calling token included. */
+export const revokeTokensRoute = endpoint(revokeManyOperation, async (deps, call) => {
+  const { caller, body, now } = call;
+  const selection = selectionOf(body);
+  const allowed = mayRevoke(caller, selection);
+  if (!allowed.ok) return allowed;
+  if (selection === undefined) return accept({ status: 200, body: { revoked: 0, token_ids: [] } });
+  const cause = { reason: body.reason, note: undefined, origin: originOf(caller, call) };
+  const { count, ids } =
+    body.dry_run === true
+      ? await countTokens(deps.db, caller.workspaceId, selection)
+      : await revokeTokens(deps.db, caller.workspaceId, selection, cause, now);
+  if (body.dry_run !== true) deps.metrics.tokens('revoked', count);
+  return accept({ status: 200, body: { revoked: count, token_ids: ids.map((id) => printId('tok', id)) } });
+});
+
+/** What is meant; `undefined` when the id is too large for its width and so means nothing. */
+function selectionOf(body: Call<typeof revokeManyOperation>['body']): Selection | undefined {
+  if (body.workflow !== undefined) return { by: 'workflow', workflow: body.workflow };
+  if (body.issued_before !== undefined) return { by: 'issued_before', at: new Date(body.issued_before) };
+  if (body.workspace !== undefined) return { by: 'workspace' };
+  const creatorId = parsePublicId('mem', body.creator_id ?? '');
+  if (creatorId !== undefined) return { by: 'creator', creatorId };
+  const lineageId = parsePublicId('tok', body.lineage_id ?? '');
+  return lineageId && { by: 'lineage', lineageId };
+}
+
+/** Members end their own tokens and nobody else's. */
+function mayRevoke(caller: TokenFacts, selection: Selection | undefined): Result<undefined> {
+  if (seesAllTokens(caller.creatorRole)) return accept(undefined);
+  if (selection?.by === 'creator' && selection.creatorId === caller.creatorId) return accept(undefined);
+  return refuse({
+    kind: 'not_allowed',
+    detail: 'your role may revoke your own tokens only: name yourself as creator_id',
+  });
+}

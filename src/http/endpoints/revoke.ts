@@ -1,0 +1,45 @@
+import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { parseToken, printId } from '../../rules/format.js';
+import { accept, type Result, refuse } from '../../rules/refusal.js';
+import { revokeToken } from '../../store/revocations.js';
+import { revokeOperation } from '../../wire/oauth.js';
+import { readForm } from '../body.js';
+import { placeOf, type Route } from '../endpoint.js';
+import { findPresented } from '../presented.js';
+
+// Well-formed tokens that stand for nothing, in a minute from one address. What is revoked is not counted: a finder of
+// many leaked ones is never slowed down.
+const MISSES_PER_MINUTE = 600;
+const misses = new RateLimiterMemory({ points: MISSES_PER_MINUTE, duration: 60 });
+
+/** RFC 7009. Whoever holds a token may revoke it; the answer says nothing of what it was. */
+export const revokeRoute: Route = {
+  operation: revokeOperation,
+  handle: async (deps, exchange) => {
+    const form = await readForm(exchange.request);
+    if (!form.ok) return form;
+    const printed = form.value.get('token');
+    if (printed === undefined) return refuse({ kind: 'malformed_body', detail: 'token is missing' });
+    if (parseToken(printed) === undefined) return done();
+    const address = exchange.ip ?? 'unknown';
+    const missed = await misses.get(address);
+    if (missed !== null && missed.consumedPoints >= MISSES_PER_MINUTE) {
+      return refuse({ kind: 'rate_limited', retryAfterSeconds: missed.msBeforeNext / 1000 });
+    }
+    const token = await findPresented(deps, printed);
+    if (token === undefined) {
+      await misses.penalty(address);
+      return done();
+    }
+    const actorId = printId('tok', token.facts.id);
+    const origin = { actorType: 'token', actorId, ...placeOf(exchange) } as const;
+    const cause = { reason: 'other', note: 'revoked by its holder (RFC 7009)', origin } as const;
+    const isNew = await revokeToken(deps.db, token.facts.workspaceId, token.facts.id, cause, exchange.now);
+    if (isNew) deps.metrics.tokens('revoked', 1);
+    return done();
+  },
+};
+
+function done(): Result<Response> {
+  return accept(new Response(null, { status: 200 }));
+}

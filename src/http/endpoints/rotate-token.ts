@@ -1,0 +1,52 @@
+import { widerKinds } from '../../rules/constraint.js';
+import { printId } from '../../rules/format.js';
+import { mayHandOn } from '../../rules/grant.js';
+import { accept, type Result, refuse } from '../../rules/refusal.js';
+import { DEFAULT_DRAIN_SECONDS, DEFAULT_OVERLAP_SECONDS } from '../../rules/rotation.js';
+import type { TokenFacts } from '../../rules/token.js';
+import { rotateToken } from '../../store/rotation.js';
+import { findToken, type TokenView } from '../../store/tokens.js';
+import { rotateTokenOperation } from '../../wire/tokens.js';
+import { endpoint, originOf } from '../endpoint.js';
+import { presentToken } from '../present.js';
+import { grantorOf, visibleToken } from '../visible.js';
+
+/** Makes a successor. Who rotates another token gets its secret, so it must hold what that token may do. */
+export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call) => {
+  const { caller, body } = call;
+  const view = await visibleToken(deps, call, caller);
+  if (!view.ok) return view;
+  const allowed = mayTakeOver(caller, view.value);
+  if (!allowed.ok) return allowed;
+  const rotated = await rotateToken(deps.db, deps.secrets, {
+    workspaceId: caller.workspaceId,
+    id: view.value.token.id,
+    expiresInDays: body.expires_in_days,
+    overlapSeconds: body.overlap_seconds ?? DEFAULT_OVERLAP_SECONDS,
+    drainSeconds: body.drain_seconds ?? DEFAULT_DRAIN_SECONDS,
+    arrivedAt: call.now,
+    issuer: { workspaceId: caller.workspaceId, tokenId: caller.id },
+    origin: originOf(caller, call),
+    now: deps.now,
+    signal: call.signal,
+  });
+  if (!rotated.ok) return rotated;
+  deps.metrics.tokens('rotated', 1);
+  const successor = await findToken(deps.db, caller.workspaceId, rotated.value.id, deps.now());
+  if (successor === undefined) throw new Error('a successor is not there');
+  const headers = { location: `/v1/tokens/${printId('tok', rotated.value.id)}` };
+  return accept({ status: 201, headers, body: { ...presentToken(successor), token: rotated.value.printed } });
+});
+
+function mayTakeOver(caller: TokenFacts, { token }: TokenView): Result<undefined> {
+  if (token.id === caller.id) return accept(undefined);
+  const grantor = grantorOf(caller);
+  const beyond = token.scopes.filter((scope) => !mayHandOn(grantor, scope));
+  if (beyond.length > 0) {
+    return refuse({ kind: 'not_allowed', detail: `the token holds ${beyond.join(', ')}, the calling one does not` });
+  }
+  if (widerKinds(token.constraints, caller.constraints).length > 0) {
+    return refuse({ kind: 'not_allowed', detail: 'the calling token is bound to a narrower place' });
+  }
+  return accept(undefined);
+}

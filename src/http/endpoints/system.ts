@@ -1,0 +1,68 @@
+import { accept, refuse } from '../../rules/refusal.js';
+import { pendingMigrations } from '../../store/migrate.js';
+import { openApiDocument } from '../../wire/openapi.js';
+import { problemKindOf } from '../../wire/problems.js';
+import {
+  docsOperation,
+  healthOperation,
+  metricsOperation,
+  openApiOperation,
+  problemOperation,
+  readinessOperation,
+} from '../../wire/system.js';
+import type { Deps } from '../deps.js';
+import { docsPage } from '../docs.js';
+import { endpoint, type Route } from '../endpoint.js';
+import { problemPage } from '../problem-page.js';
+
+export const healthRoute = endpoint(healthOperation, async () => accept({ status: 200, body: { status: 'ok' } }));
+
+export const readinessRoute = endpoint(readinessOperation, async (deps) => {
+  const body = await readiness(deps);
+  return accept({
+    status: body.status === 'ok' ? 200 : 503,
+    body,
+    headers: body.status === 'ok' ? {} : { 'retry-after': '1' },
+  });
+});
+
+export const metricsRoute: Route = {
+  operation: metricsOperation,
+  handle: async ({ metrics: { registry } }) =>
+    accept(new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } })),
+};
+
+export const openApiRoute = endpoint(openApiOperation, async ({ issuer }) =>
+  accept({ status: 200, body: openApiDocument(issuer) }),
+);
+
+export const docsRoute: Route = {
+  operation: docsOperation,
+  handle: async ({ issuer }) => accept(htmlResponse(docsPage(openApiDocument(issuer)))),
+};
+
+export const problemRoute: Route = {
+  operation: problemOperation,
+  handle: async (_deps, exchange) => {
+    const kind = problemKindOf(exchange.params['kind'] ?? '');
+    return kind === undefined ? refuse({ kind: 'not_found' }) : accept(htmlResponse(problemPage(kind)));
+  },
+};
+
+async function readiness({ sql, log }: Deps) {
+  try {
+    const pending = await pendingMigrations(sql);
+    const isCurrent = pending.length === 0;
+    const migrations = isCurrent ? ('current' as const) : ('behind' as const);
+    return { status: isCurrent ? ('ok' as const) : ('unavailable' as const), database: 'ok' as const, migrations };
+  } catch (error) {
+    log.warn({ err: error }, 'the database is out of reach');
+    return { status: 'unavailable' as const, database: 'unreachable' as const, migrations: 'unknown' as const };
+  }
+}
+
+function htmlResponse(page: { readonly html: string; readonly contentSecurityPolicy: string }): Response {
+  return new Response(page.html, {
+    headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': page.contentSecurityPolicy },
+  });
+}

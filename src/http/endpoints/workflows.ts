@@ -1,0 +1,83 @@
+import { mayHandOn } from '../../rules/grant.js';
+import { accept, invalid, type Result, refuse } from '../../rules/refusal.js';
+import { isReservedLabel, isWorkflowLabel } from '../../rules/workflow.js';
+import { findWorkflow, listWorkflows, putWorkflow, setPaused } from '../../store/workflows.js';
+import {
+  listWorkflowsOperation,
+  pauseWorkflowOperation,
+  putWorkflowOperation,
+  resumeWorkflowOperation,
+  showWorkflowOperation,
+} from '../../wire/workflows.js';
+import type { Exchange } from '../authenticate.js';
+import { pageOf, readCursor } from '../cursor.js';
+import { endpoint, originOf } from '../endpoint.js';
+import { presentWorkflow } from '../present.js';
+import { grantorOf } from '../visible.js';
+
+export const listWorkflowsRoute = endpoint(listWorkflowsOperation, async (deps, { caller, query }) => {
+  const after = readCursor('workflows', query.cursor, (text) => (isWorkflowLabel(text) ? text : undefined));
+  if (!after.ok) return after;
+  const rows = await listWorkflows(deps.db, caller.workspaceId, { limit: query.limit + 1, after: after.value });
+  return accept({
+    status: 200,
+    body: pageOf('workflows', rows, query.limit, (row) => row.label, presentWorkflow),
+  });
+});
+
+export const showWorkflowRoute = endpoint(showWorkflowOperation, async (deps, call) => {
+  const row = await findWorkflow(deps.db, call.caller.workspaceId, call.params['label'] ?? '');
+  return row ? accept({ status: 200, body: presentWorkflow(row) }) : refuse({ kind: 'not_found' });
+});
+
+/** Replaces the whole policy. A scope that is new in it must be the caller's to hand on. */
+export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call) => {
+  const { caller, body, now } = call;
+  const label = changeableLabel(call);
+  if (!label.ok) return label;
+  const before = await findWorkflow(deps.db, caller.workspaceId, label.value);
+  const added = body.allowed_scopes.filter((scope) => before?.allowedScopes.includes(scope) !== true);
+  const beyond = added.filter((scope) => !mayHandOn(grantorOf(caller), scope));
+  if (beyond.length > 0) {
+    return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on ${beyond.join(', ')}` });
+  }
+  const policy = {
+    description: body.description,
+    allowedScopes: body.allowed_scopes,
+    allowedExpiryDays: body.allowed_expiry_days,
+    constraints: body.constraints,
+    maxRunSeconds: body.max_run_seconds,
+  };
+  const origin = originOf(caller, call);
+  const { isNew, row } = await putWorkflow(deps.db, caller.workspaceId, label.value, policy, origin, now);
+  return accept({
+    status: isNew ? 201 : 200,
+    headers: isNew ? { location: `/v1/workflows/${label.value}` } : {},
+    body: presentWorkflow(row),
+  });
+});
+
+export const pauseWorkflowRoute = endpoint(pauseWorkflowOperation, async (deps, call) => {
+  const label = changeableLabel(call);
+  if (!label.ok) return label;
+  const origin = originOf(call.caller, call);
+  const row = await setPaused(deps.db, call.caller.workspaceId, label.value, true, origin, call.now);
+  return row ? accept({ status: 200, body: presentWorkflow(row) }) : refuse({ kind: 'not_found' });
+});
+
+export const resumeWorkflowRoute = endpoint(resumeWorkflowOperation, async (deps, call) => {
+  const label = changeableLabel(call);
+  if (!label.ok) return label;
+  const origin = originOf(call.caller, call);
+  const row = await setPaused(deps.db, call.caller.workspaceId, label.value, false, origin, call.now);
+  return row ? accept({ status: 200, body: presentWorkflow(row) }) : refuse({ kind: 'not_found' });
+});
+
+/** The label of a workflow that people may make and change. Refuses what is none, and the service's own. */
+function changeableLabel(exchange: Exchange): Result<string> {
+  const label = exchange.params['label'] ?? '';
+  if (!isWorkflowLabel(label))
+    return invalid(['label'], 'must be 1 to 64 of a-z 0-9 . _ -, a letter or digit at both ends');
+  if (isReservedLabel(label)) return invalid(['label'], "is the service's own");
+  return accept(label);
+}

@@ -1,0 +1,78 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The figures that the service gives to Prometheus. No label holds a token, a workspace or a raw path, so that their
+ *  number is bounded. */
+export interface Metrics {
+  readonly registry: Registry;
+  /** One answered request. `route` is the path with its parameters unfilled. */
+  request(method: string, route: string, status: number, seconds: number): void;
+  introspection(isActive: boolean): void;
+  execCheck(decision: 'allow' | 'deny'): void;
+  tokens(act: 'minted' | 'rotated' | 'revoked', count: number): void;
+}
+
+/** What is read when the figures are asked for. */
+export interface Readings {
+  readonly lookupQueue: () => number;
+  readonly checkQueue: () => number;
+  readonly hashQueue: () => number;
+  readonly openWatches: () => number;
+  readonly notificationsHeard: () => number;
+}
+
+export function createMetrics(readings: Readings): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const requests = new Histogram({
+    name: 'countersign_http_request_seconds',
+    help: 'Time from a request to its answer, in seconds',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const introspections = new Counter({
+    name: 'countersign_introspections_total',
+    help: 'Introspections answered, by outcome',
+    labelNames: ['active'],
+    registers,
+  });
+  const checks = new Counter({
+    name: 'countersign_exec_checks_total',
+    help: 'Exec checks decided, by decision',
+    labelNames: ['decision'],
+    registers,
+  });
+  const tokens = new Counter({
+    name: 'countersign_tokens_total',
+    help: 'Tokens minted, rotated and revoked',
+    labelNames: ['act'],
+    registers,
+  });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('countersign_lookup_queue', 'Token lookups that wait or are under way', readings.lookupQueue);
+  gauge('countersign_exec_check_queue', 'Decisions that wait for their commit', readings.checkQueue);
+  gauge('countersign_hash_queue', 'argon2id computations that run or wait', readings.hashQueue);
+  gauge('countersign_watches', 'Open watches of running jobs', readings.openWatches);
+  gauge(
+    'countersign_notifications_heard',
+    '1 when the last database notification came back',
+    readings.notificationsHeard,
+  );
+
+  return {
+    registry,
+    request: (method, route, status, seconds) => requests.observe({ method, route, status }, seconds),
+    introspection: (isActive) => introspections.inc({ active: String(isActive) }),
+    execCheck: (decision) => checks.inc({ decision }),
+    tokens: (act, count) => tokens.inc({ act }, count),
+  };
+}

@@ -1,0 +1,118 @@
+import { CONSTRAINT_KINDS, type Constraints } from '../rules/constraint.js';
+import { type CheckId, type MemberId, printId, type TokenId } from '../rules/format.js';
+import type { CheckRow } from '../store/checks.js';
+import { type AuditEventRow, shownEvent } from '../store/events.js';
+import type { MemberRow } from '../store/members.js';
+import type { TokenView } from '../store/tokens.js';
+import type { WorkflowRow } from '../store/workflows.js';
+import type * as wire from '../wire/resources.js';
+
+/** A token as the wire shows it. */
+export function presentToken(view: TokenView): wire.Token {
+  const { token } = view;
+  return {
+    id: printId('tok', token.id),
+    name: token.name,
+    workspace_id: printId('ws', token.workspaceId),
+    workflow: token.workflow,
+    creator: presentPerson(view.creator),
+    owner: presentPerson(view.owner),
+    scopes: token.scopes,
+    constraints: presentConstraints(token.constraints),
+    status: view.status,
+    created_at: token.createdAt.toISOString(),
+    not_before: time(token.notBefore),
+    expires_at: token.expiresAt.toISOString(),
+    last_used_at: time(token.lastUsedAt),
+    last_used_ip: token.lastUsedIp,
+    last_used_by: tokenId(token.lastUsedBy),
+    lineage_id: printId('tok', token.lineageId),
+    rotated_from: tokenId(token.rotatedFrom),
+    rotated_to: tokenId(token.rotatedTo),
+    overlap_ends_at: time(view.overlapEndsAt),
+    revoked_at: time(token.revokedAt),
+    revoked_by: token.revokedBy,
+    revoked_reason: token.revokedReason,
+  };
+}
+
+/** A workflow as the wire shows it. */
+export function presentWorkflow(row: WorkflowRow): wire.Workflow {
+  return {
+    id: printId('wfl', row.id),
+    label: row.label,
+    description: row.description,
+    allowed_scopes: row.allowedScopes,
+    allowed_expiry_days: row.allowedExpiryDays,
+    constraints: presentConstraints(row.constraints),
+    max_run_seconds: row.maxRunSeconds,
+    status: row.pausedAt === null ? 'active' : 'paused',
+    paused_at: time(row.pausedAt),
+    created_at: row.createdAt.toISOString(),
+    updated_at: row.updatedAt.toISOString(),
+  };
+}
+
+/** A member as the wire shows it. */
+export function presentMember(row: MemberRow): wire.Member {
+  return {
+    id: printId('mem', row.id),
+    email: row.email,
+    name: row.name,
+    role: row.role,
+    status: row.status,
+    created_at: row.createdAt.toISOString(),
+  };
+}
+
+/** A decision as the wire shows it. */
+export function presentCheck(row: CheckRow): wire.ExecCheck {
+  return {
+    check_id: checkId(row.id),
+    decision: row.decision,
+    reasons: row.reasons.map((reason) => ({ ...reason })),
+    as_of: row.asOf.toISOString(),
+    valid_until: time(row.validUntil),
+    token_id: tokenId(row.tokenId),
+    caller_token_id: printId('tok', row.callerTokenId),
+    workflow: row.workflow,
+    scopes: row.scopes,
+    context: row.context,
+    ip: row.ip,
+    finished_at: time(row.finishedAt),
+    exit_code: row.exitCode,
+    signal: row.signal,
+  };
+}
+
+/** An audit event as the wire shows it, which is what its hash is made of. */
+export function presentEvent(row: AuditEventRow): wire.AuditEvent {
+  return { ...shownEvent(row), hash: row.hash };
+}
+
+function presentPerson(person: {
+  readonly id: MemberId;
+  readonly email: string;
+  readonly name: string | null;
+}): wire.Person {
+  return { id: printId('mem', person.id), email: person.email, name: person.name };
+}
+
+function presentConstraints(constraints: Constraints): wire.Constraints {
+  const kinds = CONSTRAINT_KINDS.flatMap((kind) =>
+    constraints[kind] ? [[kind, [...constraints[kind]]] as const] : [],
+  );
+  return Object.fromEntries(kinds);
+}
+
+function checkId(id: CheckId): string {
+  return printId('chk', id);
+}
+
+function tokenId(id: TokenId | null): string | null {
+  return id && printId('tok', id);
+}
+
+function time(instant: Date | null | undefined): string | null {
+  return instant?.toISOString() ?? null;
+}

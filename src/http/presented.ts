@@ -1,0 +1,59 @@
+import { type ParsedToken, parseToken, type TokenId } from '../rules/format.js';
+import { isActive, tokenStatus } from '../rules/token.js';
+import type { StoredToken } from '../store/lookup.js';
+import { recordFirstUse, recordReuse, remakeDigest, type Use, verifierOf } from '../store/use.js';
+import type { Deps } from './deps.js';
+
+/** Where a token came from: the address of the caller, and the token that asked about it, if another one did. */
+export interface Presentation {
+  readonly ip: string | undefined;
+  readonly by: TokenId | undefined;
+  readonly requestId: string;
+}
+
+/** Finds the token that a printed one stands for and verifies its secret, whatever its state. Gives `undefined` for a
+ *  malformed, unknown or forged one; a malformed one costs no query. */
+export async function findPresented(deps: Deps, printed: string): Promise<StoredToken | undefined> {
+  const parsed = parseToken(printed);
+  if (parsed === undefined) return undefined;
+  const token = await deps.lookup.find(parsed.id);
+  if (token === undefined) return undefined;
+  return verified(deps, parsed, token);
+}
+
+async function verified(deps: Deps, parsed: ParsedToken, token: StoredToken): Promise<StoredToken | undefined> {
+  switch (deps.secrets.compare(token.facts.id, parsed.tokenSecret, token.stored)) {
+    case 'mismatch':
+      return undefined;
+    case 'unknown_pepper':
+      return verifiedSlowly(deps, parsed, token);
+    case 'match':
+      return token;
+  }
+}
+
+/** The way when the row's pepper is gone: argon2id decides, and the digest is made anew under today's pepper. */
+async function verifiedSlowly(deps: Deps, parsed: ParsedToken, token: StoredToken): Promise<StoredToken | undefined> {
+  const verifier = await verifierOf(deps.db, token);
+  if (verifier === undefined) return undefined;
+  if (!(await deps.secrets.verify(verifier, parsed.tokenSecret))) return undefined;
+  const stored = deps.secrets.digest(parsed.id, parsed.tokenSecret);
+  await remakeDigest(deps.db, token, stored);
+  // The state is read again: argon2id took its time.
+  const again = await deps.lookup.find(parsed.id);
+  if (again === undefined) return undefined;
+  return deps.secrets.compare(parsed.id, parsed.tokenSecret, again.stored) === 'match' ? again : undefined;
+}
+
+/** Lets a verified token be used, which its first use puts on record before anything is answered. Gives false, the
+ *  refusal of a dead token, for one that is not active; the use of a superseded one is put on record. */
+export async function useToken(deps: Deps, token: StoredToken, where: Presentation, now: Date): Promise<boolean> {
+  const use: Use = { at: now, ip: where.ip, by: where.by };
+  if (!isActive(token.facts, now)) {
+    if (tokenStatus(token.facts, now) === 'superseded') await recordReuse(deps.db, token, use, where.requestId);
+    return false;
+  }
+  if (token.facts.firstUsedAt === undefined) return recordFirstUse(deps.db, token, use);
+  deps.useLog.note(token, use);
+  return true;
+}

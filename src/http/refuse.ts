@@ -1,0 +1,130 @@
+import type { Refusal } from '../rules/refusal.js';
+import { PROBLEMS, type ProblemKind, problemType } from '../wire/problems.js';
+import { scrub } from './log.js';
+
+/** What a problem says beside its kind. */
+export interface Refused {
+  readonly kind: ProblemKind;
+  readonly detail: string;
+  readonly code?: string;
+  /** The error code of an OAuth endpoint, where the kind alone does not tell. */
+  readonly oauthError?: string;
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const REALM = 'realm="countersign"';
+
+/** From a refusal to what is answered: the one switch. It has no default, so that a new kind does not compile until it is
+ *  here. */
+export function refused(refusal: Refusal): Refused {
+  switch (refusal.kind) {
+    case 'malformed_body':
+    case 'unsupported_media_type':
+    case 'not_allowed':
+    case 'not_acceptable':
+      return { kind: refusal.kind, detail: refusal.detail, headers: {} };
+    case 'body_too_large':
+      return { kind: refusal.kind, detail: 'the body is larger than 64 KiB', headers: {} };
+    case 'invalid':
+      return { kind: refusal.kind, detail: 'the request is not valid', errors: refusal.errors, headers: {} };
+    case 'unauthenticated':
+      return unauthenticated(refusal.hasCredentials, refusal.scheme ?? 'Bearer');
+    case 'insufficient_scope': {
+      const challenge = `Bearer ${REALM}, error="insufficient_scope", scope="${refusal.scope}"`;
+      const detail = `the token needs the scope ${refusal.scope}`;
+      return { kind: refusal.kind, detail, headers: { 'www-authenticate': challenge } };
+    }
+    case 'not_found':
+      return { kind: refusal.kind, detail: 'nothing is here', headers: {} };
+    case 'method_not_allowed': {
+      const allow = refusal.allow.join(', ');
+      return { kind: refusal.kind, detail: `this path takes ${allow}`, headers: { allow } };
+    }
+    case 'conflict':
+      return { kind: refusal.kind, code: refusal.code, detail: refusal.detail, headers: {} };
+    case 'rate_limited':
+      return { kind: refusal.kind, detail: 'too many requests', headers: retryAfter(refusal.retryAfterSeconds) };
+    case 'busy':
+      return { kind: refusal.kind, detail: 'too many requests wait', headers: retryAfter(refusal.retryAfterSeconds) };
+    case 'database_unavailable':
+      return {
+        kind: refusal.kind,
+        detail: 'the database cannot be asked; nothing is known',
+        headers: retryAfter(refusal.retryAfterSeconds),
+      };
+  }
+}
+
+// RFC 6750 section 3: no error code when no credentials were sent; a bad client of HTTP Basic is RFC 6749's.
+function unauthenticated(hasCredentials: boolean, scheme: 'Bearer' | 'Basic'): Refused {
+  const isBadToken = hasCredentials && scheme === 'Bearer';
+  const challenge = `${scheme} ${REALM}${isBadToken ? ', error="invalid_token"' : ''}`;
+  return {
+    kind: 'unauthenticated',
+    detail: hasCredentials ? 'the token is not valid' : 'a Bearer token is needed',
+    oauthError: isBadToken ? 'invalid_token' : 'invalid_client',
+    headers: { 'www-authenticate': challenge },
+  };
+}
+
+/** What is answered when something happened that should not. The log has the rest, under the request id. */
+export const INTERNAL: Refused = { kind: 'internal', detail: 'an unexpected error; the log knows more', headers: {} };
+
+/** Answers a refusal as problem details. `path` is the request's own. RFC 9457 section 3. */
+export function problemResponse(answer: Refused, issuer: string, path: string): Response {
+  const { title, status } = PROBLEMS[answer.kind];
+  const problem = {
+    type: problemType(issuer, answer.kind),
+    title,
+    status,
+    detail: answer.detail,
+    instance: scrub(path),
+    ...(answer.code === undefined ? {} : { code: answer.code }),
+    ...(answer.errors === undefined ? {} : { errors: answer.errors }),
+  };
+  return new Response(JSON.stringify(problem), {
+    status,
+    headers: { 'content-type': 'application/problem+json', ...answer.headers },
+  });
+}
+
+/** Answers a refusal of an OAuth endpoint. RFC 6749 section 5.2; the codes of RFC 6750 section 3.1 for Bearer callers. */
+export function oauthResponse(answer: Refused): Response {
+  const { status, error } = oauthError(answer.kind);
+  return new Response(JSON.stringify({ error: answer.oauthError ?? error, error_description: answer.detail }), {
+    status,
+    headers: { 'content-type': 'application/json', ...answer.headers },
+  });
+}
+
+function oauthError(kind: ProblemKind): { readonly status: number; readonly error: string } {
+  switch (kind) {
+    case 'malformed_body':
+    case 'unsupported_media_type':
+    case 'invalid':
+    case 'conflict':
+      return { status: 400, error: 'invalid_request' };
+    case 'body_too_large':
+    case 'method_not_allowed':
+    case 'not_found':
+    case 'not_acceptable':
+      return { status: PROBLEMS[kind].status, error: 'invalid_request' };
+    case 'unauthenticated':
+      return { status: 401, error: 'invalid_client' };
+    case 'insufficient_scope':
+      return { status: 403, error: 'insufficient_scope' };
+    case 'not_allowed':
+      return { status: 403, error: 'access_denied' };
+    case 'rate_limited':
+    case 'busy':
+    case 'database_unavailable':
+      return { status: PROBLEMS[kind].status, error: 'temporarily_unavailable' };
+    case 'internal':
+      return { status: 500, error: 'server_error' };
+  }
+}
+
+function retryAfter(seconds: number): Record<string, string> {
+  return { 'retry-after': String(Math.max(1, Math.ceil(seconds))) };
+}

@@ -1,0 +1,36 @@
+import { parsePublicId, type TokenId } from '../rules/format.js';
+import type { Grantor } from '../rules/grant.js';
+import { accept, type Result, refuse } from '../rules/refusal.js';
+import { seesAllTokens } from '../rules/role.js';
+import type { TokenFacts } from '../rules/token.js';
+import { findToken, type TokenView } from '../store/tokens.js';
+import type { Exchange } from './authenticate.js';
+import type { Deps } from './deps.js';
+
+/** The token that a path names, by its public id or as `self`, if the caller may see it: members see what they made or
+ *  own. Refuses `not_found`. */
+export async function visibleToken(deps: Deps, exchange: Exchange, caller: TokenFacts): Promise<Result<TokenView>> {
+  const id = tokenIdOf(exchange, caller);
+  const view = id && (await findToken(deps.db, caller.workspaceId, id, exchange.now));
+  return view && isVisible(view, caller) ? accept(view) : refuse({ kind: 'not_found' });
+}
+
+/** Whether the path names the calling token itself. */
+export function isSelf(exchange: Exchange, caller: TokenFacts): boolean {
+  return tokenIdOf(exchange, caller) === caller.id;
+}
+
+/** What a caller holds, as far as it may hand it on. */
+export function grantorOf(caller: TokenFacts): Grantor {
+  return { role: caller.creatorRole, scopes: caller.scopes, constraints: caller.constraints };
+}
+
+function tokenIdOf(exchange: Exchange, caller: TokenFacts): TokenId | undefined {
+  const id = exchange.params['id'] ?? '';
+  return id === 'self' ? caller.id : parsePublicId('tok', id);
+}
+
+function isVisible(view: TokenView, caller: TokenFacts): boolean {
+  if (view.token.id === caller.id || seesAllTokens(caller.creatorRole)) return true;
+  return view.token.creatorId === caller.creatorId || view.token.ownerId === caller.creatorId;
+}

@@ -1,0 +1,90 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import type { Config } from './config.js';
+import type { Host } from './host.js';
+import type { Log } from './http/log.js';
+import type { Keys } from './keys.js';
+import { createService } from './service.js';
+
+/** A service that listens. */
+export interface RunningServer {
+  /** Where this machine reaches it. */
+  readonly url: string;
+  /** Stops accepting, finishes what is in flight (10 s at most), closes the database connections. */
+  stop(): Promise<void>;
+}
+
+/** The address cannot be listened on. The message is one line for a person. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
+const DRAIN_MS = 10_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+
+/** Listens on the configured port and serves over the host's database. Throws {@link ListenError}. */
+export async function startServer(
+  config: Config,
+  host: Pick<Host, 'options' | 'direct'>,
+  keys: Keys,
+  log: Log,
+): Promise<RunningServer> {
+  let url = '';
+  const service = await createService({
+    options: host.options,
+    direct: host.direct,
+    keys,
+    issuer: () => config.issuer ?? url,
+    trustedProxies: config.trustedProxies,
+    log,
+    now: () => new Date(),
+  });
+  const server = createAdaptorServer({ fetch: service.app.fetch }) as Server;
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  try {
+    url = urlOf(await listen(server, config));
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+  return {
+    url,
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      service.drain();
+      // A connection that was busy when the server closed becomes idle and would stay open.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50);
+      const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      await closed;
+      clearInterval(sweep);
+      clearTimeout(cut);
+      await service.close();
+    },
+  };
+}
+
+function listen(server: Server, config: Config): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      const why =
+        'code' in error && error.code === 'EADDRINUSE' ? 'it is in use: set PORT, or stop what uses it' : error.message;
+      reject(new ListenError(`cannot listen on ${config.host}:${config.port}: ${why}`, { cause: error }));
+    });
+    server.listen(config.port, config.host, () => {
+      const address = server.address();
+      if (address === null || typeof address === 'string') reject(new ListenError('listening gave no port'));
+      else resolve(address);
+    });
+  });
+}
+
+/** A wildcard address is reached over loopback. */
+function urlOf({ address, family, port }: AddressInfo): string {
+  if (address === '0.0.0.0' || address === '::') return `http://127.0.0.1:${port}`;
+  return family === 'IPv6' ? `http://[${address}]:${port}` : `http://${address}:${port}`;
+}

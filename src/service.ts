@@ -1,0 +1,98 @@
+import { createApp } from './http/app.js';
+import { createSigner } from './http/jwt.js';
+import type { Log } from './http/log.js';
+import { createMetrics } from './http/metrics.js';
+import { createWatches } from './http/watches.js';
+import type { Keys } from './keys.js';
+import { createCheckLog, dropOldPartitions, ensurePartitions } from './store/checks.js';
+import type { ConnectionOptions } from './store/connect.js';
+import { openDatabase } from './store/database.js';
+import { createLookup } from './store/lookup.js';
+import { dropOldKeys } from './store/mint.js';
+import { listenForChanges } from './store/notifications.js';
+import { createSecrets } from './store/secret.js';
+import { createUseLog } from './store/use.js';
+
+export interface ServiceOptions {
+  readonly options: ConnectionOptions;
+  readonly direct: ConnectionOptions;
+  readonly keys: Keys;
+  /** Read when it is needed: a port of 0 is known only after listening. */
+  readonly issuer: () => string;
+  readonly trustedProxies: readonly string[];
+  readonly log: Log;
+  readonly now: () => Date;
+}
+
+/** The service over its database, without a port. */
+export interface Service {
+  readonly app: ReturnType<typeof createApp>;
+  /** Ends the open watches: their guards go to another node, or come back. */
+  drain(): void;
+  close(): Promise<void>;
+}
+
+const FLUSH_EVERY_MS = 1_000;
+const HOUSEKEEPING_EVERY_MS = 3_600_000;
+
+/** Puts the parts together. */
+export async function createService(options: ServiceOptions): Promise<Service> {
+  const { log, now } = options;
+  const database = openDatabase(options.options);
+  const lookup = createLookup(options.options);
+  const checkLog = createCheckLog(options.options);
+  const useLog = createUseLog(database.db);
+  const secrets = createSecrets(options.keys.peppers);
+  const watches = createWatches(lookup, (error) => log.warn({ err: error }, 'a watch could not be read; trying again'));
+  const notifications = listenForChanges(options.direct, watches.changed);
+  const metrics = createMetrics({
+    lookupQueue: lookup.length,
+    checkQueue: checkLog.length,
+    hashQueue: secrets.queueLength,
+    openWatches: watches.size,
+    notificationsHeard: () => (notifications.isHeard() ? 1 : 0),
+  });
+
+  const flush = () => useLog.flush().catch((error) => log.warn({ err: error }, 'last uses wait to be written'));
+  async function keepHouse(): Promise<void> {
+    try {
+      await ensurePartitions(database.sql, now());
+      const dropped = await dropOldPartitions(database.sql, now());
+      await dropOldKeys(database.db, now());
+      if (dropped.length > 0) log.info({ dropped }, 'dropped old exec checks');
+    } catch (error) {
+      log.warn({ err: error }, 'housekeeping did not finish; the next hour tries again');
+    }
+  }
+  const timers = [setInterval(flush, FLUSH_EVERY_MS), setInterval(keepHouse, HOUSEKEEPING_EVERY_MS)];
+  for (const timer of timers) timer.unref();
+
+  const signer = await createSigner(options.keys.signingKeys);
+  const app = createApp({
+    db: database.db,
+    sql: database.sql,
+    lookup,
+    checkLog,
+    useLog,
+    secrets,
+    signer,
+    watches,
+    metrics,
+    log,
+    get issuer() {
+      return options.issuer();
+    },
+    trustedProxies: options.trustedProxies,
+    now,
+  });
+  return {
+    app,
+    drain: watches.close,
+    close: async () => {
+      for (const timer of timers) clearInterval(timer);
+      watches.close();
+      await flush();
+      await Promise.all([notifications.close(), lookup.close(), checkLog.close(), database.close()]);
+    },
+  };
+}
