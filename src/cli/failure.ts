@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { ProblemError, UnreachableError } from '../sdk/errors.js';
 import { NotSignedInError } from './connection.js';
+import { HostRefusal } from './host-refusal.js';
 import { OutOfReachError } from './out-of-reach-error.js';
 import { messageView, paint, say } from './output.js';
 import { printable } from './printable.js';
@@ -23,6 +24,7 @@ const SIGN_IN = 'Sign in with `countersign auth login --with-token < FILE`, or s
 export function describeFailure(error: unknown): Failure {
   if (error instanceof UsageError) return { exitCode: 2, kind: 'usage', detail: error.message };
   if (error instanceof CommanderError) return usageFailure(error);
+  if (error instanceof HostRefusal) return { exitCode: 1, kind: error.kind, detail: error.message };
   if (error instanceof NotSignedInError) {
     return { exitCode: 77, kind: 'not_signed_in', detail: error.message, hint: SIGN_IN };
   }

@@ -1,14 +1,24 @@
 import { ConfigError } from '../config.js';
+import { ListenError } from '../server.js';
 import { isUnavailable } from '../store/connect.js';
+import { sqlState } from '../store/database.js';
 import { EmbeddedError } from '../store/embedded-error.js';
 import { OutOfReachError } from './out-of-reach-error.js';
 import { UsageError } from './usage-error.js';
+
+// Class 28 is a refused sign-in, 3D000 a database that does not exist, 42501 a missing right.
+const REFUSED = /^(28...|3D000|42501)$/;
 
 /** Names what went wrong on the host in the words of the command line: a bad variable is usage, a database that cannot be
  *  had is out of reach. Anything else is given back. */
 export function hostError(error: unknown): unknown {
   if (error instanceof ConfigError) return new UsageError(error.message, { cause: error });
+  if (error instanceof ListenError) return new OutOfReachError(error.message, { cause: error });
   if (error instanceof EmbeddedError) return new OutOfReachError(error.message, { cause: error });
-  if (!(error instanceof Error) || !isUnavailable(error)) return error;
-  return new OutOfReachError(`the database is out of reach: ${error.message}`, { cause: error });
+  if (!(error instanceof Error)) return error;
+  if (isUnavailable(error))
+    return new OutOfReachError(`the database is out of reach: ${error.message}`, { cause: error });
+  if (!REFUSED.test(sqlState(error) ?? '')) return error;
+  const why = 'see DATABASE_URL and what its role may do';
+  return new OutOfReachError(`the database refuses the connection: ${error.message} (${why})`, { cause: error });
 }
