@@ -21,10 +21,15 @@ export interface Circumstances {
   readonly cwd?: string;
 }
 
-/** A directory that is gone after the file's tests. */
+const directories: string[] = [];
+afterAll(() => {
+  for (const path of directories) rmSync(path, { recursive: true, force: true });
+});
+
+/** A directory that is gone after the file's tests, wherever in them it is made. */
 export function temporaryDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), 'countersign-cli-'));
-  afterAll(() => rmSync(path, { recursive: true, force: true }));
+  directories.push(path);
   return path;
 }
 
