@@ -61,12 +61,3 @@ export function pointerTo(path: readonly (string | number)[]): string {
 function escapedKey(key: string): string {
   return key.toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1');
 }
-
-/** Thrown inside a transaction to roll it back with a refusal as its outcome. */
-export class RefusedError extends Error {
-  readonly refusal: Refusal;
-  constructor(refusal: Refusal) {
-    super(`refused: ${refusal.kind}`);
-    this.refusal = refusal;
-  }
-}

@@ -11,7 +11,6 @@ import { findAccount } from './embedded-privileges.js';
 import { clearStale, findRunning, type RunningServer, stopRunning } from './embedded-running.js';
 
 export { prepareDataDir } from './embedded-directory.js';
-export { EmbeddedError } from './embedded-error.js';
 
 /** The PostgreSQL in the data directory, in use by this process. */
 export interface EmbeddedPostgres {
