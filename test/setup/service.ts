@@ -49,12 +49,15 @@ export interface TestServiceOptions {
   readonly keys?: Keys;
   readonly database?: TestDatabase;
   readonly trustedProxies?: readonly string[];
+  /** Read when it is needed, as the service does (default {@link ISSUER}). */
+  readonly issuer?: () => string;
 }
 
 /** Starts a service for a test. Close it in `afterAll` or `afterEach`. */
 export async function createTestService(options: TestServiceOptions = {}): Promise<TestService> {
   const database = options.database ?? (await createTestDatabase());
   const keys = options.keys ?? (await makeKeys());
+  const issuer = options.issuer ?? (() => ISSUER);
   const clock = makeClock(options.at ?? new Date(Math.floor(Date.now() / 1000) * 1000));
   const lines: string[] = [];
   const stream = { write: (line: string) => lines.push(line) > 0 } as unknown as NodeJS.WritableStream;
@@ -62,7 +65,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     options: database.options,
     direct: database.options,
     keys,
-    issuer: () => ISSUER,
+    issuer,
     trustedProxies: options.trustedProxies ?? [],
     log: createLog('trace', stream),
     now: () => clock.now(),
@@ -82,7 +85,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
         incoming: { socket: { remoteAddress: address } },
       });
   const client = (token: string | null = owner.printed, address = '192.0.2.1') =>
-    createClient({ url: ISSUER, token: token ?? undefined, fetch: fetchFrom(address) });
+    createClient({ url: issuer(), token: token ?? undefined, fetch: fetchFrom(address) });
   const makeWorkflow = async (label: string, request: WorkflowRequest = { allowed_scopes: ['repo:*', 'codex:*'] }) => {
     await client().workflows.put(label, request);
   };

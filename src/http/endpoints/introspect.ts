@@ -51,8 +51,8 @@ interface Credentials {
  *  section 2.3.1. */
 function callerCredentials(header: string | null): Credentials | undefined {
   if (header === null) return undefined;
-  const encoded = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header)?.[1];
-  if (encoded === undefined) return { printed: bearerToken(header) ?? '', clientId: undefined };
+  if (!/^basic(?: |$)/i.test(header)) return { printed: bearerToken(header) ?? '', clientId: undefined };
+  const encoded = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header)?.[1] ?? '';
   const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
   return { printed: formDecode(secret ?? ''), clientId: formDecode(id ?? '') };
 }

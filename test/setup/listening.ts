@@ -1,0 +1,36 @@
+import type { Server } from 'node:http';
+import { createAdaptorServer } from '@hono/node-server';
+import { createTestService, type TestService, type TestServiceOptions } from './service.js';
+
+/** A test service on a port of 127.0.0.1, for clients that are not ours. */
+export interface ListeningService extends TestService {
+  /** Its base URL, which is its issuer. */
+  readonly url: string;
+}
+
+/** Starts a service that listens on a free port. Close it in `afterAll` or `afterEach`. */
+export async function createListeningService(
+  options: Omit<TestServiceOptions, 'issuer'> = {},
+): Promise<ListeningService> {
+  let url = '';
+  const service = await createTestService({ ...options, issuer: () => url });
+  const server = createAdaptorServer({ fetch: service.service.app.fetch }) as Server;
+  url = await new Promise<string>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      if (address === null || typeof address === 'string') reject(new Error('listening gave no port'));
+      else resolve(`http://127.0.0.1:${address.port}`);
+    });
+  });
+  return {
+    ...service,
+    url,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+      await service.close();
+    },
+  };
+}
