@@ -1,6 +1,6 @@
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import type { Config } from './config.js';
 import type { Host } from './host.js';
 import type { Log } from './http/log.js';
@@ -42,7 +42,10 @@ export async function startServer(
     log,
     now: () => new Date(),
   });
-  const server = createAdaptorServer({ fetch: service.app.fetch }) as Server;
+  const others = getRequestListener(service.app.fetch);
+  const server = createServer((request, response) => {
+    if (!service.direct(request, response)) void others(request, response);
+  });
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;

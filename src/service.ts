@@ -1,7 +1,8 @@
-import { createApp } from './http/app.js';
+import { BUSY_ROUTES, createApp } from './http/app.js';
 import { createSigner } from './http/jwt.js';
 import type { Log } from './http/log.js';
 import { createMetrics } from './http/metrics.js';
+import { createDirectListener } from './http/node.js';
 import { createWatches } from './http/watches.js';
 import type { Keys } from './keys.js';
 import { createCheckLog, dropOldPartitions, ensurePartitions } from './store/checks.js';
@@ -27,6 +28,8 @@ export interface ServiceOptions {
 /** The service over its database, without a port. */
 export interface Service {
   readonly app: ReturnType<typeof createApp>;
+  /** Answers the busy routes straight from node:http; gives false for the others. */
+  readonly direct: ReturnType<typeof createDirectListener>;
   /** Ends the open watches: their guards go to another node, or come back. */
   drain(): void;
   close(): Promise<void>;
@@ -68,7 +71,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   for (const timer of timers) timer.unref();
 
   const signer = await createSigner(options.keys.signingKeys);
-  const app = createApp({
+  const deps = {
     db: database.db,
     sql: database.sql,
     lookup,
@@ -84,9 +87,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     },
     trustedProxies: options.trustedProxies,
     now,
-  });
+  };
   return {
-    app,
+    app: createApp(deps),
+    direct: createDirectListener(deps, BUSY_ROUTES),
     drain: watches.close,
     close: async () => {
       for (const timer of timers) clearInterval(timer);

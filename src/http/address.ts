@@ -4,7 +4,7 @@ import { addressIn, plainAddress } from '../rules/constraint.js';
  *  `X-Forwarded-For` that is not one of theirs. What an untrusted peer claims is not believed. */
 export function clientAddress(
   peer: string | undefined,
-  forwardedFor: string | null,
+  forwardedFor: string | undefined,
   trustedProxies: readonly string[],
 ): string | undefined {
   let address = peer === undefined ? undefined : plainAddress(peer);

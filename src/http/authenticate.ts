@@ -4,34 +4,22 @@ import type { ServiceScope } from '../rules/scope.js';
 import type { TokenFacts } from '../rules/token.js';
 import type { StoredToken } from '../store/lookup.js';
 import type { Deps } from './deps.js';
+import type { Exchange } from './exchange.js';
 import { findPresented, useToken } from './presented.js';
-
-/** What a request carries beside its content: who may have sent it, from where, when. */
-export interface Exchange {
-  readonly request: Request;
-  readonly path: string;
-  readonly params: Readonly<Record<string, string>>;
-  readonly ip: string | undefined;
-  readonly requestId: string;
-  /** When the request arrived. */
-  readonly now: Date;
-  /** Aborted when the caller goes away. */
-  readonly signal: AbortSignal;
-}
 
 const NO_CREDENTIALS = refuse({ kind: 'unauthenticated', hasCredentials: false });
 const BAD_CREDENTIALS = refuse({ kind: 'unauthenticated', hasCredentials: true });
 
 /** The printed token of an `Authorization: Bearer` header. RFC 6750 section 2.1; the scheme's case does not matter
  *  (RFC 9110 section 11.1). */
-export function bearerToken(header: string | null): string | undefined {
+export function bearerToken(header: string | undefined): string | undefined {
   return /^bearer +([^\s]+)$/i.exec(header ?? '')?.[1];
 }
 
 /** Who calls, with a live token. Refuses `unauthenticated`. */
 export async function authenticate(deps: Deps, exchange: Exchange): Promise<Result<TokenFacts>> {
-  const header = exchange.request.headers.get('authorization');
-  if (header === null) return NO_CREDENTIALS;
+  const header = exchange.header('authorization');
+  if (header === undefined) return NO_CREDENTIALS;
   const printed = bearerToken(header);
   const token = printed === undefined ? undefined : await findPresented(deps, printed);
   return alive(deps, exchange, token);
@@ -43,7 +31,7 @@ export async function alive(
   exchange: Exchange,
   token: StoredToken | undefined,
 ): Promise<Result<TokenFacts>> {
-  if (token === undefined) return exchange.request.headers.has('authorization') ? BAD_CREDENTIALS : NO_CREDENTIALS;
+  if (token === undefined) return exchange.header('authorization') !== undefined ? BAD_CREDENTIALS : NO_CREDENTIALS;
   const where = { ip: exchange.ip, by: undefined, requestId: exchange.requestId };
   return (await useToken(deps, token, where, exchange.now)) ? accept(token.facts) : BAD_CREDENTIALS;
 }
@@ -51,8 +39,8 @@ export async function alive(
 /** The verified token of a request, whatever its state: for things that a token may ask about itself after its end.
  *  Refuses `unauthenticated`. */
 export async function presented(deps: Deps, exchange: Exchange): Promise<Result<StoredToken>> {
-  const header = exchange.request.headers.get('authorization');
-  if (header === null) return NO_CREDENTIALS;
+  const header = exchange.header('authorization');
+  if (header === undefined) return NO_CREDENTIALS;
   const printed = bearerToken(header);
   const token = printed === undefined ? undefined : await findPresented(deps, printed);
   return token === undefined ? BAD_CREDENTIALS : accept(token);

@@ -1,33 +1,41 @@
 import { accept, type Result, refuse } from '../rules/refusal.js';
+import type { Exchange } from './exchange.js';
 
 /** The largest body that is read, in bytes. */
 export const MAX_BODY_BYTES = 65_536;
 
-/** Reads a body as UTF-8 text. Refuses one of more than 64 KiB, without reading on, and one that is not UTF-8. */
-export async function readText(request: Request): Promise<Result<string>> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return refuse({ kind: 'body_too_large' });
-  if (request.body === null) return accept('');
-  const chunks: Uint8Array[] = [];
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Gathers a body piece by piece. `add` gives false once there is too much. */
+export function bodyReader(): { add(piece: Uint8Array): boolean; text(): Result<string> } {
+  const pieces: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body) {
-    length += chunk.length;
-    if (length > MAX_BODY_BYTES) return refuse({ kind: 'body_too_large' });
-    chunks.push(chunk);
-  }
-  try {
-    return accept(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
-  } catch {
-    return refuse({ kind: 'malformed_body', detail: 'the body is not UTF-8' });
-  }
+  return {
+    add(piece) {
+      length += piece.length;
+      if (length > MAX_BODY_BYTES) return false;
+      pieces.push(piece);
+      return true;
+    },
+    text() {
+      if (length > MAX_BODY_BYTES) return refuse({ kind: 'body_too_large' });
+      const [first] = pieces;
+      if (first === undefined) return accept('');
+      try {
+        return accept(UTF8.decode(pieces.length === 1 ? first : Buffer.concat(pieces)));
+      } catch {
+        return refuse({ kind: 'malformed_body', detail: 'the body is not UTF-8' });
+      }
+    },
+  };
 }
 
 /** Reads a JSON body. Gives `undefined` for an empty one where it may be left out. */
-export async function readJson(request: Request, isOptional: boolean): Promise<Result<unknown>> {
-  const type = mediaType(request);
-  const text = await readText(request);
+export async function readJson(exchange: Exchange, isOptional: boolean): Promise<Result<unknown>> {
+  const text = await exchange.readText();
   if (!text.ok) return text;
   if (text.value === '' && isOptional) return accept(undefined);
-  if (type !== 'application/json') {
+  if (mediaType(exchange) !== 'application/json') {
     return refuse({ kind: 'unsupported_media_type', detail: 'send the body as application/json' });
   }
   try {
@@ -41,16 +49,20 @@ export async function readJson(request: Request, isOptional: boolean): Promise<R
  *  counts as left out. */
 export type Form = ReadonlyMap<string, string>;
 
+const FORM_TYPE = 'application/x-www-form-urlencoded';
 const BAD_ESCAPE = /%(?![0-9A-Fa-f]{2})/;
+// A form of nothing but a token, as it comes nearly always. It needs no decoding.
+const TOKEN_ALONE = /^token=([A-Za-z0-9_]+)$/;
 
 /** Reads a form body. */
-export async function readForm(request: Request): Promise<Result<Form>> {
-  const type = mediaType(request);
-  const text = await readText(request);
+export async function readForm(exchange: Exchange): Promise<Result<Form>> {
+  const text = await exchange.readText();
   if (!text.ok) return text;
-  if (type !== 'application/x-www-form-urlencoded') {
-    return refuse({ kind: 'unsupported_media_type', detail: 'send the body as application/x-www-form-urlencoded' });
+  if (mediaType(exchange) !== FORM_TYPE) {
+    return refuse({ kind: 'unsupported_media_type', detail: `send the body as ${FORM_TYPE}` });
   }
+  const alone = TOKEN_ALONE.exec(text.value)?.[1];
+  if (alone !== undefined) return accept(new Map([['token', alone]]));
   if (BAD_ESCAPE.test(text.value)) return refuse({ kind: 'malformed_body', detail: 'the form is badly encoded' });
   const fields = new Map<string, string>();
   const names = new Set<string>();
@@ -62,6 +74,8 @@ export async function readForm(request: Request): Promise<Result<Form>> {
   return accept(fields);
 }
 
-function mediaType(request: Request): string {
-  return (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+function mediaType(exchange: Exchange): string | undefined {
+  const type = exchange.header('content-type');
+  if (type === FORM_TYPE || type === 'application/json') return type;
+  return type?.split(';', 1)[0]?.trim().toLowerCase();
 }

@@ -5,10 +5,12 @@ import type { TokenFacts } from '../rules/token.js';
 import type { Origin } from '../store/events.js';
 import type { Operation } from '../wire/operation.js';
 import { fieldErrors } from '../wire/primitives.js';
-import { authenticate, authorize, type Exchange } from './authenticate.js';
+import { authenticate, authorize } from './authenticate.js';
 import { readJson } from './body.js';
 import type { Deps } from './deps.js';
+import type { Answer, Exchange } from './exchange.js';
 import { scrub } from './log.js';
+import type { Handle } from './respond.js';
 import { isSelf } from './visible.js';
 
 /** What an endpoint answers when it does not refuse. */
@@ -21,7 +23,7 @@ export interface Reply {
 /** A path, a method, and what happens there. */
 export interface Route {
   readonly operation: Pick<Operation, 'method' | 'path'>;
-  readonly handle: (deps: Deps, exchange: Exchange) => Promise<Result<Response>>;
+  readonly handle: Handle;
 }
 
 type Parsed<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
@@ -44,25 +46,23 @@ export function endpoint<O extends Operation>(
     handle: async (deps, exchange) => {
       const caller = await callerOf(deps, exchange, operation);
       if (!caller.ok) return caller;
-      const query = parseQuery(exchange.request.url, operation);
+      const query = parseQuery(exchange, operation);
       if (!query.ok) return query;
-      const body = await parseBody(exchange.request, operation);
+      const body = await parseBody(exchange, operation);
       if (!body.ok) return body;
       // The three were parsed by the schemas of this very operation.
       const call = { ...exchange, caller: caller.value, query: query.value, body: body.value } as Call<O>;
       const reply = await act(deps, call);
-      return reply.ok ? accept(jsonResponse(reply.value)) : reply;
+      return reply.ok ? accept(jsonAnswer(reply.value)) : reply;
     },
   };
 }
 
 /** Answers with JSON, or with nothing when there is no body. */
-export function jsonResponse(reply: Reply): Response {
-  if (reply.body === undefined) return new Response(null, { status: reply.status, headers: { ...reply.headers } });
-  return new Response(JSON.stringify(reply.body), {
-    status: reply.status,
-    headers: { 'content-type': 'application/json', ...reply.headers },
-  });
+export function jsonAnswer(reply: Reply): Answer {
+  if (reply.body === undefined) return { status: reply.status, headers: reply.headers ?? {} };
+  const headers = { 'content-type': 'application/json', ...reply.headers };
+  return { status: reply.status, headers, body: JSON.stringify(reply.body) };
 }
 
 /** Who acts, for the audit trail. Everything of a token's form is struck out of what the caller says of itself. */
@@ -77,10 +77,10 @@ export function originOf(caller: TokenFacts, exchange: Exchange): Origin {
 
 /** The part of an origin that the request tells. */
 export function placeOf(exchange: Exchange): Pick<Origin, 'ip' | 'userAgent' | 'requestId'> {
-  const userAgent = exchange.request.headers.get('user-agent');
+  const userAgent = exchange.header('user-agent');
   return {
     ip: exchange.ip,
-    userAgent: userAgent === null ? undefined : scrub(userAgent).slice(0, 256),
+    userAgent: userAgent === undefined ? undefined : scrub(userAgent).slice(0, 256),
     requestId: exchange.requestId,
   };
 }
@@ -94,9 +94,9 @@ async function callerOf(deps: Deps, exchange: Exchange, operation: Operation): P
 }
 
 /** Reads a query string by a schema; each parameter once. */
-export function parseQuery(url: string, operation: Operation): Result<unknown> {
+export function parseQuery({ search }: Exchange, operation: Operation): Result<unknown> {
   const values = new Map<string, string>();
-  for (const [name, value] of new URL(url).searchParams) {
+  for (const [name, value] of new URLSearchParams(search)) {
     if (values.has(name)) return invalidAt([{ pointer: pointerTo([name]), detail: 'must not be repeated' }]);
     values.set(name, value);
   }
@@ -106,9 +106,9 @@ export function parseQuery(url: string, operation: Operation): Result<unknown> {
 }
 
 /** Reads a JSON body by a schema. A token has no place in it: it would end up in the database. */
-export async function parseBody(request: Request, operation: Operation): Promise<Result<unknown>> {
+async function parseBody(exchange: Exchange, operation: Operation): Promise<Result<unknown>> {
   if (operation.body === undefined) return accept(undefined);
-  const json = await readJson(request, operation.isBodyOptional === true);
+  const json = await readJson(exchange, operation.isBodyOptional === true);
   if (!json.ok) return json;
   const value = json.value ?? {};
   const misplaced = tokenFaults(value, []);

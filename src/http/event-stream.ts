@@ -1,3 +1,5 @@
+import type { Answer } from './exchange.js';
+
 const KEEP_ALIVE_MS = 10_000;
 
 /** Answers with Server-Sent Events: a comment at once and every 10 s, then one event, which is the last. `open` is given
@@ -5,7 +7,7 @@ const KEEP_ALIVE_MS = 10_000;
 export function eventStream(
   open: (emit: (event: string | undefined) => void) => () => void,
   signal: AbortSignal,
-): Response {
+): Answer {
   const encoder = new TextEncoder();
   let isCancelled = false;
   let finish = () => {};
@@ -34,8 +36,5 @@ export function eventStream(
       finish();
     },
   });
-  return new Response(stream, {
-    status: 200,
-    headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' },
-  });
+  return { status: 200, headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }, body: stream };
 }

@@ -1,5 +1,6 @@
 import type { Refusal } from '../rules/refusal.js';
 import { PROBLEMS, type ProblemKind, problemType } from '../wire/problems.js';
+import type { Answer } from './exchange.js';
 import { scrub } from './log.js';
 
 /** What a problem says beside its kind. */
@@ -72,7 +73,7 @@ function unauthenticated(hasCredentials: boolean, scheme: 'Bearer' | 'Basic'): R
 export const INTERNAL: Refused = { kind: 'internal', detail: 'an unexpected error; the log knows more', headers: {} };
 
 /** Answers a refusal as problem details. `path` is the request's own. RFC 9457 section 3. */
-export function problemResponse(answer: Refused, issuer: string, path: string): Response {
+export function problemAnswer(answer: Refused, issuer: string, path: string): Answer {
   const { title, status } = PROBLEMS[answer.kind];
   const problem = {
     type: problemType(issuer, answer.kind),
@@ -83,19 +84,21 @@ export function problemResponse(answer: Refused, issuer: string, path: string): 
     ...(answer.code === undefined ? {} : { code: answer.code }),
     ...(answer.errors === undefined ? {} : { errors: answer.errors }),
   };
-  return new Response(JSON.stringify(problem), {
+  return {
     status,
     headers: { 'content-type': 'application/problem+json', ...answer.headers },
-  });
+    body: JSON.stringify(problem),
+  };
 }
 
 /** Answers a refusal of an OAuth endpoint. RFC 6749 section 5.2; the codes of RFC 6750 section 3.1 for Bearer callers. */
-export function oauthResponse(answer: Refused): Response {
+export function oauthAnswer(answer: Refused): Answer {
   const { status, error } = oauthError(answer.kind);
-  return new Response(JSON.stringify({ error: answer.oauthError ?? error, error_description: answer.detail }), {
+  return {
     status,
     headers: { 'content-type': 'application/json', ...answer.headers },
-  });
+    body: JSON.stringify({ error: answer.oauthError ?? error, error_description: answer.detail }),
+  };
 }
 
 function oauthError(kind: ProblemKind): { readonly status: number; readonly error: string } {

@@ -4,8 +4,8 @@ import { accept, type Result, refuse } from '../rules/refusal.js';
 import { seesAllTokens } from '../rules/role.js';
 import type { TokenFacts } from '../rules/token.js';
 import { findToken, type TokenView } from '../store/tokens.js';
-import type { Exchange } from './authenticate.js';
 import type { Deps } from './deps.js';
+import type { Exchange } from './exchange.js';
 
 /** The token that a path names, by its public id or as `self`, if the caller may see it: members see what they made or
  *  own. Refuses `not_found`. */

@@ -7,10 +7,11 @@ import type { TokenFacts } from '../../rules/token.js';
 import type { StoredToken } from '../../store/lookup.js';
 import { type ExecCheckBody, execCheckOperation } from '../../wire/exec-checks.js';
 import type { ExecDecision } from '../../wire/resources.js';
-import { alive, authorize, bearerToken, type Exchange } from '../authenticate.js';
+import { alive, authorize, bearerToken } from '../authenticate.js';
 import { readJson } from '../body.js';
 import type { Deps } from '../deps.js';
-import { jsonResponse, parseQuery, parseWith, type Route } from '../endpoint.js';
+import { jsonAnswer, parseQuery, parseWith, type Route } from '../endpoint.js';
+import type { Exchange } from '../exchange.js';
 import { scrub } from '../log.js';
 import { findPresented, useToken } from '../presented.js';
 
@@ -20,7 +21,7 @@ export const createExecCheckRoute: Route = {
   operation: execCheckOperation,
   handle: async (deps, exchange) => {
     const body = await readCheck(exchange);
-    const printed = bearerToken(exchange.request.headers.get('authorization')) ?? '';
+    const printed = bearerToken(exchange.header('authorization')) ?? '';
     const other = body.ok ? body.value.token : undefined;
     const [presentedCaller, presentedOther] = await Promise.all([
       findPresented(deps, printed),
@@ -35,14 +36,14 @@ export const createExecCheckRoute: Route = {
     }
     const subject = other === undefined ? presentedCaller : presentedOther;
     const decision = await decide(deps, exchange, caller.value, subject, body.value);
-    return accept(jsonResponse({ status: 200, body: decision }));
+    return accept(jsonAnswer({ status: 200, body: decision }));
   },
 };
 
 async function readCheck(exchange: Exchange): Promise<Result<ExecCheckBody>> {
-  const query = parseQuery(exchange.request.url, execCheckOperation);
+  const query = parseQuery(exchange, execCheckOperation);
   if (!query.ok) return query;
-  const json = await readJson(exchange.request, false);
+  const json = await readJson(exchange, false);
   return json.ok ? parseWith(execCheckOperation.body, json.value) : json;
 }
 

@@ -10,11 +10,12 @@ import {
   showExecCheckOperation,
   watchExecCheckOperation,
 } from '../../wire/exec-checks.js';
-import { type Exchange, presented } from '../authenticate.js';
+import { presented } from '../authenticate.js';
 import { pageOf, readCursor } from '../cursor.js';
 import type { Deps } from '../deps.js';
 import { endpoint, type Route } from '../endpoint.js';
 import { eventStream } from '../event-stream.js';
+import type { Exchange } from '../exchange.js';
 import { presentCheck } from '../present.js';
 
 /** Decisions, newest first: all of the workspace for runners and auditors, otherwise those of the calling token. */

@@ -4,10 +4,11 @@ import { accept, refuse } from '../../rules/refusal.js';
 import type { TokenFacts } from '../../rules/token.js';
 import type { StoredToken } from '../../store/lookup.js';
 import { introspectOperation } from '../../wire/oauth.js';
-import { alive, bearerToken, type Exchange } from '../authenticate.js';
+import { alive, bearerToken } from '../authenticate.js';
 import { readForm } from '../body.js';
 import type { Deps } from '../deps.js';
-import { jsonResponse, type Route } from '../endpoint.js';
+import { jsonAnswer, type Route } from '../endpoint.js';
+import type { Answer, Exchange } from '../exchange.js';
 import { findPresented, useToken } from '../presented.js';
 
 const JWT_TYPE = 'application/token-introspection+jwt';
@@ -18,10 +19,10 @@ const BAD_CLIENT = refuse({ kind: 'unauthenticated', hasCredentials: true, schem
 export const introspectRoute: Route = {
   operation: introspectOperation,
   handle: async (deps, exchange) => {
-    const form = await readForm(exchange.request);
+    const form = await readForm(exchange);
     if (!form.ok) return form;
     const printed = form.value.get('token');
-    const credentials = callerCredentials(exchange.request.headers.get('authorization'));
+    const credentials = callerCredentials(exchange.header('authorization'));
     if (credentials === undefined) return refuse({ kind: 'unauthenticated', hasCredentials: false });
     const [presentedCaller, subject] = await Promise.all([
       findPresented(deps, credentials.printed),
@@ -49,8 +50,8 @@ interface Credentials {
 
 /** The caller's token: Bearer, or the client secret of HTTP Basic, whose two parts are form-encoded. RFC 6749
  *  section 2.3.1. */
-function callerCredentials(header: string | null): Credentials | undefined {
-  if (header === null) return undefined;
+function callerCredentials(header: string | undefined): Credentials | undefined {
+  if (header === undefined) return undefined;
   if (!/^basic(?: |$)/i.test(header)) return { printed: bearerToken(header) ?? '', clientId: undefined };
   const encoded = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header)?.[1] ?? '';
   const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
@@ -82,14 +83,14 @@ async function answerFor(
 }
 
 /** JSON, or a signed JWT for who asks for one. RFC 9701 section 4. */
-async function respond(deps: Deps, exchange: Exchange, caller: TokenFacts, answer: Introspection): Promise<Response> {
-  if (!wantsJwt(exchange.request.headers.get('accept'))) return jsonResponse({ status: 200, body: answer });
+async function respond(deps: Deps, exchange: Exchange, caller: TokenFacts, answer: Introspection): Promise<Answer> {
+  if (!wantsJwt(exchange.header('accept'))) return jsonAnswer({ status: 200, body: answer });
   const claims = { iss: deps.issuer, aud: printId('tok', caller.id), introspection: answer };
   const jwt = await deps.signer.signIntrospection(claims, exchange.now);
-  return new Response(jwt, { status: 200, headers: { 'content-type': JWT_TYPE } });
+  return { status: 200, headers: { 'content-type': JWT_TYPE }, body: jwt };
 }
 
-function wantsJwt(accept: string | null): boolean {
+function wantsJwt(accept: string | undefined): boolean {
   const ranges = (accept ?? '').split(',').map((range) => range.trim().toLowerCase());
   return ranges.some((range) => range.split(';', 1)[0]?.trim() === JWT_TYPE && !/;\s*q=0(\.0*)?\s*(;|$)/.test(range));
 }

@@ -22,10 +22,10 @@ import {
   showMemberOperation,
   suspendMemberOperation,
 } from '../../wire/members.js';
-import type { Exchange } from '../authenticate.js';
 import { pageOf, readCursor } from '../cursor.js';
 import type { Deps } from '../deps.js';
 import { endpoint, originOf, type Reply } from '../endpoint.js';
+import type { Exchange } from '../exchange.js';
 import { presentMember } from '../present.js';
 import { grantorOf } from '../visible.js';
 

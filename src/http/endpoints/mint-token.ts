@@ -52,8 +52,8 @@ export const mintTokenRoute = endpoint(mintOperation, async (deps, call) => {
 });
 
 function idempotencyOf(call: MintCall): Result<IdempotentRequest | undefined> {
-  const key = call.request.headers.get('idempotency-key');
-  if (key === null) return accept(undefined);
+  const key = call.header('idempotency-key');
+  if (key === undefined) return accept(undefined);
   if (!/^[\x20-\x7e]{1,255}$/.test(key) || findTokens(key).length > 0) {
     return refuse({ kind: 'malformed_body', detail: 'an Idempotency-Key is 1 to 255 printable ASCII characters' });
   }

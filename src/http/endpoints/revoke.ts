@@ -5,6 +5,7 @@ import { revokeToken } from '../../store/revocations.js';
 import { revokeOperation } from '../../wire/oauth.js';
 import { readForm } from '../body.js';
 import { placeOf, type Route } from '../endpoint.js';
+import type { Answer } from '../exchange.js';
 import { findPresented } from '../presented.js';
 
 // Well-formed tokens that stand for nothing, in a minute from one address. What is revoked is not counted: a finder of
@@ -16,7 +17,7 @@ const misses = new RateLimiterMemory({ points: MISSES_PER_MINUTE, duration: 60 }
 export const revokeRoute: Route = {
   operation: revokeOperation,
   handle: async (deps, exchange) => {
-    const form = await readForm(exchange.request);
+    const form = await readForm(exchange);
     if (!form.ok) return form;
     const printed = form.value.get('token');
     if (printed === undefined) return refuse({ kind: 'malformed_body', detail: 'token is missing' });
@@ -40,6 +41,6 @@ export const revokeRoute: Route = {
   },
 };
 
-function done(): Result<Response> {
-  return accept(new Response(null, { status: 200 }));
+function done(): Result<Answer> {
+  return accept({ status: 200, headers: {} });
 }

@@ -13,6 +13,8 @@ import {
 import type { Deps } from '../deps.js';
 import { docsPage } from '../docs.js';
 import { endpoint, type Route } from '../endpoint.js';
+import type { Answer } from '../exchange.js';
+import type { Page } from '../page.js';
 import { problemPage } from '../problem-page.js';
 
 export const healthRoute = endpoint(healthOperation, async () => accept({ status: 200, body: { status: 'ok' } }));
@@ -29,7 +31,7 @@ export const readinessRoute = endpoint(readinessOperation, async (deps) => {
 export const metricsRoute: Route = {
   operation: metricsOperation,
   handle: async ({ metrics: { registry } }) =>
-    accept(new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } })),
+    accept({ status: 200, headers: { 'content-type': registry.contentType }, body: await registry.metrics() }),
 };
 
 export const openApiRoute = endpoint(openApiOperation, async ({ issuer }) =>
@@ -38,14 +40,14 @@ export const openApiRoute = endpoint(openApiOperation, async ({ issuer }) =>
 
 export const docsRoute: Route = {
   operation: docsOperation,
-  handle: async ({ issuer }) => accept(htmlResponse(docsPage(openApiDocument(issuer)))),
+  handle: async ({ issuer }) => accept(htmlAnswer(docsPage(openApiDocument(issuer)))),
 };
 
 export const problemRoute: Route = {
   operation: problemOperation,
   handle: async (_deps, exchange) => {
     const kind = problemKindOf(exchange.params['kind'] ?? '');
-    return kind === undefined ? refuse({ kind: 'not_found' }) : accept(htmlResponse(problemPage(kind)));
+    return kind === undefined ? refuse({ kind: 'not_found' }) : accept(htmlAnswer(problemPage(kind)));
   },
 };
 
@@ -61,8 +63,7 @@ async function readiness({ sql, log }: Deps) {
   }
 }
 
-function htmlResponse(page: { readonly html: string; readonly contentSecurityPolicy: string }): Response {
-  return new Response(page.html, {
-    headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': page.contentSecurityPolicy },
-  });
+function htmlAnswer({ html, contentSecurityPolicy }: Page): Answer {
+  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': contentSecurityPolicy };
+  return { status: 200, headers, body: html };
 }

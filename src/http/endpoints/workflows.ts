@@ -9,9 +9,9 @@ import {
   resumeWorkflowOperation,
   showWorkflowOperation,
 } from '../../wire/workflows.js';
-import type { Exchange } from '../authenticate.js';
 import { pageOf, readCursor } from '../cursor.js';
 import { endpoint, originOf } from '../endpoint.js';
+import type { Exchange } from '../exchange.js';
 import { presentWorkflow } from '../present.js';
 import { grantorOf } from '../visible.js';
 

@@ -1,0 +1,70 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Result, refuse } from '../rules/refusal.js';
+import { bodyReader, MAX_BODY_BYTES } from './body.js';
+import type { Deps } from './deps.js';
+import type { Route } from './endpoint.js';
+import type { Answer } from './exchange.js';
+import { type Arrival, respond } from './respond.js';
+
+/** Answers the requests of a few busy routes straight from node:http, and gives false for all others. The same endpoints
+ *  are in the app: this way only spares the objects of the Fetch API. */
+export function createDirectListener(deps: Deps, routes: readonly Route[]) {
+  const byUrl = new Map(routes.map((route) => [route.operation.path, route]));
+  return (request: IncomingMessage, response: ServerResponse): boolean => {
+    const route = byUrl.get(request.url ?? '');
+    if (route === undefined || request.method?.toLowerCase() !== route.operation.method) return false;
+    void respond(deps, arrivalOf(request, response), route.operation.path, route.handle).then((answer) =>
+      write(response, answer),
+    );
+    return true;
+  };
+}
+
+function arrivalOf(request: IncomingMessage, response: ServerResponse): Arrival {
+  return {
+    method: request.method ?? '',
+    path: request.url ?? '',
+    search: '',
+    params: {},
+    peer: request.socket.remoteAddress,
+    get signal() {
+      return signalOf(response);
+    },
+    header: (name) => {
+      const value = request.headers[name];
+      return Array.isArray(value) ? value.join(', ') : value;
+    },
+    readText: () => readText(request),
+  };
+}
+
+function readText(request: IncomingMessage): Promise<Result<string>> {
+  return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+      return resolve(refuse({ kind: 'body_too_large' }));
+    }
+    const reader = bodyReader();
+    request.on('data', (piece: Buffer) => {
+      if (!reader.add(piece)) resolve(reader.text());
+    });
+    request.on('end', () => resolve(reader.text()));
+    request.on('error', reject);
+  });
+}
+
+function signalOf(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  if (response.closed && !response.writableFinished) controller.abort();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+function write(response: ServerResponse, answer: Answer): void {
+  const body = typeof answer.body === 'string' ? answer.body : '';
+  // What is left of a body that was refused is not read: the connection ends with the answer.
+  const closing = response.req.complete ? {} : { connection: 'close' };
+  response.writeHead(answer.status, { ...answer.headers, ...closing, 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+}
