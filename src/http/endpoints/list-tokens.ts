@@ -13,9 +13,9 @@ export const listTokensRoute = endpoint(listTokensOperation, async (deps, { call
   const creatorId = query.creator === undefined ? undefined : parsePublicId('mem', query.creator);
   const ownerId = query.owner === undefined ? undefined : parsePublicId('mem', query.owner);
   // An id that is too large for its width stands for nobody.
-  const isNobody =
-    creatorId === undefined ? query.creator !== undefined : ownerId === undefined && query.owner !== undefined;
-  if (isNobody) return accept({ status: 200, body: { data: [], next_cursor: null } });
+  const hasNoCreator = query.creator !== undefined && creatorId === undefined;
+  const hasNoOwner = query.owner !== undefined && ownerId === undefined;
+  if (hasNoCreator || hasNoOwner) return accept({ status: 200, body: { data: [], next_cursor: null } });
   const rows = await listTokens(
     deps.db,
     caller.workspaceId,
