@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, ne, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gt, isNull, ne, sql } from 'drizzle-orm';
 import { type MemberId, newId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { mayChangeRole, mayManage, type Role } from '../rules/role.js';
@@ -7,15 +7,15 @@ import { type AuditAction, type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
 import { revokeWhere } from './revocations.js';
 import { members, tokens } from './schema.js';
-import { lockWorkspace } from './workspace-lock.js';
+import { type Issuer, lockWorkspace } from './workspace-lock.js';
 
 export type MemberRow = typeof members.$inferSelect;
 
-/** Who changes a member. */
+/** Which member is changed, and with which token. */
 export interface Change {
   readonly workspaceId: WorkspaceId;
   readonly id: MemberId;
-  readonly by: Role;
+  readonly caller: Issuer;
   readonly origin: Origin;
   readonly now: Date;
 }
@@ -82,9 +82,8 @@ export async function insertMember(
 /** Gives a member another role. Refuses roles that are not the caller's to give, and to leave the workspace without an
  *  active owner. */
 export function setRole(db: Db, change: Change, role: Role): Promise<Result<MemberRow>> {
-  return changeMember(db, change, async (tx, member) => {
-    if (!mayChangeRole(change.by, member.role, role))
-      return notAllowed(`a member's role from ${member.role} to ${role}`);
+  return changeMember(db, change, async (tx, member, by) => {
+    if (!mayChangeRole(by, member.role, role)) return notAllowed(`a member's role from ${member.role} to ${role}`);
     if (member.role === role) return accept(member);
     if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
     const row = await update(tx, member, { role });
@@ -95,8 +94,8 @@ export function setRole(db: Db, change: Change, role: Role): Promise<Result<Memb
 
 /** Gives a member another name. */
 export function setName(db: Db, change: Change, name: string): Promise<Result<MemberRow>> {
-  return changeMember(db, change, async (tx, member) => {
-    if (!mayManage(change.by, member.role)) return notAllowed(`an ${member.role}'s name`);
+  return changeMember(db, change, async (tx, member, by) => {
+    if (!mayManage(by, member.role)) return notAllowed(`an ${member.role}'s name`);
     if (member.name === name) return accept(member);
     const row = await update(tx, member, { name });
     await record(tx, change, 'member.renamed', { name });
@@ -106,8 +105,8 @@ export function setName(db: Db, change: Change, name: string): Promise<Result<Me
 
 /** Makes all tokens of a person inactive at once. Again changes nothing. */
 export function suspendMember(db: Db, change: Change): Promise<Result<MemberRow>> {
-  return changeMember(db, change, async (tx, member) => {
-    if (!mayManage(change.by, member.role)) return notAllowed(`an ${member.role}`);
+  return changeMember(db, change, async (tx, member, by) => {
+    if (!mayManage(by, member.role)) return notAllowed(`an ${member.role}`);
     if (member.status === 'suspended') return accept(member);
     if (member.status === 'invited')
       return wrongState('the invitation was not accepted yet; remove the member instead');
@@ -121,8 +120,8 @@ export function suspendMember(db: Db, change: Change): Promise<Result<MemberRow>
 
 /** Lets the tokens of a suspended person be active again, those that did not end meanwhile. */
 export function reactivateMember(db: Db, change: Change): Promise<Result<MemberRow>> {
-  return changeMember(db, change, async (tx, member) => {
-    if (!mayManage(change.by, member.role)) return notAllowed(`an ${member.role}`);
+  return changeMember(db, change, async (tx, member, by) => {
+    if (!mayManage(by, member.role)) return notAllowed(`an ${member.role}`);
     if (member.status === 'active') return accept(member);
     if (member.status === 'invited') return wrongState('the invitation was not accepted yet');
     const row = await update(tx, member, { status: 'active' });
@@ -133,8 +132,8 @@ export function reactivateMember(db: Db, change: Change): Promise<Result<MemberR
 
 /** Removes a person and revokes all tokens that they made, for good. */
 export function removeMember(db: Db, change: Change): Promise<Result<MemberRow>> {
-  return changeMember(db, change, async (tx, member) => {
-    if (!mayManage(change.by, member.role)) return notAllowed(`an ${member.role}`);
+  return changeMember(db, change, async (tx, member, by) => {
+    if (!mayManage(by, member.role)) return notAllowed(`an ${member.role}`);
     if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
     const row = await update(tx, member, { status: 'removed' });
     await notifyChange(tx, change.workspaceId);
@@ -146,7 +145,7 @@ export function removeMember(db: Db, change: Change): Promise<Result<MemberRow>>
 }
 
 /** Makes an invited person a member, within a transaction, and ends the invitation. Gives `undefined` when another
- *  request was first. */
+ *  request was first, or revoked the invitation. */
 export async function acceptInvitation(
   tx: Tx,
   workspaceId: WorkspaceId,
@@ -154,32 +153,56 @@ export async function acceptInvitation(
   invitationId: TokenId,
   now: Date,
 ): Promise<MemberRow | undefined> {
+  const [used] = await tx
+    .update(tokens)
+    .set({ revokedAt: now, revokedBy: printId('mem', id), revokedReason: 'other', firstUsedAt: now })
+    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, invitationId), isNull(tokens.revokedAt)))
+    .returning({ id: tokens.id });
+  if (used === undefined) return undefined;
   const [row] = await tx
     .update(members)
     .set({ status: 'active' })
     .where(and(idIs(workspaceId, id), eq(members.status, 'invited')))
     .returning();
-  if (row === undefined) return undefined;
-  await tx
-    .update(tokens)
-    .set({ revokedAt: now, revokedBy: printId('mem', id), revokedReason: 'other', firstUsedAt: now })
-    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, invitationId)));
+  if (row === undefined) throw new Error('an open invitation without an invited member');
   return row;
 }
 
 /** Locks the workspace first, so that two owners cannot end each other at the same moment and no token is issued past
- *  its maker's end, then the member. */
+ *  its maker's end, then the member. `by` is the role that the caller has behind that lock: one who was demoted or ended
+ *  since the request arrived acts no more. */
 function changeMember(
   db: Db,
   change: Change,
-  act: (tx: Tx, member: MemberRow) => Promise<Result<MemberRow>>,
+  act: (tx: Tx, member: MemberRow, by: Role) => Promise<Result<MemberRow>>,
 ): Promise<Result<MemberRow>> {
   return inTransaction(db, async (tx) => {
     await lockWorkspace(tx, change.workspaceId, 'end');
+    const by = await roleOf(tx, change.caller);
+    if (by === undefined) return refuse({ kind: 'unauthenticated', hasCredentials: true });
     const [member] = await tx.select().from(members).where(idIs(change.workspaceId, change.id)).for('update');
     if (member === undefined || member.status === 'removed') return refuse({ kind: 'not_found' });
-    return act(tx, member);
+    return act(tx, member, by);
   });
+}
+
+/** The role behind a token that is neither revoked nor its maker's who is not active. It cannot be revoked before the
+ *  transaction ends. */
+async function roleOf(tx: Tx, caller: Issuer): Promise<Role | undefined> {
+  const [row] = await tx
+    .select({ role: members.role })
+    .from(tokens)
+    .innerJoin(members, and(eq(members.workspaceId, tokens.workspaceId), eq(members.id, tokens.creatorId)))
+    .where(
+      and(
+        eq(tokens.workspaceId, caller.workspaceId),
+        eq(tokens.id, caller.tokenId),
+        isNull(tokens.revokedAt),
+        eq(members.status, 'active'),
+      ),
+    )
+    .for('share', { of: tokens });
+  return row?.role;
 }
 
 async function isLastOwner(tx: Tx, member: MemberRow): Promise<boolean> {

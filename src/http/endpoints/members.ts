@@ -79,8 +79,9 @@ async function changedRole(deps: Deps, caller: TokenFacts, change: Change, role:
 function changeOf(exchange: Exchange, caller: TokenFacts): Change | undefined {
   const id = memberIdOf(exchange);
   if (id === undefined) return undefined;
+  const { workspaceId } = caller;
   const origin = originOf(caller, exchange);
-  return { workspaceId: caller.workspaceId, id, by: caller.creatorRole, origin, now: exchange.now };
+  return { workspaceId, id, caller: { workspaceId, tokenId: caller.id }, origin, now: exchange.now };
 }
 
 function memberIdOf(exchange: Exchange): MemberId | undefined {
