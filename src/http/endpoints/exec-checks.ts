@@ -1,9 +1,9 @@
 import { type CheckId, idFloor, parsePublicId, printId } from '../../rules/format.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { mayUse } from '../../rules/role.js';
+import type { ServiceScope } from '../../rules/scope.js';
 import { isActive } from '../../rules/token.js';
 import { type CheckRow, findCheck, finishCheck, listChecks } from '../../store/checks.js';
-import type { StoredToken } from '../../store/lookup.js';
 import {
   finishExecCheckOperation,
   listExecChecksOperation,
@@ -40,13 +40,13 @@ export const listExecChecksRoute = endpoint(listExecChecksOperation, async (deps
 });
 
 export const showExecCheckRoute = endpoint(showExecCheckOperation, async (deps, call) => {
-  const found = await ownCheck(deps, call);
+  const found = await namedCheck(deps, call, ['exec:check', 'audit:read']);
   return found.ok ? accept({ status: 200, body: presentCheck(found.value) }) : found;
 });
 
 /** Puts the end of a job on record. The same end again changes nothing; another one is refused. */
 export const finishExecCheckRoute = endpoint(finishExecCheckOperation, async (deps, call) => {
-  const found = await ownCheck(deps, call);
+  const found = await namedCheck(deps, call, ['exec:check']);
   if (!found.ok) return found;
   if (found.value.decision === 'deny') return wrongState('the check was denied: nothing ran');
   const end = { exitCode: call.body.exit_code, signal: call.body.signal ?? null };
@@ -60,7 +60,7 @@ export const finishExecCheckRoute = endpoint(finishExecCheckOperation, async (de
 export const watchExecCheckRoute: Route = {
   operation: watchExecCheckOperation,
   handle: async (deps, exchange) => {
-    const found = await ownCheck(deps, exchange);
+    const found = await namedCheck(deps, exchange, ['exec:check']);
     if (!found.ok) return found;
     const { decision, finishedAt, tokenId, workspaceId } = found.value;
     if (decision === 'deny' || tokenId === null) return wrongState('the check was denied: there is nothing to watch');
@@ -72,19 +72,18 @@ export const watchExecCheckRoute: Route = {
 };
 
 /** The check that a path names, for the token that was checked, even after its end, for the token that asked, and for
- *  live runners and auditors of the workspace. Refuses `not_found` for everybody else. */
-async function ownCheck(deps: Deps, exchange: Exchange): Promise<Result<CheckRow>> {
+ *  live ones of the workspace with one of the scopes. Refuses `not_found` for everybody else. */
+async function namedCheck(deps: Deps, exchange: Exchange, scopes: readonly ServiceScope[]): Promise<Result<CheckRow>> {
   const token = await presented(deps, exchange);
   if (!token.ok) return token;
+  const { facts } = token.value;
   const id = parsePublicId('chk', exchange.params['id'] ?? '');
-  const row = id && (await findCheck(deps.db, token.value.facts.workspaceId, id));
-  if (row?.tokenId === token.value.facts.id) return accept(row);
-  if (!isActive(token.value.facts, exchange.now)) return refuse({ kind: 'unauthenticated', hasCredentials: true });
-  return row && mayFollow(token.value, row) ? accept(row) : refuse({ kind: 'not_found' });
-}
-
-function mayFollow({ facts }: StoredToken, row: CheckRow): boolean {
-  return row.callerTokenId === facts.id || mayUse(facts.creatorRole, facts.scopes, 'exec:check');
+  const row = id && (await findCheck(deps.db, facts.workspaceId, id));
+  if (row?.tokenId === facts.id && facts.kind === 'access') return accept(row);
+  if (!isActive(facts, exchange.now)) return refuse({ kind: 'unauthenticated', hasCredentials: true });
+  const maySee =
+    row?.callerTokenId === facts.id || scopes.some((scope) => mayUse(facts.creatorRole, facts.scopes, scope));
+  return row && maySee ? accept(row) : refuse({ kind: 'not_found' });
 }
 
 /** `after` is a check's id or a time: both are bounds over ids, which begin with their time. */
