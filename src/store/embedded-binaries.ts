@@ -1,8 +1,8 @@
-import { access, mkdir, readFile, readlink, symlink } from 'node:fs/promises';
+import { mkdir, readFile, readlink, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, delimiter, dirname, join, relative } from 'node:path';
 import { z } from 'zod';
-import { remove, unless } from './embedded-directory.js';
+import { exists, remove, unless } from './embedded-directory.js';
 import { EmbeddedError, errorCode } from './embedded-error.js';
 
 /** PostgreSQL's programs, and the whole environment that they get: none of this process's secrets. */
@@ -22,7 +22,8 @@ export async function findBinaries(linkDir: string): Promise<Binaries> {
   const links = linkList.parse(JSON.parse(await readFile(join(root, 'native/pg-symlinks.json'), 'utf8')));
   const left = await linkInPlace(root, links);
   if (left.length > 0) await linkElsewhere(root, left, linkDir);
-  const libraryPath = [left.length > 0 ? linkDir : '', process.env[LIBRARY_PATH] ?? ''].filter((path) => path !== '');
+  const own = left.length > 0 ? [linkDir, join(root, 'native/lib')] : [];
+  const libraryPath = [...own, process.env[LIBRARY_PATH] ?? ''].filter((path) => path !== '');
   return {
     initdb: join(root, 'native/bin/initdb'),
     postgres: join(root, 'native/bin/postgres'),
@@ -62,7 +63,7 @@ async function linkInPlace(root: string, links: Links): Promise<Links> {
 }
 
 async function linkElsewhere(root: string, links: Links, linkDir: string): Promise<void> {
-  await mkdir(linkDir, { mode: 0o700 }).catch(unless('EEXIST'));
+  await mkdir(linkDir, { mode: 0o755 }).catch(unless('EEXIST'));
   for (const link of links) {
     const source = join(root, link.source);
     const target = join(linkDir, basename(link.target));
@@ -71,11 +72,4 @@ async function linkElsewhere(root: string, links: Links, linkDir: string): Promi
     if (present !== undefined) await remove(target);
     await symlink(source, target).catch(unless('EEXIST'));
   }
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -70,6 +70,7 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
   const settings = { ...SETTINGS, unix_socket_directories: quoted, ...options.settings };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const child = await spawnLogged(account.argv(binaries.postgres, ['-D', cluster, ...args]), binaries.env, logFile);
+  await account.give(logFile);
   const watchdog = startWatchdog(child, socketDirectory === cluster ? undefined : socketDirectory);
   try {
     await untilReady(child, cluster);

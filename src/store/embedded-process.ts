@@ -7,6 +7,9 @@ export interface Finished {
 }
 
 const MAX_OUTPUT = 64 * 1024;
+const FAULT = /^.*?\b(FATAL|PANIC|ERROR|error): */;
+const DISK_FULL = /No space left on device|Disk quota exceeded|Check free disk space/;
+const ABOUT_CLIENTS = /the database system is |terminating connection/;
 
 /** Runs a short program to its end, out of reach of the terminal's Ctrl-C. Keeps the last 64 KiB of what it prints. */
 export function runToEnd(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<Finished> {
@@ -29,16 +32,13 @@ export function runToEnd(argv: readonly string[], env: Readonly<Record<string, s
   });
 }
 
-/** What went wrong, in one line: the last that PostgreSQL calls fatal, else the first that a program calls an error
- *  (what follows that one tells of its cleaning up), else the last. */
+/** What went wrong, in one line: the first thing that PostgreSQL or initdb calls an error, since what follows tells of
+ *  the consequences; else the last line. */
 export function tellingLine(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
-  const line =
-    lines.findLast((text) => /\b(FATAL|PANIC):/.test(text)) ??
-    lines.find((text) => /\berror:/i.test(text)) ??
-    lines.at(-1) ??
-    'it said nothing';
-  return line.replace(/^.*?\b(FATAL|PANIC|ERROR|error): */, '').trim();
+  const line = lines.find((text) => FAULT.test(text) && !ABOUT_CLIENTS.test(text)) ?? lines.at(-1) ?? 'it said nothing';
+  const isUntold = DISK_FULL.test(output) && !DISK_FULL.test(line);
+  return line.replace(FAULT, '').trim() + (isUntold ? ' (the disk is full)' : '');
 }
 
 /** Waits until a child ended, at most so long. */

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { findBinaries } from './embedded-binaries.js';
 import { claimServer } from './embedded-claim.js';
 import { ensureCluster } from './embedded-cluster.js';
-import { prepareDataDir } from './embedded-directory.js';
+import { prepareDataDir, whyNot } from './embedded-directory.js';
 import { EmbeddedError } from './embedded-error.js';
 import { startPostmaster } from './embedded-postmaster.js';
 import { findAccount } from './embedded-privileges.js';
@@ -45,7 +45,10 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedPo
   while (Date.now() < deadline) {
     const running = await findRunning(clusterOf(dataDir));
     wasRunning ||= running !== undefined;
-    const opened = running ? await meet(dataDir, options, running) : await start(dataDir, options);
+    const attempt = running ? meet(dataDir, options, running) : start(dataDir, options);
+    const opened = await attempt.catch((error: unknown) => {
+      throw asEmbeddedError(dataDir, error);
+    });
     if (opened) return { ...opened, wasRunning };
     await delay(POLL_MS);
   }
@@ -114,4 +117,10 @@ function clusterOf(dataDir: string): string {
 
 function inUse(dataDir: string): EmbeddedError {
   return new EmbeddedError(`the data directory ${dataDir} is in use by another countersign serve`);
+}
+
+function asEmbeddedError(dataDir: string, error: unknown): unknown {
+  const isOfSystem = error instanceof Error && 'syscall' in error;
+  if (!isOfSystem) return error;
+  return new EmbeddedError(`the data directory ${dataDir} cannot be used: ${whyNot(error)}`, { cause: error });
 }

@@ -74,9 +74,7 @@ describe('a serve', () => {
 
   it('has the directory alone', async () => {
     const server = await open('serve');
-    await expect(open('serve')).rejects.toThrow(`${dataDir} is in use by another countersign serve`);
-    const child = spawnServe();
-    expect(await firstLine(child)).toContain('is in use by another countersign serve');
+    expect(await firstLine(spawnServe())).toBe(`the data directory ${dataDir} is in use by another countersign serve`);
     expect(await query(server, (sql) => sql`select 1 as one`)).toEqual([{ one: 1 }]);
     await server.stop();
   });
@@ -97,6 +95,31 @@ describe('a serve', () => {
     for (const one of opened) if (one.status === 'rejected') expect(one.reason.message).toContain('is in use by');
     await winner?.stop();
     expect(winner).toBeDefined();
+  });
+
+  it.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+    'of root steps down to nobody where user namespaces are off, in directories that are closed to nobody',
+    async () => {
+      const programs = join(root, 'programs');
+      await mkdir(programs);
+      await writeFile(join(programs, 'unshare'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+      vi.stubEnv('PATH', `${programs}:${process.env['PATH']}`);
+      onTestFinished(() => void vi.unstubAllEnvs());
+      dataDir = join(root, 'empty');
+      const server = await open('serve');
+      expect((await stat(join(dataDir, 'postgres'))).uid).toBe(NOBODY);
+      expect(await query(server, (sql) => sql`select 1 as one`)).toEqual([{ one: 1 }]);
+      await server.stop();
+    },
+  );
+
+  it.runIf(process.platform === 'linux')('hands PostgreSQL none of its secrets', async () => {
+    vi.stubEnv('COUNTERSIGN_PEPPER', 'a-secret');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const server = await open('serve');
+    const environment = await readFile(`/proc/${await postmasterPid()}/environ`, 'utf8');
+    expect(environment).not.toContain('a-secret');
+    await server.stop();
   });
 
   it('says when PostgreSQL ends unasked', async () => {
@@ -220,6 +243,13 @@ describe('what others left in the directory', () => {
     expect(await modeOf(dataDir)).toBe(0o755);
     await chmod(dataDir, 0o700);
     expect(await prepareDataDir(dataDir)).toBe(dataDir);
+  });
+
+  it('a directory that a repository may hold is refused, though nobody else can read it', async () => {
+    dataDir = join(root, 'repository');
+    await mkdir(dataDir, { mode: 0o700 });
+    await writeFile(join(dataDir, '.gitignore'), 'node_modules/\n');
+    await expect(open('serve')).rejects.toThrow('holds other files');
   });
 
   it('a directory that cannot be written is refused in one line', async () => {
