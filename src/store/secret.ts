@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import argon2 from 'argon2';
 import type { TokenId, TokenSecret } from '../rules/format.js';
 
@@ -42,17 +42,17 @@ const MAX_WAITING_HASHES = 64;
 
 /** Makes the verifiers. The first pepper makes new digests; the others are still read. At least one is needed. */
 export function createSecrets(peppers: readonly [Pepper, ...Pepper[]]): Secrets {
-  const [current] = peppers;
-  const byKid = new Map(peppers.map((pepper) => [pepper.kid, pepper]));
+  const currentKid = peppers[0].kid;
+  const keys = new Map(peppers.map(({ kid, key }) => [kid, createSecretKey(key)]));
+  const currentKey = createSecretKey(peppers[0].key);
   const pool = createHashPool();
   return {
-    currentKid: current.kid,
-    digest: (id, tokenSecret) => ({ digest: keyedDigest(current, id, tokenSecret), pepperKid: current.kid }),
+    currentKid,
+    digest: (id, tokenSecret) => ({ digest: keyedDigest(currentKey, id, tokenSecret), pepperKid: currentKid }),
     compare: (id, tokenSecret, stored) => {
-      const pepper = byKid.get(stored.pepperKid);
-      if (pepper === undefined) return 'unknown_pepper';
-      const digest = keyedDigest(pepper, id, tokenSecret);
-      return digest.length === stored.digest.length && timingSafeEqual(digest, stored.digest) ? 'match' : 'mismatch';
+      const key = keys.get(stored.pepperKid);
+      if (key === undefined) return 'unknown_pepper';
+      return isSame(keyedDigest(key, id, tokenSecret), stored.digest) ? 'match' : 'mismatch';
     },
     hash: (tokenSecret) => pool.run(() => argon2.hash(tokenSecret, ARGON2ID)),
     verify: (verifier, tokenSecret) => pool.run(() => argon2.verify(verifier, tokenSecret)),
@@ -60,8 +60,12 @@ export function createSecrets(peppers: readonly [Pepper, ...Pepper[]]): Secrets 
   };
 }
 
-function keyedDigest(pepper: Pepper, id: TokenId, tokenSecret: TokenSecret): Buffer {
-  return createHmac('sha256', pepper.key).update(`${id}.${tokenSecret}`).digest();
+function isSame(a: Buffer, b: Buffer): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function keyedDigest(key: KeyObject, id: TokenId, tokenSecret: TokenSecret): Buffer {
+  return createHmac('sha256', key).update(`${id}.${tokenSecret}`).digest();
 }
 
 function createHashPool() {
