@@ -28,8 +28,15 @@ async function verified(deps: Deps, parsed: ParsedToken, token: StoredToken): Pr
     case 'unknown_pepper':
       return verifiedSlowly(deps, parsed, token);
     case 'match':
-      return token;
+      return token.stored.pepperKid === deps.secrets.currentKid ? token : movedToCurrentPepper(deps, parsed, token);
   }
+}
+
+/** Makes the digest anew under today's pepper, so that an old one is out of use once every token has been used. */
+async function movedToCurrentPepper(deps: Deps, parsed: ParsedToken, token: StoredToken): Promise<StoredToken> {
+  const stored = deps.secrets.digest(parsed.id, parsed.tokenSecret);
+  await remakeDigest(deps.db, token, stored);
+  return { ...token, stored };
 }
 
 /** The way when the row's pepper is gone: argon2id decides, and the digest is made anew under today's pepper. */
