@@ -1,5 +1,5 @@
-import type { Server } from 'node:http';
-import { createAdaptorServer } from '@hono/node-server';
+import { createServer } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
 import { createTestService, type TestService, type TestServiceOptions } from './service.js';
 
 /** A test service on a port of 127.0.0.1, for clients that are not ours. */
@@ -14,7 +14,10 @@ export async function createListeningService(
 ): Promise<ListeningService> {
   let url = '';
   const service = await createTestService({ ...options, issuer: () => url });
-  const server = createAdaptorServer({ fetch: service.service.app.fetch }) as Server;
+  const others = getRequestListener(service.service.app.fetch);
+  const server = createServer((request, response) => {
+    if (!service.service.direct(request, response)) void others(request, response);
+  });
   url = await new Promise<string>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {
