@@ -206,8 +206,7 @@ function explain(values: Readonly<Record<string, string | undefined>>, error: z.
 
 function isIssuer(text: string): boolean {
   const url = urlOf(text);
-  if (url === undefined || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
-    return false;
+  if (url === undefined || /[?#]/.test(text) || url.username !== '' || url.password !== '') return false;
   return (
     url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1')))
   );

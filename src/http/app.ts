@@ -24,7 +24,7 @@ import {
   showMemberRoute,
   suspendMemberRoute,
 } from './endpoints/members.js';
-import { jwksRoute, metadataRoute } from './endpoints/metadata.js';
+import { jwksRoute, metadataRoute, pathMetadataRoute } from './endpoints/metadata.js';
 import { mintTokenRoute } from './endpoints/mint-token.js';
 import { revokeRoute } from './endpoints/revoke.js';
 import { revokeTokenRoute } from './endpoints/revoke-token.js';
@@ -55,6 +55,7 @@ const ROUTES: readonly Route[] = [
   createExecCheckRoute,
   revokeRoute,
   metadataRoute,
+  pathMetadataRoute,
   jwksRoute,
   mintTokenRoute,
   listTokensRoute,

@@ -1,6 +1,6 @@
-import { accept } from '../../rules/refusal.js';
+import { accept, refuse } from '../../rules/refusal.js';
 import { jwksOperation, metadataOperation } from '../../wire/oauth.js';
-import { endpoint } from '../endpoint.js';
+import { endpoint, type Route } from '../endpoint.js';
 
 /** RFC 8414 section 3.2. There is no token endpoint: tokens are minted over `/v1`. */
 export const metadataRoute = endpoint(metadataOperation, async ({ issuer, signer }) =>
@@ -21,6 +21,16 @@ export const metadataRoute = endpoint(metadataOperation, async ({ issuer, signer
     },
   }),
 );
+
+/** The same where the issuer has a path: the well-known string stands before it. RFC 8414 section 3.1. */
+export const pathMetadataRoute: Route = {
+  operation: { method: 'get', path: `${metadataOperation.path}/*` },
+  handle: async (deps, exchange) => {
+    const issuerPath = new URL(deps.issuer).pathname;
+    const isOwn = issuerPath !== '/' && exchange.path === metadataOperation.path + issuerPath;
+    return isOwn ? metadataRoute.handle(deps, exchange) : refuse({ kind: 'not_found' });
+  },
+};
 
 /** RFC 7517 section 5. */
 export const jwksRoute = endpoint(jwksOperation, async ({ signer }) =>
