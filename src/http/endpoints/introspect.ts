@@ -90,7 +90,14 @@ async function respond(deps: Deps, exchange: Exchange, caller: TokenFacts, answe
   return { status: 200, headers: { 'content-type': JWT_TYPE }, body: jwt };
 }
 
+/** Who names the type, and gives it no less weight than JSON. RFC 9110 section 12.5.1. */
 function wantsJwt(accept: string | undefined): boolean {
-  const ranges = (accept ?? '').split(',').map((range) => range.trim().toLowerCase());
-  return ranges.some((range) => range.split(';', 1)[0]?.trim() === JWT_TYPE && !/;\s*q=0(\.0*)?\s*(;|$)/.test(range));
+  const ranges = (accept ?? '').toLowerCase().split(',');
+  const weight = weightOf(ranges, JWT_TYPE);
+  return weight > 0 && weight >= weightOf(ranges, 'application/json');
+}
+
+function weightOf(ranges: readonly string[], type: string): number {
+  const range = ranges.find((one) => one.split(';', 1)[0]?.trim() === type);
+  return range === undefined ? 0 : Number(/;\s*q=([\d.]+)/.exec(range)?.[1] ?? 1);
 }
