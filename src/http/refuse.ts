@@ -80,15 +80,21 @@ export function problemAnswer(answer: Refused, issuer: string, path: string): An
     title,
     status,
     detail: answer.detail,
-    instance: scrub(path),
+    instance: reference(path),
     ...(answer.code === undefined ? {} : { code: answer.code }),
     ...(answer.errors === undefined ? {} : { errors: answer.errors }),
   };
   return {
     status,
     headers: { 'content-type': 'application/problem+json', ...answer.headers },
-    body: JSON.stringify(problem),
+    // The path and the pointers are the caller's own words: a token that was misplaced there goes no further.
+    body: scrub(JSON.stringify(problem)),
   };
+}
+
+/** A path as a URI reference. One that starts with two slashes would name another host. RFC 3986 section 4.2. */
+function reference(path: string): string {
+  return path.startsWith('//') ? `/.${path}` : path;
 }
 
 /** Answers a refusal of an OAuth endpoint. RFC 6749 section 5.2; the codes of RFC 6750 section 3.1 for Bearer callers. */
