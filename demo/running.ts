@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { StepFailed } from './step-failed.js';
+import { inTime, StepFailed } from './step-failed.js';
 
-/** How a command ended. `code` is `null` when a signal ended it. */
+/** How a command ended. `code` is `null` when a signal ended it or it could not be started. */
 export interface Outcome {
   readonly code: number | null;
   readonly stdout: string;
@@ -36,33 +36,33 @@ export function launch({ program, args, cwd, env, stdin, stdout }: Launch): Runn
   const text = { stdout: '', stderr: '' };
   collect(child, 'stdout', text);
   collect(child, 'stderr', text);
-  const ended = once(child, 'close').then(
-    ([code]): Outcome => ({ code: Number.isInteger(code) ? code : null, ...text }),
-  );
-  // Whoever waits for it hears of it; nobody has to.
-  ended.catch(() => undefined);
+  const ended = ending(child, text);
 
-  async function seen(pattern: RegExp) {
-    let match = pattern.exec(text.stdout);
-    const over = ended.then(() => 'over' as const);
-    while (match === null) {
-      const news = child.stdout ? await Promise.race([once(child.stdout, 'data'), over]) : await over;
-      match = pattern.exec(text.stdout);
-      if (match === null && news === 'over') {
-        throw new StepFailed(`${args.join(' ')} ended without printing ${pattern}`, text.stderr);
-      }
+  async function find(pattern: RegExp) {
+    for (let isOver = false; ; ) {
+      const match = pattern.exec(text.stdout);
+      if (match !== null) return { match, atMs: performance.now() };
+      if (isOver) throw new StepFailed(`${args.join(' ')} ended without printing ${pattern}`, text.stderr);
+      const news = child.stdout ? once(child.stdout, 'data').then(() => false) : new Promise<never>(() => undefined);
+      isOver = await Promise.race([news, ended.then(() => true)]);
     }
-    return { match, atMs: performance.now() };
   }
 
   return {
     pid: child.pid,
     ended,
-    seen,
+    seen: (pattern) => inTime(find(pattern), `${args.join(' ')} to print ${pattern}`),
     signal: (name) => {
       if (child.exitCode === null && child.signalCode === null) child.kill(name);
     },
   };
+}
+
+function ending(child: ChildProcess, text: Pick<Outcome, 'stdout' | 'stderr'>): Promise<Outcome> {
+  return new Promise((resolve) => {
+    child.once('close', (code) => resolve({ code, ...text }));
+    child.once('error', (error) => resolve({ code: null, stdout: '', stderr: error.message }));
+  });
 }
 
 function collect(child: ChildProcess, name: 'stdout' | 'stderr', into: Record<typeof name, string>): void {

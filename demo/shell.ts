@@ -57,7 +57,8 @@ export class Shell {
   async quietly(command: Command, code = 0): Promise<Outcome> {
     const running = this.#launch(command);
     const late = setTimeout(() => running.signal('SIGKILL'), PATIENCE_MS);
-    const outcome = await running.ended.finally(() => clearTimeout(late));
+    const outcome = await running.ended;
+    clearTimeout(late);
     this.#options.signal.throwIfAborted();
     if (outcome.code !== code) {
       const how =
@@ -78,7 +79,7 @@ export class Shell {
     for (const running of [...this.#running].reverse()) {
       running.signal('SIGTERM');
       const late = setTimeout(() => running.signal('SIGKILL'), STOP_MS);
-      await running.ended.catch(() => undefined);
+      await running.ended;
       clearTimeout(late);
     }
   }
@@ -100,8 +101,7 @@ export class Shell {
     });
     for (const file of Object.values(files)) if (file !== undefined) closeSync(file);
     this.#running.add(running);
-    const forget = () => void this.#running.delete(running);
-    running.ended.then(forget, forget);
+    void running.ended.then(() => this.#running.delete(running));
     return running;
   }
 

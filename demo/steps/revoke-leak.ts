@@ -2,7 +2,7 @@ import { countersign } from '../command.js';
 import { testsJob } from '../job.js';
 import { untilGroupEnds } from '../processes.js';
 import type { Shell } from '../shell.js';
-import { expectThat } from '../step-failed.js';
+import { expectThat, inTime } from '../step-failed.js';
 import type { Leak } from './leak-token.js';
 
 /** Step: whoever finds the token revokes it. The job that runs with it stops, and no other starts. */
@@ -17,15 +17,17 @@ export async function revokeLeak(shell: Shell, leak: Leak, signal: AbortSignal):
   await job.seen(/round 1 passed/);
   narrator.output('soak: round 1 passed');
 
-  const groupEnded = untilGroupEnds(Number(match[1]), signal);
   const revoke = shell.start(countersign(['token', 'revoke', '--stdin'], { stdin: leak.file }));
-  const [answer, endedMs] = await Promise.all([revoke.seen(new RegExp(`^${leak.tokenId}$`, 'm')), groupEnded]);
-  const revoked = await revoke.ended;
+  const [answer, endedMs] = await Promise.all([
+    revoke.seen(new RegExp(`^${leak.tokenId}$`, 'm')),
+    inTime(untilGroupEnds(Number(match[1]), signal), 'the job to end'),
+  ]);
+  const revoked = await inTime(revoke.ended, 'the revocation to end');
   expectThat(revoked.code === 0, 'the token is revoked', revoked.stderr);
   narrator.output(revoked.stdout + revoked.stderr);
   narrator.verified('revoked by its finder');
 
-  const guard = await job.ended;
+  const guard = await inTime(job.ended, 'the guard to end');
   narrator.output(guard.stderr);
   expectThat(
     guard.code === 77 && guard.stderr.includes('revoked'),

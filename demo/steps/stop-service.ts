@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { countersign } from '../command.js';
 import { processesAt } from '../processes.js';
 import type { Shell } from '../shell.js';
-import { expectThat } from '../step-failed.js';
+import { expectThat, inTime } from '../step-failed.js';
 import type { Service } from './start-service.js';
 
 const TRANSCRIPT = '../transcript.txt';
@@ -16,7 +16,7 @@ export async function stopService(shell: Shell, { running }: Service): Promise<v
   );
   narrator.command(`kill -TERM ${running.pid}`);
   running.signal('SIGTERM');
-  const outcome = await running.ended;
+  const outcome = await inTime(running.ended, 'the service to stop');
   expectThat(outcome.code === 0, 'the service exits with 0', outcome.stderr);
   narrator.verified('the service exited with 0');
 
