@@ -11,30 +11,49 @@ export interface Batch<In, Out> {
   length(): number;
 }
 
+export interface BatchBounds {
+  readonly maxPerStatement: number;
+  /** How many may wait; beyond that the service sheds load. */
+  readonly maxWaiting: number;
+  /** How many statements are in flight at the same moment. */
+  readonly atOnce: number;
+}
+
 interface Waiting<In, Out> {
   readonly item: In;
+  readonly party: string;
   readonly resolve: (out: Out) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** Lets the items that arrive while a statement is in flight share the next one. Nothing is kept from one statement to
  *  the next: an item is only ever answered by a statement that began after it came. `run` gives one outcome per item, in
- *  their order. */
+ *  their order. When there is more to do than one statement takes, each party gets the same share of it, and when too many
+ *  wait, those of the party with the most are turned away: a flood from one does not starve another. */
 export function createBatch<In, Out>(
   run: (items: readonly In[]) => Promise<readonly Out[]>,
-  bounds: { readonly maxPerStatement: number; readonly maxWaiting: number },
+  bounds: BatchBounds,
+  partyOf: (item: In) => string,
 ): Batch<In, Out> {
   let waiting: Waiting<In, Out>[] = [];
-  let inFlight = 0;
+  let statements = 0;
+  let underWay = 0;
 
-  async function drain(): Promise<void> {
+  async function work(): Promise<void> {
     while (waiting.length > 0) {
-      const batch = waiting.slice(0, bounds.maxPerStatement);
-      waiting = waiting.slice(bounds.maxPerStatement);
-      inFlight = batch.length;
+      const batch = take();
+      underWay += batch.length;
       await settle(batch);
+      underWay -= batch.length;
     }
-    inFlight = 0;
+    statements -= 1;
+  }
+
+  function take(): Waiting<In, Out>[] {
+    if (waiting.length > bounds.maxPerStatement) waiting = inTurns(waiting);
+    const batch = waiting.slice(0, bounds.maxPerStatement);
+    waiting = waiting.slice(bounds.maxPerStatement);
+    return batch;
   }
 
   async function settle(batch: readonly Waiting<In, Out>[]): Promise<void> {
@@ -42,24 +61,49 @@ export function createBatch<In, Out>(
       const outcomes = await run(batch.map((one) => one.item));
       if (outcomes.length !== batch.length)
         throw new Error('a batch gave another number of outcomes than it had items');
-      outcomes.forEach((outcome, at) => {
-        batch[at]?.resolve(outcome);
-      });
+      for (const [at, outcome] of outcomes.entries()) batch[at]?.resolve(outcome);
     } catch (error) {
       for (const one of batch) one.reject(error);
     }
   }
 
+  function admit(newcomer: Waiting<In, Out>): void {
+    waiting.push(newcomer);
+    if (waiting.length > bounds.maxWaiting) {
+      const shed = waiting.splice(lastOfTheLargest(waiting), 1);
+      for (const one of shed) one.reject(new BatchFullError('too many requests wait'));
+    }
+    if (statements >= bounds.atOnce) return;
+    statements += 1;
+    // Begins after the events of this turn of the loop, so that what arrived together is asked together.
+    setImmediate(() => void work());
+  }
+
   return {
-    add: (item) =>
-      new Promise((resolve, reject) => {
-        if (waiting.length >= bounds.maxWaiting) return reject(new BatchFullError('too many requests wait'));
-        waiting.push({ item, resolve, reject });
-        if (inFlight > 0) return;
-        inFlight = 1;
-        // Begins after the events of this turn of the loop, so that what arrived together is asked together.
-        setImmediate(() => void drain());
-      }),
-    length: () => waiting.length + inFlight,
+    add: (item) => new Promise((resolve, reject) => admit({ item, party: partyOf(item), resolve, reject })),
+    length: () => waiting.length + underWay,
   };
+}
+
+type Queued = { readonly party: string };
+
+/** The first of each party, then the second of each, and so on; within a party the order stays. */
+function inTurns<T extends Queued>(queue: readonly T[]): T[] {
+  const turns = new Map<string, number>();
+  const rounds: T[][] = [];
+  for (const one of queue) {
+    const turn = turns.get(one.party) ?? 0;
+    turns.set(one.party, turn + 1);
+    const round = rounds[turn];
+    if (round) round.push(one);
+    else rounds.push([one]);
+  }
+  return rounds.flat();
+}
+
+function lastOfTheLargest(queue: readonly Queued[]): number {
+  const sizes = new Map<string, number>();
+  for (const { party } of queue) sizes.set(party, (sizes.get(party) ?? 0) + 1);
+  const largest = Math.max(...sizes.values());
+  return queue.findLastIndex(({ party }) => sizes.get(party) === largest);
 }

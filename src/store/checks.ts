@@ -33,7 +33,7 @@ export interface CheckLog {
 }
 
 const MAX_PER_STATEMENT = 256;
-const MAX_WAITING = 4096;
+const MAX_WAITING = 1024;
 const RETENTION_MONTHS = 13;
 const PARTITION_LOCK = 4_837_201_184;
 // check_violation, which PostgreSQL answers when no partition takes a row.
@@ -80,7 +80,11 @@ export function createCheckLog(options: ConnectionOptions): CheckLog {
     }
   }
 
-  const batch = createBatch(record, { maxPerStatement: MAX_PER_STATEMENT, maxWaiting: MAX_WAITING });
+  const batch = createBatch(
+    record,
+    { maxPerStatement: MAX_PER_STATEMENT, maxWaiting: MAX_WAITING, atOnce: 1 },
+    (check) => check.workspaceId,
+  );
   return { record: batch.add, length: batch.length, close: () => sql.end({ timeout: 5 }) };
 }
 
