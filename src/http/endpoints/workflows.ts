@@ -1,3 +1,4 @@
+import { widerKinds } from '../../rules/constraint.js';
 import { mayHandOn } from '../../rules/grant.js';
 import { accept, invalid, type Result, refuse } from '../../rules/refusal.js';
 import { isReservedLabel, isWorkflowLabel } from '../../rules/workflow.js';
@@ -26,11 +27,13 @@ export const listWorkflowsRoute = endpoint(listWorkflowsOperation, async (deps, 
 });
 
 export const showWorkflowRoute = endpoint(showWorkflowOperation, async (deps, call) => {
-  const row = await findWorkflow(deps.db, call.caller.workspaceId, call.params['label'] ?? '');
+  const label = call.params['label'] ?? '';
+  const row = isWorkflowLabel(label) ? await findWorkflow(deps.db, call.caller.workspaceId, label) : undefined;
   return row ? accept({ status: 200, body: presentWorkflow(row) }) : refuse({ kind: 'not_found' });
 });
 
-/** Replaces the whole policy. A scope that is new in it must be the caller's to hand on. */
+/** Replaces the whole policy. A scope that is new in it must be the caller's to hand on, and where it reaches further than
+ *  before it stays within the place that the calling token is bound to. */
 export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call) => {
   const { caller, body, now } = call;
   const label = changeableLabel(call);
@@ -40,6 +43,12 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
   const beyond = added.filter((scope) => !mayHandOn(grantorOf(caller), scope));
   if (beyond.length > 0) {
     return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on ${beyond.join(', ')}` });
+  }
+  const wider = widerKinds(body.constraints, caller.constraints).filter(
+    (kind) => before === undefined || widerKinds(body.constraints, before.constraints).includes(kind),
+  );
+  if (wider.length > 0) {
+    return refuse({ kind: 'not_allowed', detail: `the calling token is bound to narrower ${wider.join(', ')}` });
   }
   const policy = {
     description: body.description,
