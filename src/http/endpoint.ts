@@ -110,7 +110,7 @@ async function parseBody(exchange: Exchange, operation: Operation): Promise<Resu
   if (operation.body === undefined) return accept(undefined);
   const json = await readJson(exchange, operation.isBodyOptional === true);
   if (!json.ok) return json;
-  const value = json.value ?? {};
+  const value = json.value === undefined ? {} : json.value;
   const misplaced = tokenFaults(value, []);
   if (misplaced.length > 0) return invalidAt(misplaced);
   return parseWith(operation.body, value);
@@ -122,7 +122,11 @@ export function parseWith<T>(schema: z.ZodType<T>, value: unknown): Result<T> {
   return parsed.success ? accept(parsed.data) : invalidAt(fieldErrors(parsed.error));
 }
 
+// No message is half as deep; a hostile one would end in a stack overflow.
+const MAX_DEPTH = 16;
+
 function tokenFaults(value: unknown, path: readonly (string | number)[]): FieldError[] {
+  if (path.length > MAX_DEPTH) return [{ pointer: '#', detail: 'is nested too deeply' }];
   if (typeof value === 'string') {
     const isToken = findTokens(value).length > 0;
     return isToken ? [{ pointer: pointerTo(path), detail: 'must not hold a token' }] : [];
