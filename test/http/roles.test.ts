@@ -1,0 +1,254 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { printId } from '../../src/rules/format.js';
+import { operations } from '../../src/wire/openapi.js';
+import type { Role } from '../../src/wire/resources.js';
+import { type Answered, send } from '../setup/request.js';
+import { createTestService, type TestService } from '../setup/service.js';
+
+let service: TestService;
+let own: Things;
+let foreign: Things;
+let tokens: Record<Role, string>;
+let deadToken: string;
+let scopelessToken: string;
+let serial = 0;
+beforeAll(async () => {
+  service = await createTestService();
+  tokens = Object.fromEntries(
+    await Promise.all(ROLES.map(async (role) => [role, (await service.makeMember(role)).token] as const)),
+  ) as Record<Role, string>;
+  const { printed } = await service.makeWorkspace('foreign');
+  foreign = await makeThings(printed);
+  own = await makeThings(service.owner.printed);
+  await finish(own);
+  deadToken = (await service.makeMember('owner')).token;
+  await service.client(null).revoke(deadToken);
+  scopelessToken = (await service.seedToken({ scopes: ['repo:read'] })).token;
+});
+afterAll(() => service.close());
+
+const ROLES: readonly Role[] = ['owner', 'admin', 'member', 'auditor'];
+
+/** Fresh things of a workspace, made by its owner. */
+interface Things {
+  readonly label: string;
+  readonly memberId: string;
+  readonly tokenId: string;
+  readonly checkId: string;
+}
+
+async function makeThings(ownerToken: string): Promise<Things> {
+  serial += 1;
+  const client = service.client(ownerToken);
+  const label = `flow-${serial}`;
+  await client.workflows.put(label, { allowed_scopes: ['repo:*'] });
+  const invited = await client.members.invite({ email: `p${serial}@roles.example`, role: 'member' });
+  const member = await service.client(null).members.accept(invited.invitation);
+  const minted = await client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 });
+  const { check_id } = await client.execChecks.check({ token: minted.token, workflow: label });
+  return { label, memberId: member.id, tokenId: minted.id, checkId: check_id };
+}
+
+interface Row {
+  readonly path: (things: Things) => string;
+  readonly json?: (things: Things) => unknown;
+  readonly form?: string;
+  /** What a live token of each role gets, about things of the workspace that others made. */
+  readonly answers: Readonly<Record<Role, number>>;
+  /** What an owner gets about the same things of another workspace; absent when the path names nothing. */
+  readonly foreign?: number;
+}
+
+const all = (status: number) => ({ owner: status, admin: status, member: status, auditor: status });
+const admins = (status: number) => ({ owner: status, admin: status, member: 403, auditor: 403 });
+const readers = (status: number) => ({ owner: status, admin: status, member: 403, auditor: status });
+const email = () => `fresh-${++serial}@roles.example`;
+
+/** One row for each operation: a new endpoint fails here until it has one. */
+const ROWS: Readonly<Record<string, Row>> = {
+  mintToken: {
+    path: () => '/v1/tokens',
+    json: ({ label }) => ({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 }),
+    answers: { owner: 201, admin: 201, member: 201, auditor: 403 },
+    foreign: 422,
+  },
+  listTokens: { path: () => '/v1/tokens', answers: all(200) },
+  showToken: {
+    path: ({ tokenId }) => `/v1/tokens/${tokenId}`,
+    answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
+    foreign: 404,
+  },
+  explainToken: {
+    path: ({ tokenId }) => `/v1/tokens/${tokenId}/explain`,
+    answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
+    foreign: 404,
+  },
+  rotateToken: {
+    path: ({ tokenId }) => `/v1/tokens/${tokenId}/rotate`,
+    json: () => ({}),
+    answers: { owner: 201, admin: 201, member: 404, auditor: 403 },
+    foreign: 404,
+  },
+  revokeToken: {
+    path: ({ tokenId }) => `/v1/tokens/${tokenId}/revoke`,
+    json: () => ({ reason: 'unused' }),
+    answers: { owner: 200, admin: 200, member: 404, auditor: 403 },
+    foreign: 404,
+  },
+  transferToken: {
+    path: ({ tokenId }) => `/v1/tokens/${tokenId}/transfer`,
+    json: ({ memberId }) => ({ owner_id: memberId }),
+    answers: { owner: 200, admin: 200, member: 403, auditor: 403 },
+    foreign: 404,
+  },
+  revokeTokens: {
+    path: () => '/v1/revocations',
+    json: ({ label }) => ({ reason: 'leaked', workflow: label }),
+    answers: admins(200),
+  },
+  listWorkflows: { path: () => '/v1/workflows', answers: all(200) },
+  showWorkflow: { path: ({ label }) => `/v1/workflows/${label}`, answers: all(200), foreign: 404 },
+  putWorkflow: { path: ({ label }) => `/v1/workflows/${label}`, json: () => ({}), answers: admins(200) },
+  pauseWorkflow: { path: ({ label }) => `/v1/workflows/${label}/pause`, answers: admins(200), foreign: 404 },
+  resumeWorkflow: { path: ({ label }) => `/v1/workflows/${label}/resume`, answers: admins(200), foreign: 404 },
+  createExecCheck: { path: () => '/v1/exec/checks', json: ({ label }) => ({ workflow: label }), answers: all(200) },
+  listExecChecks: { path: () => '/v1/exec/checks', answers: all(200) },
+  showExecCheck: {
+    path: ({ checkId }) => `/v1/exec/checks/${checkId}`,
+    answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
+    foreign: 404,
+  },
+  watchExecCheck: {
+    path: ({ checkId }) => `/v1/exec/checks/${checkId}/watch`,
+    // Finished before it is asked for, so that no stream stays open.
+    answers: { owner: 409, admin: 409, member: 404, auditor: 404 },
+    foreign: 404,
+  },
+  finishExecCheck: {
+    path: ({ checkId }) => `/v1/exec/checks/${checkId}/finish`,
+    json: () => ({ exit_code: 0 }),
+    answers: { owner: 200, admin: 200, member: 404, auditor: 404 },
+    foreign: 404,
+  },
+  introspect: {
+    path: () => '/oauth2/introspect',
+    form: 'token=cst_of_somebody_else',
+    answers: { owner: 200, admin: 200, member: 403, auditor: 200 },
+  },
+  revoke: { path: () => '/oauth2/revoke', form: 'token=cst_unknown', answers: all(200) },
+  serverMetadata: { path: () => '/.well-known/oauth-authorization-server', answers: all(200) },
+  jwks: { path: () => '/.well-known/jwks.json', answers: all(200) },
+  me: { path: () => '/v1/me', answers: all(200) },
+  listMembers: { path: () => '/v1/members', answers: readers(200) },
+  showMember: { path: ({ memberId }) => `/v1/members/${memberId}`, answers: readers(200), foreign: 404 },
+  inviteMember: {
+    path: () => '/v1/members',
+    json: () => ({ email: email(), role: 'member' }),
+    answers: admins(201),
+  },
+  acceptInvitation: { path: () => '/v1/members/accept', answers: all(401) },
+  patchMember: {
+    path: ({ memberId }) => `/v1/members/${memberId}`,
+    json: () => ({ name: 'Ada' }),
+    answers: admins(200),
+    foreign: 404,
+  },
+  suspendMember: { path: ({ memberId }) => `/v1/members/${memberId}/suspend`, answers: admins(200), foreign: 404 },
+  reactivateMember: {
+    path: ({ memberId }) => `/v1/members/${memberId}/reactivate`,
+    answers: admins(200),
+    foreign: 404,
+  },
+  removeMember: { path: ({ memberId }) => `/v1/members/${memberId}`, answers: admins(204), foreign: 404 },
+  listAuditEvents: { path: () => '/v1/audit-events', answers: readers(200) },
+  auditCheckpoint: { path: () => '/v1/audit-events/checkpoint', answers: readers(200) },
+  healthz: { path: () => '/healthz', answers: all(200) },
+  readyz: { path: () => '/readyz', answers: all(200) },
+  metrics: { path: () => '/metrics', answers: all(200) },
+  openapi: { path: () => '/openapi.json', answers: all(200) },
+  docs: { path: () => '/docs', answers: all(200) },
+  problem: { path: () => '/problems/not-found', answers: all(200) },
+};
+
+/** What is not there for the next role once it was done. */
+const USED_UP: ReadonlySet<string> = new Set(['rotateToken', 'transferToken', 'revokeToken', 'removeMember']);
+
+function rowOf(id: string): Row {
+  const row = ROWS[id];
+  if (row === undefined) throw new Error(`${id} needs a row here: who may do it?`);
+  return row;
+}
+
+async function ask(id: string, method: string, token: string | null, things: Things): Promise<Answered> {
+  const row = rowOf(id);
+  return send(service, method.toUpperCase(), row.path(things), {
+    token,
+    ...(row.json ? { json: row.json(things) } : {}),
+    ...(row.form === undefined ? {} : { form: row.form }),
+  });
+}
+
+function finish({ checkId }: Things): Promise<Answered> {
+  return send(service, 'POST', `/v1/exec/checks/${checkId}/finish`, { json: { exit_code: 0 } });
+}
+
+describe.each(operations.map((operation) => ({ ...operation })))('$id', (operation) => {
+  it('each role gets what it may', async () => {
+    const statuses = new Map<Role, number>();
+    for (const role of ROLES) {
+      const things = USED_UP.has(operation.id) ? await makeThings(service.owner.printed) : own;
+      statuses.set(role, (await ask(operation.id, operation.method, tokens[role], things)).status);
+    }
+    expect(Object.fromEntries(statuses)).toEqual(rowOf(operation.id).answers);
+  });
+
+  if (operation.auth !== 'none')
+    it('nobody gets anything without a live token', async () => {
+      for (const dead of [null, deadToken, 'cst_noise']) {
+        const answer = await ask(operation.id, operation.method, dead, own);
+        expect(answer.status).toBe(401);
+        expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm=/);
+      }
+    });
+
+  if (operation.scope !== undefined)
+    it('a token of an owner without the scope is refused, and told which', async () => {
+      const answer = await ask(operation.id, operation.method, scopelessToken, own);
+      expect(answer.status).toBe(403);
+      expect(answer.headers.get('www-authenticate')).toContain(
+        `error="insufficient_scope", scope="${operation.scope}"`,
+      );
+    });
+
+  if (ROWS[operation.id]?.foreign !== undefined)
+    it('things of another workspace are not there', async () => {
+      const answer = await ask(operation.id, operation.method, tokens.owner, foreign);
+      expect(answer.status).toBe(rowOf(operation.id).foreign);
+    });
+});
+
+describe('rights', () => {
+  it('every operation has a row and every row an operation', () => {
+    expect(Object.keys(ROWS).sort()).toEqual(operations.map((operation) => operation.id).sort());
+  });
+
+  it('a token is cut by the role that its creator has now', async () => {
+    const { id, token } = await service.makeMember('owner');
+    await service.client().members.patch(id, { role: 'auditor' });
+    expect((await service.client(token).me()).permissions).not.toContain('tokens:mint');
+    expect(
+      (await send(service, 'POST', '/v1/members', { token, json: { email: email(), role: 'member' } })).status,
+    ).toBe(403);
+  });
+
+  it('/v1/me names what a token may do: its role cut by its scopes', async () => {
+    const { id, token } = await service.seedToken({ scopes: ['audit:read', 'repo:read'] });
+    const me = await service.client(token).me();
+    expect(me).toMatchObject({
+      id: printId('mem', service.owner.member.id),
+      workspace: { id: printId('ws', service.owner.workspace.id), slug: service.owner.workspace.slug },
+      permissions: ['audit:read'],
+      token: { id, scopes: ['audit:read', 'repo:read'] },
+    });
+  });
+});
