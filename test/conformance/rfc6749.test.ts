@@ -211,7 +211,13 @@ describe('errors (RFC 6749 section 5.2)', () => {
     ],
     ['a path that is not there', 404, 'invalid_request', () => postForm(`${service.url}/oauth2/"\\`, {})],
     ['a method that is not there', 405, 'invalid_request', () => fetch(introspection)],
-    ['a body that is too large', 413, 'invalid_request', () => postForm(revocation, { token: 'a'.repeat(70_000) })],
+    ['a large body to revoke', 413, 'invalid_request', () => postForm(revocation, { token: 'a'.repeat(70_000) })],
+    [
+      'a large body to introspect',
+      413,
+      'invalid_request',
+      () => postForm(introspection, { token: 'a'.repeat(70_000) }, bearer(caller.token)),
+    ],
   ] as const;
 
   it.each(errors)('%s: %i %s, in JSON, in the characters that are allowed', async (_, status, error, send) => {
