@@ -70,7 +70,10 @@ export function makeNarrator(stdout: NodeJS.WriteStream): Narrator {
     },
     failed: (text, evidence) => {
       tell(`   ✗ ${text}`, 'red');
-      const lines = evidence.replace(TOKEN_FORM, '[token]').trimEnd().split('\n');
+      const lines = evidence
+        .replace(TOKEN_FORM, '[token]')
+        .split('\n')
+        .filter((line) => line !== '');
       for (const line of lines.slice(-MOST_LINES)) tell(`     ${line}`);
     },
     silence: () => {

@@ -21,6 +21,8 @@ export interface Running {
 }
 
 export interface Launch {
+  /** What a person would call it. */
+  readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
   readonly cwd: string;
@@ -31,7 +33,7 @@ export interface Launch {
 }
 
 /** Starts a program. Its standard error is captured, its standard output too unless that goes to a file. */
-export function launch({ program, args, cwd, env, stdin, stdout }: Launch): Running {
+export function launch({ name, program, args, cwd, env, stdin, stdout }: Launch): Running {
   const child = spawn(program, args, { cwd, env, stdio: [stdin ?? 'ignore', stdout ?? 'pipe', 'pipe'] });
   const text = { stdout: '', stderr: '' };
   collect(child, 'stdout', text);
@@ -42,7 +44,7 @@ export function launch({ program, args, cwd, env, stdin, stdout }: Launch): Runn
     for (let isOver = false; ; ) {
       const match = pattern.exec(text.stdout);
       if (match !== null) return { match, atMs: performance.now() };
-      if (isOver) throw new StepFailed(`${args.join(' ')} ended without printing ${pattern}`, text.stderr);
+      if (isOver) throw new StepFailed(`${name} ended without printing ${pattern}`, text.stderr);
       const news = child.stdout ? once(child.stdout, 'data').then(() => false) : new Promise<never>(() => undefined);
       isOver = await Promise.race([news, ended.then(() => true)]);
     }
@@ -51,7 +53,7 @@ export function launch({ program, args, cwd, env, stdin, stdout }: Launch): Runn
   return {
     pid: child.pid,
     ended,
-    seen: (pattern) => inTime(find(pattern), `${args.join(' ')} to print ${pattern}`),
+    seen: (pattern) => inTime(find(pattern), `${name} to print ${pattern}`),
     signal: (name) => {
       if (child.exitCode === null && child.signalCode === null) child.kill(name);
     },

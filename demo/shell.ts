@@ -84,7 +84,8 @@ export class Shell {
     }
   }
 
-  #launch({ program, args, env = {}, stdin, stdout }: Command): Running {
+  #launch(command: Command): Running {
+    const { program, args, env = {}, stdin, stdout } = command;
     const { main, signal } = this.#options;
     signal.throwIfAborted();
     const own = program === 'countersign';
@@ -93,6 +94,7 @@ export class Shell {
       stdout: stdout === undefined ? undefined : openSync(this.path(stdout), 'w', 0o600),
     };
     const running = launch({
+      name: commandText(command),
       program: own ? process.execPath : program,
       args: own ? [main, ...args] : args,
       cwd: this.#cwd,
