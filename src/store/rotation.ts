@@ -45,14 +45,26 @@ export async function rotateToken(db: Db, secrets: Secrets, rotation: Rotation):
     const now = rotation.now();
     const predecessor = await findToken(tx, rotation.workspaceId, rotation.id, now);
     if (predecessor === undefined) return refuse({ kind: 'not_found' });
-    if (predecessor.status !== 'active' && predecessor.status !== 'rotating') return notActive(predecessor);
-    const outcome =
-      predecessor.token.rotatedTo === null
-        ? await makeSuccessor(tx, rotation, predecessor, minted, now)
-        : await replaceSuccessor(tx, rotation, predecessor.token.rotatedTo, minted, now);
+    const outcome = await successorOf(tx, rotation, predecessor, minted, now);
     rotation.signal.throwIfAborted();
     return outcome;
   });
+}
+
+/** A successor, or the one that is there with another secret: that is harmless also when the predecessor has ended in its
+ *  favour meanwhile. */
+async function successorOf(
+  tx: Tx,
+  rotation: Rotation,
+  predecessor: TokenView,
+  minted: Minted,
+  now: Date,
+): Promise<Result<Successor>> {
+  const { status, token } = predecessor;
+  if (status !== 'active' && status !== 'rotating' && status !== 'superseded') return notActive(predecessor);
+  return token.rotatedTo === null
+    ? makeSuccessor(tx, rotation, predecessor, minted, now)
+    : replaceSuccessor(tx, rotation, token.rotatedTo, minted, now);
 }
 
 async function makeSuccessor(

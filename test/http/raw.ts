@@ -1,3 +1,4 @@
+import { type ParsedToken, parseToken } from '../../src/rules/format.js';
 import type { TestService } from '../setup/service.js';
 import { ISSUER } from '../setup/service.js';
 
@@ -56,4 +57,11 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** The two halves of a printed token. */
+export function halvesOf(printed: string): ParsedToken {
+  const halves = parseToken(printed);
+  if (halves === undefined) throw new Error('not a token');
+  return halves;
 }
