@@ -73,7 +73,7 @@ async function revokeFound(flags: RevokeFlags): Promise<number> {
   say(
     tokens.size === 0
       ? 'No token found on standard input.'
-      : `${revoked.length} revoked, if they were ever valid there.`,
+      : `${revoked.length} revoked, if ${revoked.length === 1 ? 'it was' : 'they were'} ever valid there.`,
   );
   if (flags.reason ?? flags.note) say('--reason and --note are for a token named by its id: they were not recorded.');
   return tokens.size === 0 ? 1 : 0;

@@ -1,4 +1,5 @@
 import { DEFAULT_DRAIN_SECONDS, DEFAULT_OVERLAP_SECONDS } from '../rules/rotation.js';
+import { isOutOfReach } from '../sdk/index.js';
 import { clientFor } from './client.js';
 import { readSignedIn } from './connection.js';
 import { print, printJson, say } from './output.js';
@@ -21,7 +22,11 @@ export async function rotate(id: string, flags: RotateFlags): Promise<number> {
     overlap_seconds: flags.overlapSeconds,
     drain_seconds: flags.drainSeconds,
   };
-  const successor = await retryWhenLost(() => client.tokens.rotate(id, request));
+  const successor = await retryWhenLost(() => client.tokens.rotate(id, request)).catch((error: unknown) => {
+    if (isOutOfReach(error) && !flags.json)
+      say('Rotate again when the service is back: if only the answer was lost, that repairs it.');
+    throw error;
+  });
   if (flags.json) {
     printJson(successor);
     return 0;

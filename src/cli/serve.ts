@@ -77,8 +77,10 @@ function announce(url: string, tokenFile: string | null, flags: { json?: true })
     return;
   }
   say(`Countersign ${VERSION} listens on ${url}`);
-  if (tokenFile) say(`Sign in:        countersign auth login --with-token < ${tokenFile}`);
-  else say('Sign in:        countersign auth login --with-token (a lost token: countersign member recover EMAIL)');
+  // A login is stored with the service's URL, so the first one has to name it.
+  const login = `COUNTERSIGN_URL=${url} countersign auth login --with-token`;
+  if (tokenFile) say(`Sign in:        ${login} < ${tokenFile}`);
+  else say(`Sign in:        ${login} (a lost token: countersign member recover EMAIL)`);
   say(`The interface:  ${url}/docs`);
   say('Stop:           Ctrl-C');
 }

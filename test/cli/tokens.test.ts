@@ -99,6 +99,15 @@ describe('token rotate', () => {
       { overlap_seconds: 600, drain_seconds: 90 },
     ]);
   });
+
+  test('when every answer is lost, says what to do', async () => {
+    service.follow(() => 'lost');
+    const outcome = await run(['token', 'rotate', 'self']);
+    expect(outcome).toMatchObject({ code: 69, stdout: '' });
+    expect(outcome.stderr).toContain('Rotate again');
+    const asJson = await run(['token', 'rotate', 'self', '--json']);
+    expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { kind: 'unreachable' } });
+  });
 });
 
 describe('token list', () => {
