@@ -84,9 +84,9 @@ async function tellAll(shell: Shell): Promise<void> {
 function tellEnd(): void {
   narrator.title(`\nEach step was verified, in ${((performance.now() - startedMs) / 1000).toFixed(1)} s.`);
   narrator.say(
-    'Next, a service of your own: `npm start`, then `countersign auth login --with-token < .countersign/owner.token`.',
+    'Next, a service of your own: `npm start`, then `npx countersign auth login --with-token < .countersign/owner.token`.',
   );
-  narrator.say('Every endpoint with an example: http://127.0.0.1:8787/docs. Every command: `countersign --help`.');
+  narrator.say('Every endpoint with an example: http://127.0.0.1:8787/docs. Every command: `npx countersign --help`.');
 }
 
 function fail(error: unknown): void {

@@ -46,7 +46,7 @@ async function rotateInVain(shell: Shell, serviceUrl: string): Promise<string> {
   try {
     const env = { COUNTERSIGN_URL: network.url, COUNTERSIGN_TOKEN_FILE: TESTS.tokenFile };
     const { stderr } = await shell.run(countersign(['token', 'rotate', 'self'], { env, stdout: NEXT }), 69);
-    shell.narrator.output(stderr.split('\n')[0] ?? '');
+    shell.narrator.output(stderr.split('\n').slice(0, 2).join('\n'));
   } finally {
     await network.close();
   }
