@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Refusal, Result } from '../rules/refusal.js';
 import { BatchFullError } from '../store/batch.js';
 import { isUnavailable } from '../store/connect.js';
-import { LookupTimeoutError } from '../store/lookup.js';
+import { DatabaseTimeoutError } from '../store/line.js';
 import { HashQueueFullError } from '../store/secret.js';
 import { clientAddress } from './address.js';
 import type { Deps } from './deps.js';
@@ -78,7 +78,7 @@ function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof BatchFullError || error instanceof HashQueueFullError) {
     return { kind: 'busy', retryAfterSeconds: 1 };
   }
-  if (error instanceof LookupTimeoutError || isUnavailable(error)) {
+  if (error instanceof DatabaseTimeoutError || isUnavailable(error)) {
     return { kind: 'database_unavailable', retryAfterSeconds: 1 };
   }
   return undefined;

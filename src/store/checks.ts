@@ -2,8 +2,9 @@ import { and, desc, eq, gt, isNull, lt } from 'drizzle-orm';
 import type { Denial } from '../rules/exec-check.js';
 import { type CheckId, idFloor, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { createBatch } from './batch.js';
-import { type ConnectionOptions, connect, type Sql } from './connect.js';
+import type { ConnectionOptions, Sql } from './connect.js';
 import { type Db, sqlState } from './database.js';
+import { openLine } from './line.js';
 import { execChecks } from './schema.js';
 
 export interface NewCheck {
@@ -39,9 +40,10 @@ const PARTITION_LOCK = 4_837_201_184;
 // check_violation, which PostgreSQL answers when no partition takes a row.
 const NO_PARTITION = '23514';
 
-/** Opens the connection of the decisions, apart from the pool of the transactions. */
-export function createCheckLog(options: ConnectionOptions): CheckLog {
-  const sql = connect(options, { max: 1, statementTimeoutMs: 5_000 });
+/** Opens the connection of the decisions, apart from the pool of the transactions. `onHang` is told when the database did
+ *  not answer in time. */
+export function createCheckLog(options: ConnectionOptions, onHang: () => void): CheckLog {
+  const line = openLine(options, 1, onHang);
 
   async function insert(checks: readonly NewCheck[]): Promise<undefined[]> {
     const rows = checks.map((check) => ({
@@ -58,14 +60,16 @@ export function createCheckLog(options: ConnectionOptions): CheckLog {
       context: check.context,
       ip: check.ip ?? null,
     }));
-    await sql`
+    await line.run(
+      (sql) => sql`
       insert into exec_checks (workspace_id, id, decision, reasons, as_of, valid_until, token_id, caller_token_id,
         workflow, scopes, context, ip)
       select r.workspace_id, r.id, r.decision, r.reasons, r.as_of, r.valid_until, r.token_id, r.caller_token_id,
         r.workflow, array(select jsonb_array_elements_text(r.scopes)), r.context, r.ip
       from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r(workspace_id uuid, id uuid, decision text, reasons jsonb,
         as_of timestamptz, valid_until timestamptz, token_id uuid, caller_token_id uuid, workflow text, scopes jsonb,
-        context jsonb, ip text)`;
+        context jsonb, ip text)`,
+    );
     return checks.map(() => undefined);
   }
 
@@ -75,7 +79,7 @@ export function createCheckLog(options: ConnectionOptions): CheckLog {
     } catch (error) {
       if (sqlState(error) !== NO_PARTITION) throw error;
       // A month that no job has prepared: the service was down at its turn, or the clock was set.
-      for (const check of checks) await ensurePartition(sql, monthOf(check.asOf));
+      for (const check of checks) await line.run((sql) => ensurePartition(sql, monthOf(check.asOf)));
       return await insert(checks);
     }
   }
@@ -85,7 +89,7 @@ export function createCheckLog(options: ConnectionOptions): CheckLog {
     { maxPerStatement: MAX_PER_STATEMENT, maxWaiting: MAX_WAITING, atOnce: 1 },
     (check) => check.workspaceId,
   );
-  return { record: batch.add, length: batch.length, close: () => sql.end({ timeout: 5 }) };
+  return { record: batch.add, length: batch.length, close: line.close };
 }
 
 /** What a list of decisions is narrowed to. `before` and `after` are exclusive bounds over ids. */

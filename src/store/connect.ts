@@ -12,10 +12,7 @@ export type ConnectionOptions = { readonly usesPrepared: boolean } & (
 const CONNECT_TIMEOUT_SECONDS = 5;
 
 /** Opens a pool of at most `max` connections. Nothing is connected until the first query. */
-export function connect(
-  options: ConnectionOptions,
-  pool: { readonly max: number; readonly statementTimeoutMs?: number },
-): Sql {
+export function connect(options: ConnectionOptions, pool: { readonly max: number }): Sql {
   const common = {
     max: pool.max,
     prepare: options.usesPrepared,
@@ -23,10 +20,8 @@ export function connect(
     // Reconnects at once, then slower: a database that comes back is used again within a second.
     backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 1),
     onnotice: () => undefined,
-    connection: {
-      application_name: 'countersign',
-      ...(pool.statementTimeoutMs === undefined ? {} : { statement_timeout: pool.statementTimeoutMs }),
-    },
+    // A transaction-mode pooler refuses most other parameters.
+    connection: { application_name: 'countersign' },
   };
   if ('url' in options) {
     const { url, ...socket } = readUrl(options.url);

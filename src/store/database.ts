@@ -6,10 +6,12 @@ export type Db = PostgresJsDatabase<typeof schema>;
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
 
 /** The pool of the transactions. Introspection has a connection of its own (`store/lookup`), so that neither waits for the
- *  other. */
+ *  other. `db` and `sql` are the current ones: take them anew for each use. */
 export interface Database {
   readonly db: Db;
   readonly sql: Sql;
+  /** Connects anew: what waits for a database that hangs fails now. */
+  renew(): void;
   close(): Promise<void>;
 }
 
@@ -20,8 +22,25 @@ const RETRYABLE = new Set(['40001', '40P01']);
 
 /** Opens the pool. Nothing is connected until the first query. */
 export function openDatabase(options: ConnectionOptions): Database {
-  const sql = connect(options, { max: POOL_SIZE });
-  return { db: drizzle({ client: sql, schema }), sql, close: () => sql.end({ timeout: 5 }) };
+  const open = () => {
+    const sql = connect(options, { max: POOL_SIZE });
+    return { sql, db: drizzle({ client: sql, schema }) };
+  };
+  let current = open();
+  return {
+    get db() {
+      return current.db;
+    },
+    get sql() {
+      return current.sql;
+    },
+    renew() {
+      const hung = current.sql;
+      current = open();
+      void hung.end({ timeout: 0 });
+    },
+    close: () => current.sql.end({ timeout: 5 }),
+  };
 }
 
 /** Runs one transaction, again when it lost against another. `act` must have no effect outside the database. */

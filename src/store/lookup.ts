@@ -3,7 +3,8 @@ import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
 import type { Role } from '../rules/role.js';
 import type { MemberStatus, TokenFacts, TokenKind } from '../rules/token.js';
 import { createBatch } from './batch.js';
-import { type ConnectionOptions, connect } from './connect.js';
+import type { ConnectionOptions } from './connect.js';
+import { openLine } from './line.js';
 import type { StoredDigest } from './secret.js';
 
 /** A token as the database holds it: what decides about it, and what its secret is compared with. */
@@ -17,7 +18,7 @@ export interface StoredToken {
 /** The read behind every decision. */
 export interface Lookup {
   /** Reads a token in a statement that begins after this call. Throws `BatchFullError` when too many wait, and
-   *  {@link LookupTimeoutError} when the database does not answer. */
+   *  `DatabaseTimeoutError` when the database does not answer. */
   find(id: TokenId): Promise<StoredToken | undefined>;
   /** How many reads wait or are under way. */
   length(): number;
@@ -30,16 +31,10 @@ export interface LookupWidth {
   readonly perStatement: number;
 }
 
-/** The database took too long to answer. What it would have said is not known. */
-export class LookupTimeoutError extends Error {
-  override readonly name = 'LookupTimeoutError';
-}
-
 /** One statement in flight on a connection of its own, and at most 256 tokens in it. */
 const SHARED = { connections: 1, perStatement: 256 };
 const MAX_WAITING = 1024;
 const MAX_KNOWN_WORKSPACES = 100_000;
-const TIMEOUT_MS = 5_000;
 
 interface Row {
   readonly id: TokenId;
@@ -73,16 +68,18 @@ interface Row {
 }
 
 /** Opens the connection of the lookups. It is apart from the pool of the transactions and has one statement in flight:
- *  the lookups that arrive meanwhile share the next one. Nothing that decides is remembered. `width` is for the benchmark,
- *  which compares this with a statement for each request. */
-export function createLookup(options: ConnectionOptions, width: LookupWidth = SHARED): Lookup {
-  const sql = connect(options, { max: width.connections, statementTimeoutMs: TIMEOUT_MS });
+ *  the lookups that arrive meanwhile share the next one. Nothing that decides is remembered. `onHang` is
+ *  told when the database did not answer in time. `width` is for the benchmark, which compares this with a statement for
+ *  each request. */
+export function createLookup(options: ConnectionOptions, onHang: () => void, width: LookupWidth = SHARED): Lookup {
+  const line = openLine(options, width.connections, onHang);
   // Which workspace a token is of never changes. It serves to share a busy service fairly, and nothing else.
   const workspaceOf = new Map<TokenId, WorkspaceId>();
 
   async function read(ids: readonly TokenId[]): Promise<(StoredToken | undefined)[]> {
     const wanted = [...new Set(ids)];
-    const query = sql<Row[]>`
+    const rows = await line.run(
+      (sql) => sql<Row[]>`
       select t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints, t.created_at, t.not_before,
         t.expires_at, t.first_used_at, t.revoked_at is not null as is_revoked, t.rotated_from, t.rotated_to,
         t.overlap_ends_at, t.drain_seconds, t.reuse_recorded_at, t.digest, t.pepper_kid,
@@ -95,8 +92,8 @@ export function createLookup(options: ConnectionOptions, width: LookupWidth = SH
       join workflows w on w.workspace_id = t.workspace_id and w.label = t.workflow
       join members m on m.workspace_id = t.workspace_id and m.id = t.creator_id
       left join tokens n on n.workspace_id = t.workspace_id and n.id = t.rotated_to
-      where t.id = any(${wanted}::uuid[])`;
-    const rows = await withTimeout(query);
+      where t.id = any(${wanted}::uuid[])`,
+    );
     const found = new Map(rows.map((row) => [row.id, storedToken(row)]));
     if (workspaceOf.size > MAX_KNOWN_WORKSPACES) workspaceOf.clear();
     for (const row of rows) workspaceOf.set(row.id, row.workspace_id);
@@ -108,23 +105,7 @@ export function createLookup(options: ConnectionOptions, width: LookupWidth = SH
     { maxPerStatement: width.perStatement, maxWaiting: MAX_WAITING, atOnce: width.connections },
     (id) => workspaceOf.get(id) ?? 'unknown',
   );
-  return { find: batch.add, length: batch.length, close: () => sql.end({ timeout: 5 }) };
-}
-
-// The server's own statement_timeout does not help when the server, or the network to it, hangs.
-async function withTimeout<T>(query: PromiseLike<T> & { cancel(): void }): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      query.cancel();
-      reject(new LookupTimeoutError(`no answer within ${TIMEOUT_MS} ms`));
-    }, TIMEOUT_MS + 500);
-  });
-  try {
-    return await Promise.race([query, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return { find: batch.add, length: batch.length, close: line.close };
 }
 
 function storedToken(row: Row): StoredToken {

@@ -100,7 +100,7 @@ export interface UseLog {
 
 const MAX_GATHERED = 10_000;
 
-export function createUseLog(db: Db): UseLog {
+export function createUseLog(db: () => Db): UseLog {
   let gathered = new Map<TokenId, Use>();
 
   async function write(uses: ReadonlyMap<TokenId, Use>): Promise<void> {
@@ -112,7 +112,7 @@ export function createUseLog(db: Db): UseLog {
     }));
     // Sorted, so that two nodes never lock the same tokens in opposite order.
     rows.sort((a, b) => (a.id < b.id ? -1 : 1));
-    await db.execute(sql`
+    await db().execute(sql`
       update tokens t set last_used_at = u.at, last_used_ip = u.ip, last_used_by = u.by
       from (select k.workspace_id, r.* from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
           as r(id uuid, at timestamptz, ip text, by uuid)
