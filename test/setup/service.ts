@@ -23,6 +23,7 @@ export interface TestClock {
 export interface TestService {
   readonly database: TestDatabase;
   readonly db: Database;
+  readonly keys: Keys;
   readonly service: Service;
   readonly clock: TestClock;
   /** All that was logged, at trace level. */
@@ -94,6 +95,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
   return {
     database,
     db,
+    keys,
     service,
     clock,
     log: lines,

@@ -1,8 +1,8 @@
 import { type Denial, type ExecRequest, execDenials } from '../../rules/exec-check.js';
-import { type CheckId, newId, printId } from '../../rules/format.js';
+import { type CheckId, findTokens, newId, printId } from '../../rules/format.js';
 import { INACTIVE, type Introspection, introspect } from '../../rules/introspection.js';
 import { addSeconds } from '../../rules/lifetime.js';
-import { accept, type Result } from '../../rules/refusal.js';
+import { accept, invalid, type Result } from '../../rules/refusal.js';
 import type { TokenFacts } from '../../rules/token.js';
 import type { StoredToken } from '../../store/lookup.js';
 import { type ExecCheckBody, execCheckOperation } from '../../wire/exec-checks.js';
@@ -44,7 +44,11 @@ async function readCheck(exchange: Exchange): Promise<Result<ExecCheckBody>> {
   const query = parseQuery(exchange, execCheckOperation);
   if (!query.ok) return query;
   const json = await readJson(exchange, false);
-  return json.ok ? parseWith(execCheckOperation.body, json.value) : json;
+  if (!json.ok) return json;
+  const body = parseWith(execCheckOperation.body, json.value);
+  if (!body.ok) return body;
+  const misplaced = body.value.scopes.findIndex((scope) => findTokens(scope).length > 0);
+  return misplaced < 0 ? body : invalid(['scopes', misplaced], 'must not hold a token');
 }
 
 async function decide(

@@ -1,5 +1,5 @@
 import { type CheckId, idFloor, parsePublicId, printId } from '../../rules/format.js';
-import { accept, type Result, refuse } from '../../rules/refusal.js';
+import { accept, invalid, type Result, refuse } from '../../rules/refusal.js';
 import { mayUse } from '../../rules/role.js';
 import type { ServiceScope } from '../../rules/scope.js';
 import { isActive } from '../../rules/token.js';
@@ -27,10 +27,12 @@ export const listExecChecksRoute = endpoint(listExecChecksOperation, async (deps
   const tokenId = query.token === undefined ? undefined : parsePublicId('tok', query.token);
   const isNothing = query.token !== undefined && (tokenId === undefined || (!seesAll && tokenId !== caller.id));
   if (isNothing) return accept({ status: 200, body: { data: [], next_cursor: null } });
+  const after = query.after === undefined ? undefined : afterBound(query.after);
+  if (query.after !== undefined && after === undefined) return invalid(['after'], 'is not the id of a check');
   const rows = await listChecks(deps.db, caller.workspaceId, {
     limit: query.limit + 1,
     before: before.value,
-    after: query.after === undefined ? undefined : afterBound(query.after),
+    after,
     workflow: query.workflow,
     tokenId: seesAll ? tokenId : caller.id,
     decision: query.decision,
