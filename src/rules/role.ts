@@ -45,3 +45,8 @@ export function mayChangeRole(actor: Role, from: Role, to: Role): boolean {
 export function mayManage(actor: Role, target: Role): boolean {
   return actor === 'owner' || (actor === 'admin' && target !== 'owner');
 }
+
+/** Whether a role may do all that another may. Member and auditor cannot do each other's. */
+export function coversRole(role: Role, other: Role): boolean {
+  return role === other || role === 'owner' || (role === 'admin' && other !== 'owner');
+}

@@ -1,6 +1,7 @@
 import { and, desc, eq, getTableColumns, lt, or, type SQL, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
+import type { Role } from '../rules/role.js';
 import { overlapEnd } from '../rules/rotation.js';
 import { type TokenStatus, tokenStatus } from '../rules/token.js';
 import type { Db, Tx } from './database.js';
@@ -14,7 +15,13 @@ const { digest: _digest, pepperKid: _kid, verifier: _verifier, ...TOKEN_COLUMNS 
 
 const COLUMNS = {
   token: TOKEN_COLUMNS,
-  creator: { id: creators.id, email: creators.email, name: creators.name, status: creators.status },
+  creator: {
+    id: creators.id,
+    email: creators.email,
+    name: creators.name,
+    role: creators.role,
+    status: creators.status,
+  },
   owner: { id: owners.id, email: owners.email, name: owners.name },
   workspaceSuspendedAt: workspaces.suspendedAt,
   workflowPausedAt: workflows.pausedAt,
@@ -26,7 +33,12 @@ export type TokenColumns = Omit<typeof tokens.$inferSelect, 'digest' | 'pepperKi
 /** A token as it is shown: with its people and all that its state hangs on, without its verifiers. */
 export interface TokenView {
   readonly token: TokenColumns;
-  readonly creator: { readonly id: MemberId; readonly email: string; readonly name: string | null };
+  readonly creator: {
+    readonly id: MemberId;
+    readonly email: string;
+    readonly name: string | null;
+    readonly role: Role;
+  };
   readonly owner: { readonly id: MemberId; readonly email: string; readonly name: string | null };
   readonly status: TokenStatus;
   readonly overlapEndsAt: Date | undefined;

@@ -2,7 +2,9 @@ import { widerKinds } from '../../rules/constraint.js';
 import { printId } from '../../rules/format.js';
 import { mayHandOn } from '../../rules/grant.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
+import { coversRole } from '../../rules/role.js';
 import { DEFAULT_DRAIN_SECONDS, DEFAULT_OVERLAP_SECONDS } from '../../rules/rotation.js';
+import { serviceScopesIn } from '../../rules/scope.js';
 import type { TokenFacts } from '../../rules/token.js';
 import { rotateToken } from '../../store/rotation.js';
 import { findToken, type TokenView } from '../../store/tokens.js';
@@ -38,14 +40,22 @@ export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call
   return accept({ status: 201, headers, body: { ...presentToken(successor), token: rotated.value.printed } });
 });
 
-function mayTakeOver(caller: TokenFacts, { token }: TokenView): Result<undefined> {
+/** A token acts with its creator's role, cut by its scopes: what of that reaches this service must be the caller's too. */
+function mayTakeOver(caller: TokenFacts, { token, creator }: TokenView): Result<undefined> {
   if (token.id === caller.id) return accept(undefined);
   const grantor = grantorOf(caller);
   const beyond = token.scopes.filter((scope) => !mayHandOn(grantor, scope));
   if (beyond.length > 0) {
     return refuse({ kind: 'not_allowed', detail: `the token holds ${beyond.join(', ')}, the calling one does not` });
   }
-  if (widerKinds(token.constraints, caller.constraints).length > 0) {
+  const opensService = token.scopes.some((scope) => serviceScopesIn(scope).length > 0);
+  if (opensService && !coversRole(caller.creatorRole, creator.role)) {
+    return refuse({
+      kind: 'not_allowed',
+      detail: `the token acts as an ${creator.role}, which the calling one may not`,
+    });
+  }
+  if (widerKinds(token.constraints, grantor.constraints).length > 0) {
     return refuse({ kind: 'not_allowed', detail: 'the calling token is bound to a narrower place' });
   }
   return accept(undefined);
