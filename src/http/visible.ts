@@ -1,3 +1,4 @@
+import { narrowConstraints } from '../rules/constraint.js';
 import { parsePublicId, type TokenId } from '../rules/format.js';
 import type { Grantor } from '../rules/grant.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
@@ -20,9 +21,10 @@ export function isSelf(exchange: Exchange, caller: TokenFacts): boolean {
   return tokenIdOf(exchange, caller) === caller.id;
 }
 
-/** What a caller holds, as far as it may hand it on. */
+/** What a caller holds, as far as it may hand it on: its workflow's constraints of today bind it too. */
 export function grantorOf(caller: TokenFacts): Grantor {
-  return { role: caller.creatorRole, scopes: caller.scopes, constraints: caller.constraints };
+  const constraints = narrowConstraints(caller.constraints, caller.workflowConstraints);
+  return { role: caller.creatorRole, scopes: caller.scopes, constraints };
 }
 
 function tokenIdOf(exchange: Exchange, caller: TokenFacts): TokenId | undefined {

@@ -92,7 +92,7 @@ function decideGrant({ caller, body, now }: MintCall, workflow: WorkflowRow) {
       : []),
   ];
   if (errors.length > 0) return refuse({ kind: 'invalid', errors });
-  const wider = widerKinds(constraints, caller.constraints);
+  const wider = widerKinds(constraints, grantor.constraints);
   if (wider.length > 0) {
     return refuse({ kind: 'not_allowed', detail: `the calling token is bound to narrower ${wider.join(', ')}` });
   }
