@@ -42,9 +42,13 @@ const HOUSEKEEPING_EVERY_MS = 3_600_000;
 export async function createService(options: ServiceOptions): Promise<Service> {
   const { log, now } = options;
   const database = openDatabase(options.options);
-  const lookup = createLookup(options.options);
-  const checkLog = createCheckLog(options.options);
-  const useLog = createUseLog(database.db);
+  const onHang = () => {
+    log.error('the database does not answer; connecting anew');
+    database.renew();
+  };
+  const lookup = createLookup(options.options, onHang);
+  const checkLog = createCheckLog(options.options, onHang);
+  const useLog = createUseLog(() => database.db);
   const secrets = createSecrets(options.keys.peppers);
   const watches = createWatches(lookup, (error) => log.warn({ err: error }, 'a watch could not be read; trying again'));
   const notifications = listenForChanges(options.direct, watches.changed);
@@ -72,8 +76,12 @@ export async function createService(options: ServiceOptions): Promise<Service> {
 
   const signer = await createSigner(options.keys.signingKeys);
   const deps = {
-    db: database.db,
-    sql: database.sql,
+    get db() {
+      return database.db;
+    },
+    get sql() {
+      return database.sql;
+    },
     lookup,
     checkLog,
     useLog,
