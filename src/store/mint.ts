@@ -79,8 +79,9 @@ export interface IdempotentRequest {
   readonly body: string;
 }
 
-/** Mints a token; nothing of it stays when the caller is gone before the commit. With an idempotency key a retry of the same request gives the same token, with a fresh secret while it
- *  was never used; after that, or with another body, it is a conflict. */
+/** Mints a token; nothing of it stays when the caller is gone before the commit. With an idempotency key a retry of the
+ *  same request gives the same token, with a fresh secret while it was never used; after that, or with another body, it
+ *  is a conflict. */
 export async function mintToken(
   db: Db,
   secrets: Secrets,
@@ -105,7 +106,11 @@ export async function mintToken(
       const claimed = await claimKey(tx, draft, request.idempotent, minted.id, now);
       if (!claimed.ok) return claimed;
       if (claimed.value !== minted.id) return retryLost();
-      if (retried) return remint(tx, draft.workspaceId, minted, origin, now);
+      if (retried) {
+        const reminted = await remint(tx, draft.workspaceId, minted, origin, now);
+        request.signal.throwIfAborted();
+        return reminted;
+      }
     }
     const expiresAt = addDays(now, draft.expiresInDays);
     const row = { ...draft, kind: 'access', expiresAt, lineageId: minted.id, rotatedFrom: null } as const;
