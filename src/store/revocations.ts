@@ -1,4 +1,4 @@
-import { and, eq, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
+import { and, eq, isNull, lt, type SQL, sql } from 'drizzle-orm';
 import { type MemberId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import type { RevokeReason } from '../rules/token.js';
 import { type Db, inTransaction, type Tx } from './database.js';
@@ -43,7 +43,7 @@ export function revokeTokens(
 ): Promise<{ readonly count: number; readonly ids: readonly TokenId[] }> {
   return inTransaction(db, async (tx) => {
     await lockWorkspace(tx, workspaceId, 'end');
-    const ids = await revokeWhere(tx, workspaceId, selected(selection), cause, now);
+    const ids = await revokeWhere(tx, workspaceId, selected(workspaceId, selection), cause, now);
     return { count: ids.length, ids: ids.slice(0, SHOWN_IDS) };
   });
 }
@@ -54,7 +54,7 @@ export async function countTokens(
   workspaceId: WorkspaceId,
   selection: Selection,
 ): Promise<{ readonly count: number; readonly ids: readonly TokenId[] }> {
-  const where = and(eq(tokens.workspaceId, workspaceId), isNull(tokens.revokedAt), selected(selection));
+  const where = and(eq(tokens.workspaceId, workspaceId), isNull(tokens.revokedAt), selected(workspaceId, selection));
   const [total] = await db.select({ count: sql<string>`count(*)` }).from(tokens).where(where);
   const rows = await db.select({ id: tokens.id }).from(tokens).where(where).orderBy(tokens.id).limit(SHOWN_IDS);
   return { count: Number(total?.count ?? 0), ids: rows.map((row) => row.id) };
@@ -93,14 +93,16 @@ export async function revokeWhere(
   return ids;
 }
 
-function selected(selection: Selection): SQL | undefined {
+function selected(workspaceId: WorkspaceId, selection: Selection): SQL | undefined {
   switch (selection.by) {
     case 'workflow':
       return eq(tokens.workflow, selection.workflow);
     case 'creator':
       return eq(tokens.creatorId, selection.creatorId);
     case 'lineage':
-      return or(eq(tokens.lineageId, selection.lineageId), eq(tokens.id, selection.lineageId));
+      // Whichever of its tokens names it: who panics has the id of the one that leaked.
+      return sql`${tokens.lineageId} = (select named.lineage_id from ${tokens} named
+        where named.workspace_id = ${workspaceId} and named.id = ${selection.lineageId})`;
     case 'issued_before':
       return lt(tokens.createdAt, selection.at);
     case 'workspace':
