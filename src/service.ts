@@ -8,7 +8,7 @@ import type { Keys } from './keys.js';
 import { createCheckLog, dropOldPartitions, ensurePartitions } from './store/checks.js';
 import type { ConnectionOptions } from './store/connect.js';
 import { openDatabase } from './store/database.js';
-import { createLookup } from './store/lookup.js';
+import { createLookup, type LookupWidth } from './store/lookup.js';
 import { dropOldKeys } from './store/mint.js';
 import { listenForChanges } from './store/notifications.js';
 import { createSecrets } from './store/secret.js';
@@ -23,6 +23,8 @@ export interface ServiceOptions {
   readonly trustedProxies: readonly string[];
   readonly log: Log;
   readonly now: () => Date;
+  /** For the benchmark. */
+  readonly lookupWidth?: LookupWidth | undefined;
 }
 
 /** The service over its database, without a port. */
@@ -46,7 +48,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     log.error('the database does not answer; connecting anew');
     database.renew();
   };
-  const lookup = createLookup(options.options, onHang);
+  const lookup = createLookup(options.options, onHang, options.lookupWidth);
   const checkLog = createCheckLog(options.options, onHang);
   const useLog = createUseLog(() => database.db);
   const secrets = createSecrets(options.keys.peppers);
