@@ -30,6 +30,8 @@ export function eventStream(
         finish();
       });
       signal.addEventListener('abort', finish);
+      // The reader may be gone before the first byte.
+      if (signal.aborted) finish();
     },
     cancel: () => {
       isCancelled = true;
