@@ -11,6 +11,8 @@ import type { StoredDigest } from './secret.js';
 export interface StoredToken {
   readonly facts: TokenFacts;
   readonly stored: StoredDigest;
+  /** When it got the secret that it holds. */
+  readonly secretSetAt: Date;
   readonly rotatedFrom: TokenId | undefined;
   readonly reuseRecordedAt: Date | undefined;
 }
@@ -56,6 +58,7 @@ interface Row {
   readonly reuse_recorded_at: Date | null;
   readonly digest: Buffer;
   readonly pepper_kid: string;
+  readonly secret_set_at: Date;
   readonly slug: string;
   readonly is_workspace_suspended: boolean;
   readonly is_workflow_paused: boolean;
@@ -82,7 +85,7 @@ export function createLookup(options: ConnectionOptions, onHang: () => void, wid
       (sql) => sql<Row[]>`
       select t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints, t.created_at, t.not_before,
         t.expires_at, t.first_used_at, t.revoked_at is not null as is_revoked, t.rotated_from, t.rotated_to,
-        t.overlap_ends_at, t.drain_seconds, t.reuse_recorded_at, t.digest, t.pepper_kid,
+        t.overlap_ends_at, t.drain_seconds, t.reuse_recorded_at, t.digest, t.pepper_kid, t.secret_set_at,
         s.slug, s.suspended_at is not null as is_workspace_suspended,
         w.paused_at is not null as is_workflow_paused, w.constraints as workflow_constraints, w.max_run_seconds,
         m.email as creator_email, m.role as creator_role, m.status as creator_status,
@@ -141,6 +144,7 @@ function storedToken(row: Row): StoredToken {
       succession: succession || undefined,
     },
     stored: { digest: row.digest, pepperKid: row.pepper_kid },
+    secretSetAt: row.secret_set_at,
     rotatedFrom: row.rotated_from ?? undefined,
     reuseRecordedAt: row.reuse_recorded_at ?? undefined,
   };

@@ -24,13 +24,13 @@ export async function recordFirstUse(db: Db, token: StoredToken, use: Use): Prom
   const key = and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id));
   return inTransaction(db, async (tx) => {
     const [row] = await tx
-      .select({ firstUsedAt: tokens.firstUsedAt, digest: tokens.digest })
+      .select({ firstUsedAt: tokens.firstUsedAt, secretSetAt: tokens.secretSetAt })
       .from(tokens)
       .where(key)
       .for('update');
-    if (!row) return false;
+    // Not by the digest: another node may have made that anew, of the same secret.
+    if (row?.secretSetAt.getTime() !== token.secretSetAt.getTime()) return false;
     if (row.firstUsedAt) return true;
-    if (!row.digest.equals(token.stored.digest)) return false;
     const used = { firstUsedAt: use.at, lastUsedAt: use.at, lastUsedIp: use.ip ?? null, lastUsedBy: use.by ?? null };
     await tx.update(tokens).set(used).where(key);
     if (token.rotatedFrom) {
@@ -81,13 +81,13 @@ export async function remakeDigest(
     .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id), eq(tokens.digest, token.stored.digest)));
 }
 
-/** The argon2id string of a token; `undefined` for one that carries none. */
+/** The argon2id string of a token; `undefined` for one that carries none. It changes with the secret and only then. */
 export async function verifierOf(db: Db, token: StoredToken): Promise<string | undefined> {
   const { workspaceId, id } = token.facts;
   const [row] = await db
     .select({ verifier: tokens.verifier })
     .from(tokens)
-    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id), eq(tokens.digest, token.stored.digest)));
+    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id)));
   return row?.verifier ?? undefined;
 }
 

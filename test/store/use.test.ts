@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseToken } from '../../src/rules/format.js';
+import { createLookup, type Lookup, type StoredToken } from '../../src/store/lookup.js';
+import { createUseLog, recordFirstUse, recordReuse, remakeDigest, verifierOf } from '../../src/store/use.js';
+import { createTestService, type TestService } from '../setup/service.js';
+
+let service: TestService;
+let lookup: Lookup;
+beforeAll(async () => {
+  service = await createTestService();
+  lookup = createLookup(service.database.options, () => undefined);
+});
+afterAll(async () => {
+  await lookup.close();
+  await service.close();
+});
+
+async function stored(printed: string): Promise<StoredToken> {
+  const id = parseToken(printed)?.id;
+  const found = id && (await lookup.find(id));
+  if (!found) throw new Error('not there');
+  return found;
+}
+
+const useNow = () => ({ at: service.clock.now(), ip: '192.0.2.9', by: undefined });
+
+describe('the first use', () => {
+  it('is recorded once, however many come at the same moment', async () => {
+    const { id } = await service.seedToken();
+    const next = await service.client().tokens.rotate(id);
+    const token = await stored(next.token);
+    const uses = await Promise.all([1, 2, 3, 4].map(() => recordFirstUse(service.db.db, token, useNow())));
+    expect(uses).toEqual([true, true, true, true]);
+    const { data } = await service.client().auditEvents({ target: id, action: 'token.drain_started' });
+    expect(data).toHaveLength(1);
+  });
+
+  it('is refused to a secret that was replaced since it was looked up', async () => {
+    const { id } = await service.seedToken();
+    const next = await service.client().tokens.rotate(id);
+    const before = await stored(next.token);
+    service.clock.advance(1);
+    await service.client().tokens.rotate(id);
+    expect(await recordFirstUse(service.db.db, before, useNow())).toBe(false);
+    expect((await service.client().tokens.show(next.id)).last_used_at).toBeNull();
+  });
+
+  it('is refused to a replaced secret also when its successor was used already', async () => {
+    const { id } = await service.seedToken();
+    const next = await service.client().tokens.rotate(id);
+    const before = await stored(next.token);
+    service.clock.advance(1);
+    const again = await service.client().tokens.rotate(id);
+    expect(await recordFirstUse(service.db.db, await stored(again.token), useNow())).toBe(true);
+    expect(await recordFirstUse(service.db.db, before, useNow())).toBe(false);
+  });
+
+  it('is not refused because another node made the digest anew', async () => {
+    const { token } = await service.seedToken();
+    const before = await stored(token);
+    await remakeDigest(service.db.db, before, { digest: Buffer.alloc(32, 1), pepperKid: 'other' });
+    expect(await recordFirstUse(service.db.db, before, useNow())).toBe(true);
+  });
+});
+
+describe('the digest made anew', () => {
+  it('is not written over a secret that was replaced meanwhile', async () => {
+    const { id } = await service.seedToken();
+    const lost = await service.client().tokens.rotate(id);
+    const before = await stored(lost.token);
+    const again = await service.client().tokens.rotate(id);
+    await remakeDigest(service.db.db, before, { digest: Buffer.alloc(32, 1), pepperKid: 'other' });
+    expect(await service.client().introspect(again.token)).toMatchObject({ active: true });
+  });
+
+  it('leaves the argon2id string, which changes with the secret alone', async () => {
+    const { token } = await service.seedToken();
+    const before = await stored(token);
+    const verifier = await verifierOf(service.db.db, before);
+    expect(verifier).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    await remakeDigest(service.db.db, before, { digest: Buffer.alloc(32, 1), pepperKid: 'other' });
+    expect(await verifierOf(service.db.db, before)).toBe(verifier);
+  });
+});
+
+describe('reuse', () => {
+  it('is recorded once an hour, however many come at the same moment', async () => {
+    const first = await service.seedToken();
+    const token = await stored(first.token);
+    const reuse = () => recordReuse(service.db.db, token, useNow(), 'request');
+    await Promise.all([1, 2, 3, 4].map(reuse));
+    service.clock.advance(3600);
+    await reuse();
+    service.clock.advance(1);
+    await reuse();
+    const { data } = await service.client().auditEvents({ target: first.id, action: 'token.reused' });
+    expect(data).toHaveLength(2);
+  });
+});
+
+describe('the log of last uses', () => {
+  it('writes the latest of each token, and never an older one over it', async () => {
+    const [one, other] = [await service.seedToken(), await service.seedToken()];
+    const [first, second] = [await stored(one.token), await stored(other.token)];
+    const log = createUseLog(() => service.db.db);
+    const at = (seconds: number) => new Date(service.clock.now().getTime() + seconds * 1000);
+    log.note(first, { at: at(1), ip: '192.0.2.1', by: undefined });
+    log.note(first, { at: at(3), ip: '192.0.2.3', by: second.facts.id });
+    log.note(second, { at: at(2), ip: undefined, by: undefined });
+    await log.flush();
+    log.note(first, { at: at(2), ip: '192.0.2.2', by: undefined });
+    await log.flush();
+    expect(await service.client().tokens.show(one.id)).toMatchObject({
+      last_used_at: at(3).toISOString(),
+      last_used_ip: '192.0.2.3',
+      last_used_by: other.id,
+    });
+    expect(await service.client().tokens.show(other.id)).toMatchObject({
+      last_used_at: at(2).toISOString(),
+      last_used_ip: null,
+    });
+  });
+
+  it('keeps what the database did not take, for the next time', async () => {
+    const { id, token } = await service.seedToken();
+    const log = createUseLog(() => service.db.db);
+    const table = service.db.sql('tokens');
+    log.note(await stored(token), {
+      at: new Date(service.clock.now().getTime() + 9000),
+      ip: '192.0.2.7',
+      by: undefined,
+    });
+    await service.db.sql`alter table ${table} rename to tokens_away`;
+    try {
+      await expect(log.flush()).rejects.toThrow();
+    } finally {
+      await service.db.sql`alter table tokens_away rename to ${table}`;
+    }
+    await log.flush();
+    expect((await service.client().tokens.show(id)).last_used_ip).toBe('192.0.2.7');
+  });
+});
