@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, ConfigError, peppers, signingKeys } from './config.js';
-import { generateSigningKey, type SigningKeySet } from './http/jwt.js';
+import { createSigner, generateSigningKey, type SigningKeySet } from './http/jwt.js';
 import { prepareDataDir } from './store/embedded.js';
 import type { Pepper } from './store/secret.js';
 
@@ -12,19 +12,37 @@ export interface Keys {
   readonly signingKeys: SigningKeySet;
 }
 
+type KeyConfig = Pick<Config, 'dataDir' | 'peppers' | 'signingKeys'>;
+
 const PEPPER_FILE = 'pepper';
 const SIGNING_KEYS_FILE = 'signing-keys.json';
 
-/** The configured keys, or those of the data directory, which are made when they are missing. */
-export async function loadKeys(config: Config): Promise<Keys> {
-  if (config.peppers && config.signingKeys) return { peppers: config.peppers, signingKeys: config.signingKeys };
-  const dataDir = await prepareDataDir(config.dataDir);
-  const pepperFile = join(dataDir, PEPPER_FILE);
-  const keysFile = join(dataDir, SIGNING_KEYS_FILE);
-  return {
-    peppers: config.peppers ?? parse(peppers, pepperFile, await readOrMake(pepperFile, newPepper)),
-    signingKeys: config.signingKeys ?? parse(signingKeys, keysFile, await readOrMake(keysFile, newSigningKeys)),
+/** The configured keys, or those of the data directory, which are made when they are missing. Throws
+ *  {@link ConfigError} when they are damaged. */
+export async function loadKeys(config: KeyConfig): Promise<Keys> {
+  if (!config.peppers || !config.signingKeys) await makeMissing(config);
+  const keys = await readKeys(config);
+  if (keys === undefined) throw new ConfigError(`the keys in ${config.dataDir} went away: start again`);
+  return keys;
+}
+
+/** The same keys, where nothing is made: gives `undefined` when a file is not there. */
+export async function readKeys(config: KeyConfig): Promise<Keys | undefined> {
+  const pepperFile = join(config.dataDir, PEPPER_FILE);
+  const keysFile = join(config.dataDir, SIGNING_KEYS_FILE);
+  const found = {
+    peppers: config.peppers ?? parse(peppers, pepperFile, await readIfThere(pepperFile)),
+    signingKeys: config.signingKeys ?? parse(signingKeys, keysFile, await readIfThere(keysFile)),
   };
+  if (found.peppers === undefined || found.signingKeys === undefined) return undefined;
+  await refuseUnusable(found.signingKeys, config.signingKeys ? 'COUNTERSIGN_SIGNING_KEYS' : keysFile);
+  return { peppers: found.peppers, signingKeys: found.signingKeys };
+}
+
+async function makeMissing(config: KeyConfig): Promise<void> {
+  const dataDir = await prepareDataDir(config.dataDir);
+  if (!config.peppers) await makeIfMissing(join(dataDir, PEPPER_FILE), newPepper);
+  if (!config.signingKeys) await makeIfMissing(join(dataDir, SIGNING_KEYS_FILE), newSigningKeys);
 }
 
 async function newPepper(): Promise<string> {
@@ -35,28 +53,42 @@ async function newSigningKeys(): Promise<string> {
   return JSON.stringify({ keys: [await generateSigningKey()] });
 }
 
-/** Reads a file, or makes it, 0600 and whole at once: of several that start at the same moment all read the same. */
-async function readOrMake(path: string, make: () => Promise<string>): Promise<string> {
-  const found = await readFile(path, 'utf8').catch(unless('ENOENT'));
-  if (found !== undefined) return found.trim();
+/** Makes a file, 0600 and whole at once: of several that start at the same moment all read the same. */
+async function makeIfMissing(path: string, make: () => Promise<string>): Promise<void> {
+  if ((await readIfThere(path)) !== undefined) return;
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
-  await writeFile(draft, `${await make()}\n`, { mode: 0o600, flag: 'wx', flush: true });
   try {
+    await writeFile(draft, `${await make()}\n`, { mode: 0o600, flag: 'wx', flush: true });
     await link(draft, path).catch(unless('EEXIST'));
   } finally {
-    await unlink(draft);
+    await unlink(draft).catch(unless('ENOENT'));
   }
-  return (await readFile(path, 'utf8')).trim();
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return (await readFile(path, 'utf8').catch(unless('ENOENT')))?.trim();
 }
 
 function parse<T>(
   schema: { safeParse(text: string): { success: true; data: T } | { success: false } },
   path: string,
-  text: string,
-): T {
+  text: string | undefined,
+): T | undefined {
+  if (text === undefined) return undefined;
   const parsed = schema.safeParse(text);
   if (parsed.success) return parsed.data;
-  throw new ConfigError(`${path} is damaged: restore it from a backup; what it held is not shown`);
+  throw damaged(path);
+}
+
+// A key can have the form of one and be none: a private half that does not belong to the public one.
+async function refuseUnusable(set: SigningKeySet, source: string): Promise<void> {
+  await createSigner(set).catch(() => {
+    throw damaged(source);
+  });
+}
+
+function damaged(source: string): ConfigError {
+  return new ConfigError(`${source} is damaged: restore it from a backup; what it holds is not shown`);
 }
 
 function unless(code: string): (error: unknown) => undefined {
