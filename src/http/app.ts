@@ -108,10 +108,11 @@ export function createApp(deps: Deps): Hono<{ Bindings: Bindings }> {
     const peer = c.env?.incoming?.socket?.remoteAddress;
     return responseOf(await respond(deps, arrivalOf(c.req.raw, c.req.param(), peer), path, handle));
   };
-  for (const { operation, handle } of ROUTES) {
-    app.on(operation.method.toUpperCase(), routerPath(operation.path), answered(operation.path, handle));
-  }
-  for (const [path, allow] of methodsByPath()) {
+  for (const [path, routes] of routesByPath()) {
+    for (const { operation, handle } of routes) {
+      app.on(operation.method.toUpperCase(), routerPath(path), answered(path, handle));
+    }
+    const allow = routes.flatMap(methodsOf);
     app.all(
       routerPath(path),
       answered(path, async () => refuse({ kind: 'method_not_allowed', allow })),
@@ -125,12 +126,18 @@ function routerPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
 }
 
-function methodsByPath(): Map<string, string[]> {
-  const paths = new Map<string, string[]>();
-  for (const { operation } of ROUTES) {
-    const method = operation.method.toUpperCase();
-    // Hono answers HEAD where there is GET. RFC 9110 section 9.3.2.
-    paths.set(operation.path, [...(paths.get(operation.path) ?? []), method, ...(method === 'GET' ? ['HEAD'] : [])]);
+/** Paths with their routes, those without parameters first: `/v1/members/accept` is no member. */
+function routesByPath(): [string, Route[]][] {
+  const paths = new Map<string, Route[]>();
+  for (const route of ROUTES) {
+    const { path } = route.operation;
+    paths.set(path, [...(paths.get(path) ?? []), route]);
   }
-  return paths;
+  return [...paths].sort(([a], [b]) => Number(a.includes('{')) - Number(b.includes('{')));
+}
+
+function methodsOf({ operation }: Route): string[] {
+  const method = operation.method.toUpperCase();
+  // Hono answers HEAD where there is GET. RFC 9110 section 9.3.2.
+  return method === 'GET' ? [method, 'HEAD'] : [method];
 }
