@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
@@ -89,10 +90,25 @@ export const peppers = z.string().transform((text, context): readonly [Pepper, .
 
 export const signingKeys = z.string().transform((text, context): SigningKeySet => {
   const parsed = signingKeySet.safeParse(jsonOf(text));
-  if (parsed.success) return parsed.data;
+  if (parsed.success && areSound(parsed.data)) return parsed.data;
   context.addIssue('a private JWK set {"keys":[…]} of Ed25519 or P-256 keys, the first one current');
   return z.NEVER;
 });
+
+/** Whether each key is one, its public half the one of its private half, and no two have the same name. */
+function areSound({ keys }: SigningKeySet): boolean {
+  const names = new Set(keys.map((key) => key.kid ?? key.x));
+  return names.size === keys.length && keys.every(isKeyPair);
+}
+
+function isKeyPair(key: SigningKeySet['keys'][number]): boolean {
+  try {
+    const { x, y } = createPublicKey(createPrivateKey({ key, format: 'jwk' })).export({ format: 'jwk' });
+    return x === key.x && (key.kty === 'OKP' || y === key.y);
+  } catch {
+    return false;
+  }
+}
 
 const issuer = z
   .string()
