@@ -3,7 +3,7 @@ import type { AuditEvent, Checkpoint, Introspection, Me, Page } from '../wire/re
 import { type ExecChecksClient, execChecksClient } from './exec-checks.js';
 import { type MembersClient, membersClient } from './members.js';
 import { type TokensClient, tokensClient } from './tokens.js';
-import { type ClientOptions, send, sendFor } from './transport.js';
+import { type ClientOptions, sendFor, sendOnly } from './transport.js';
 import { type WorkflowsClient, workflowsClient } from './workflows.js';
 
 /** Where a page of a list begins and how many entries it holds (1 to 200, default 50). */
@@ -47,10 +47,7 @@ export function createClient(options: ClientOptions): Client {
     me: () => sendFor(options, { method: 'GET', path: '/v1/me' }, me),
     introspect: (token) =>
       sendFor(options, { method: 'POST', path: '/oauth2/introspect', form: { token } }, introspection),
-    revoke: async (token) => {
-      const signal = AbortSignal.timeout((options.timeoutSeconds ?? 10) * 1000);
-      await send(options, { method: 'POST', path: '/oauth2/revoke', form: { token }, token: null, signal });
-    },
+    revoke: (token) => sendOnly(options, { method: 'POST', path: '/oauth2/revoke', form: { token }, token: null }),
     auditEvents: (query) =>
       sendFor(options, { method: 'GET', path: '/v1/audit-events', query: { ...query } }, auditPage),
     auditCheckpoint: () => sendFor(options, { method: 'GET', path: '/v1/audit-events/checkpoint' }, checkpoint),

@@ -1,6 +1,6 @@
 import { acceptedMember, invitedMember, member, memberPage } from '../wire/answers.js';
 import type { AcceptedMember, InvitedMember, InviteRequest, Member, MemberPatch, Page } from '../wire/resources.js';
-import { type ClientOptions, send, sendFor } from './transport.js';
+import { type ClientOptions, sendFor, sendOnly } from './transport.js';
 
 /** The people of the workspace, by their id (`mem_…`). */
 export interface MembersClient {
@@ -27,9 +27,6 @@ export function membersClient(options: ClientOptions): MembersClient {
     patch: (id, patch) => sendFor(options, { method: 'PATCH', path: path(id), json: patch }, member),
     suspend: (id) => sendFor(options, { method: 'POST', path: path(id, '/suspend') }, member),
     reactivate: (id) => sendFor(options, { method: 'POST', path: path(id, '/reactivate') }, member),
-    remove: async (id) => {
-      const signal = AbortSignal.timeout((options.timeoutSeconds ?? 10) * 1000);
-      await send(options, { method: 'DELETE', path: path(id), signal });
-    },
+    remove: (id) => sendOnly(options, { method: 'DELETE', path: path(id) }),
   };
 }

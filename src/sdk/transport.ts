@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Problem } from '../wire/resources.js';
 import { ProblemError, UnreachableError } from './errors.js';
+import { unreachable } from './unreachable.js';
 
 /** How to reach the service. `timeoutSeconds` bounds each call but a watch (default 10). */
 export interface ClientOptions {
@@ -24,6 +25,8 @@ export interface Call {
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 10;
+// What a header can carry. Anything else makes fetch fail with the value in its message.
+const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
 const problemAnswer: z.ZodType<Problem> = z.object({
   type: z.string(),
@@ -37,7 +40,7 @@ const problemAnswer: z.ZodType<Problem> = z.object({
 const oauthErrorAnswer = z.object({ error: z.string(), error_description: z.string().optional() });
 
 /** Sends a call and gives the answer of a 2xx. Redirects are not followed: the token stays with the service it was
- *  meant for. */
+ *  meant for. Throws a `TypeError`, without asking anybody, when the token is empty or no header can carry it. */
 export async function send(options: ClientOptions, call: Call): Promise<Response> {
   const response = await fetchOnce(options, call);
   if (response.ok) return response;
@@ -47,18 +50,34 @@ export async function send(options: ClientOptions, call: Call): Promise<Response
 /** Sends a call and reads its JSON answer by a schema.
  *  @internal Out of the published types, so that they need no zod. */
 export async function sendFor<T>(options: ClientOptions, call: Call, schema: z.ZodType<T>): Promise<T> {
-  const timeout = AbortSignal.timeout((options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS) * 1000);
-  const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout;
-  const response = await send(options, { ...call, signal });
-  const parsed = schema.safeParse(await bodyOf(response));
+  const response = await send(options, inTime(options, call));
+  const parsed = schema.safeParse(await bodyOf(options, response));
   if (parsed.success) return parsed.data;
   throw new UnreachableError(`${options.url} answered with something that is not Countersign's`);
+}
+
+/** Sends a call whose answer says nothing more than that it was done. */
+export async function sendOnly(options: ClientOptions, call: Call): Promise<void> {
+  const response = await send(options, inTime(options, call));
+  await response.body?.cancel();
+}
+
+function timeoutSeconds(options: ClientOptions): number {
+  return options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
+}
+
+function inTime(options: ClientOptions, call: Call): Call {
+  const timeout = AbortSignal.timeout(timeoutSeconds(options) * 1000);
+  return { ...call, signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout };
 }
 
 async function fetchOnce(options: ClientOptions, call: Call): Promise<Response> {
   const url = `${options.url.replace(/\/+$/, '')}${call.path}${queryText(call.query)}`;
   const token = call.token === undefined ? options.token : (call.token ?? undefined);
   const headers: Record<string, string> = { accept: 'application/json', ...call.headers };
+  if (token !== undefined && !HEADER_SAFE.test(token)) {
+    throw new TypeError('the token is empty, or holds characters that no token has');
+  }
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
   if (options.userAgent !== undefined) headers['user-agent'] = options.userAgent;
   if (call.json !== undefined) headers['content-type'] = 'application/json';
@@ -72,7 +91,7 @@ async function fetchOnce(options: ClientOptions, call: Call): Promise<Response> 
       ...(call.signal ? { signal: call.signal } : {}),
     });
   } catch (error) {
-    throw unreachable(options.url, error);
+    throw unreachable(options.url, timeoutSeconds(options), error);
   }
 }
 
@@ -84,11 +103,11 @@ function queryText(query: Call['query']): string {
   return params.size === 0 ? '' : `?${params}`;
 }
 
-async function bodyOf(response: Response): Promise<unknown> {
+async function bodyOf(options: ClientOptions, response: Response): Promise<unknown> {
   try {
     return await response.json();
   } catch (error) {
-    throw unreachable(new URL(response.url || 'http://service').origin, error);
+    throw unreachable(options.url, timeoutSeconds(options), error);
   }
 }
 
@@ -113,11 +132,4 @@ async function refusalOf(response: Response): Promise<Error> {
     });
   }
   return new UnreachableError(`the answer has status ${response.status} and is not Countersign's`);
-}
-
-// fetch hides what happened in `cause`; the message never holds a header, so no token either.
-function unreachable(url: string, error: unknown): UnreachableError {
-  const cause = error instanceof Error ? (error.cause ?? error) : error;
-  const text = cause instanceof Error ? cause.message || cause.name : String(cause);
-  return new UnreachableError(`cannot reach ${url}: ${text}`, { cause: error });
 }

@@ -1,0 +1,94 @@
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createClient, UnreachableError } from '../../src/sdk/index.js';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function listening(server: Server): Promise<string> {
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const failureOf = (url: string, timeoutSeconds?: number) =>
+  createClient({ url, token: 'cst_secret', timeoutSeconds })
+    .me()
+    .then(
+      () => expect.unreachable(),
+      (error: unknown) => error as Error,
+    );
+
+describe('a call without an answer says what became of it', () => {
+  test('nobody listens there', async () => {
+    const url = await listening(createServer());
+    await new Promise((resolve) => servers.pop()?.close(resolve));
+    const error = await failureOf(url);
+    expect(error).toBeInstanceOf(UnreachableError);
+    expect(error.message).toMatch(new RegExp(`^cannot reach ${url}: connect ECONNREFUSED`));
+  });
+
+  test('nobody listens at any address of a name', async () => {
+    const cause = Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' });
+    const fails = () => Promise.reject(Object.assign(new TypeError('fetch failed'), { cause }));
+    const client = createClient({ url: 'http://localhost:1', fetch: fails });
+    await expect(client.me()).rejects.toThrow('cannot reach http://localhost:1: ECONNREFUSED');
+  });
+
+  test.each([
+    ['the connection is closed', (socket: { end(): void; resetAndDestroy(): void }) => void socket.end()],
+    ['the connection is reset', (socket: { end(): void; resetAndDestroy(): void }) => void socket.resetAndDestroy()],
+  ])('%s after the request was sent', async (_title, cut) => {
+    const url = await listening(
+      createServer((socket) => void socket.on('error', () => {}).once('data', () => cut(socket))),
+    );
+    const error = await failureOf(url);
+    expect(error).toBeInstanceOf(UnreachableError);
+    expect(error.message).toMatch(new RegExp(`^lost the connection to ${url} before the answer came \\(.+\\)$`));
+  });
+
+  test('the connection breaks off within the answer', async () => {
+    const server = createHttpServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '50' });
+      response.write('{"id":', () => response.destroy());
+    });
+    const url = await listening(server);
+    expect((await failureOf(url)).message).toContain(`lost the connection to ${url} before the answer came`);
+  });
+
+  test('no answer comes in time', async () => {
+    const url = await listening(createHttpServer(() => {}));
+    const error = await failureOf(url, 0.05);
+    expect(error).toBeInstanceOf(UnreachableError);
+    expect(error.message).toBe(`no answer from ${url} within 0.05 s`);
+    for (const server of servers) (server as ReturnType<typeof createHttpServer>).closeAllConnections();
+  });
+
+  test.each([
+    ['another protocol', 'SSH-2.0-OpenSSH\r\n'],
+    ['no JSON', 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello'],
+  ])('the answer is %s', async (_title, answer) => {
+    const url = await listening(createServer((socket) => void socket.on('error', () => {}).end(answer)));
+    expect((await failureOf(url)).message).toBe(`${url} answered with something that is not Countersign's`);
+  });
+});
+
+test.each(['', 'two words', 'cst_geheim\u20ac', 'a\nb', 'ü'])(
+  'a token that no header can carry is sent to nobody: %j',
+  async (token) => {
+    let asked = 0;
+    const fetch = () => {
+      asked += 1;
+      return Promise.reject(new Error('asked'));
+    };
+    const client = createClient({ url: 'http://127.0.0.1:1', token, fetch });
+    await expect(client.me()).rejects.toThrow(
+      new TypeError('the token is empty, or holds characters that no token has'),
+    );
+    await expect(createClient({ url: 'http://127.0.0.1:1', fetch }).members.accept(token)).rejects.toThrow(TypeError);
+    expect(asked).toBe(0);
+  },
+);
