@@ -288,6 +288,17 @@ describe('people and rules', () => {
     expect((await allow(job.token, 'mine', ['repo:read'])).status).toBe(201);
   });
 
+  it('a token that its workflow binds today does not free itself by writing that rule anew', async () => {
+    await service.makeWorkflow('binding', { allowed_scopes: ['repo:*'] });
+    const { token } = await service.seedToken({ workflow: 'binding', scopes: ['workflows:write', 'repo:read'] });
+    const constraints = { repositories: ['acme/shop'] };
+    await service.makeWorkflow('binding', { allowed_scopes: ['repo:*'], constraints });
+    expect((await allow(token, 'binding', ['repo:*'])).status).toBe(403);
+    expect((await allow(token, 'binding', ['repo:*'], { constraints: { repositories: ['acme/*'] } })).status).toBe(403);
+    expect((await allow(token, 'free', ['repo:read'])).status).toBe(403);
+    expect((await allow(token, 'bound', ['repo:read'], { constraints })).status).toBe(201);
+  });
+
   it('a member writes no rule', async () => {
     expect((await allow(people.member.token, 'mine-too', ['repo:read'])).status).toBe(403);
     expect((await raw(service, 'POST', '/v1/workflows/nightly/pause', { token: people.member.token })).status).toBe(

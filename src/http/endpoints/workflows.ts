@@ -40,11 +40,12 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
   if (!label.ok) return label;
   const before = await findWorkflow(deps.db, caller.workspaceId, label.value);
   const added = body.allowed_scopes.filter((scope) => before?.allowedScopes.includes(scope) !== true);
-  const beyond = added.filter((scope) => !mayHandOn(grantorOf(caller), scope));
+  const grantor = grantorOf(caller);
+  const beyond = added.filter((scope) => !mayHandOn(grantor, scope));
   if (beyond.length > 0) {
     return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on ${beyond.join(', ')}` });
   }
-  const wider = widerKinds(body.constraints, caller.constraints).filter(
+  const wider = widerKinds(body.constraints, grantor.constraints).filter(
     (kind) => before === undefined || widerKinds(body.constraints, before.constraints).includes(kind),
   );
   if (wider.length > 0) {
