@@ -110,3 +110,47 @@ describe('rotations at the same moment', () => {
     }
   });
 });
+
+describe('issuing at the same moment as an end', () => {
+  const left = async (creator: string) => {
+    const { data } = await service.client().tokens.list({ creator, limit: 200 });
+    return data.filter((token) => token.revoked_at === null);
+  };
+
+  it("a mint with its maker's removal: nothing of that maker is left", async () => {
+    await service.makeWorkflow('nightly');
+    for (let round = 0; round < 15; round += 1) {
+      const maker = await service.makeMember('member');
+      const json = { workflow: 'nightly', scopes: ['repo:read'], expires_in_days: 7 };
+      const mints = [service, other].map((node) => raw(node, 'POST', '/v1/tokens', { token: maker.token, json }));
+      await Promise.all([...mints, service.client().members.remove(maker.id)]);
+      expect(await left(maker.id)).toEqual([]);
+    }
+  });
+
+  it("a mint with the revocation of the calling token's maker: nothing is left", async () => {
+    for (let round = 0; round < 15; round += 1) {
+      const maker = await service.makeMember('member');
+      const json = { workflow: 'nightly', scopes: ['repo:read'], expires_in_days: 7 };
+      await Promise.all([
+        raw(other, 'POST', '/v1/tokens', { token: maker.token, json }),
+        raw(other, 'POST', '/v1/tokens/self/rotate', { token: maker.token, json: {} }),
+        service.client().tokens.revokeMany({ reason: 'leaked', creator_id: maker.id }),
+      ]);
+      expect(await left(maker.id)).toEqual([]);
+    }
+  });
+
+  it('an acceptance with the revocation of its invitation: no token comes of it afterwards', async () => {
+    for (let round = 0; round < 15; round += 1) {
+      const email = `guest-${round}@acme.example`;
+      const { id, invitation } = await service.client().members.invite({ email, role: 'member' });
+      const [accepted] = await Promise.all([
+        raw(other, 'POST', '/v1/members/accept', { token: invitation }),
+        service.client().tokens.revokeMany({ reason: 'leaked', creator_id: id }),
+      ]);
+      // Accepted before it: then the token was revoked with the rest. After it: then there is none.
+      expect([accepted.status === 201 || accepted.status === 401, await left(id)]).toEqual([true, []]);
+    }
+  });
+});
