@@ -1,7 +1,7 @@
 import { type Me, ProblemError } from '../sdk/index.js';
 import { clientFor } from './client.js';
 import { type Connection, readConnection } from './connection.js';
-import { bothTimes } from './instant.js';
+import { timeIn } from './instant.js';
 import { outputView, print, printJson, say } from './output.js';
 import { renderDetails } from './table.js';
 
@@ -39,6 +39,7 @@ async function whoIs({ url, token }: Connection): Promise<Me | undefined> {
 }
 
 function printStatus(connection: Connection, me: Me): void {
+  const view = outputView();
   const lines = renderDetails(
     [
       ['service', connection.url],
@@ -47,9 +48,9 @@ function printStatus(connection: Connection, me: Me): void {
       ['workspace', me.workspace.slug],
       ['token', me.token.id],
       ['from', connection.source],
-      ['expires', bothTimes(me.token.expires_at, new Date())],
+      ['expires', timeIn(view, me.token.expires_at, new Date())],
     ],
-    outputView(),
+    view,
   );
   for (const line of lines) print(line);
 }

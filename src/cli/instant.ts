@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import type { View } from './output.js';
 
 const UNITS = [
   ['year', 365 * 86_400],
@@ -21,11 +22,15 @@ export function relativeTime(at: string, now: Date): string {
   return seconds < 0 ? 'just now' : 'in a moment';
 }
 
-/** Says an instant both ways: `2026-01-31 12:00 UTC (in 6 days)`. Nothing for an instant that is not set. */
-export function bothTimes(at: string | null, now: Date): string | undefined {
+/** Says an instant both ways: `2026-01-31T12:00:00.000Z (in 6 days)`. */
+export function bothTimes(at: string, now: Date): string {
+  return `${at} (${relativeTime(at, now)})`;
+}
+
+/** Lays an instant out: both ways for a person at a terminal, exactly elsewhere. Nothing for one that is not set. */
+export function timeIn(view: View, at: string | null, now: Date): string | undefined {
   if (at === null) return undefined;
-  const text = new Date(at).toISOString();
-  return `${text.slice(0, 10)} ${text.slice(11, 16)} UTC (${relativeTime(at, now)})`;
+  return view.isTerminal ? bothTimes(at, now) : at;
 }
 
 /** Reads a time from the command line: RFC 3339, or a day, which means its first instant in UTC. */

@@ -2,7 +2,7 @@ import { type Introspection, ProblemError } from '../sdk/index.js';
 import { clientFor } from './client.js';
 import { cleanToken, readConnection } from './connection.js';
 import { constraintLines } from './constraint-flags.js';
-import { bothTimes } from './instant.js';
+import { timeIn } from './instant.js';
 import { outputView, print, printJson } from './output.js';
 import { readSecret } from './stdin.js';
 import { renderDetails } from './table.js';
@@ -34,7 +34,8 @@ function printAnswer(answer: Introspection): void {
     print('not active');
     return;
   }
-  const now = new Date();
+  const view = outputView();
+  const time = (seconds: number) => timeIn(view, new Date(seconds * 1000).toISOString(), new Date());
   const lines = renderDetails(
     [
       ['active', 'yes'],
@@ -44,11 +45,11 @@ function printAnswer(answer: Introspection): void {
       ['scopes', answer.scope],
       ...answer.authorization_details.flatMap(({ type: _, ...constraints }) => constraintLines(constraints)),
       ['creator', `${answer.username} (${answer.sub})`],
-      ['issued', bothTimes(new Date(answer.iat * 1000).toISOString(), now)],
-      ['expires', bothTimes(new Date(answer.exp * 1000).toISOString(), now)],
+      ['issued', time(answer.iat)],
+      ['expires', time(answer.exp)],
       ['superseded by', answer.superseded_by],
     ],
-    outputView(),
+    view,
   );
   for (const line of lines) print(line);
 }

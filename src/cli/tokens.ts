@@ -1,7 +1,7 @@
 import { everyPage, type Token, type TokenStatus } from '../sdk/index.js';
 import { collect, signedInClient } from './client.js';
 import { constraintLines } from './constraint-flags.js';
-import { bothTimes, relativeTime } from './instant.js';
+import { relativeTime, timeIn } from './instant.js';
 import { type Colour, outputView, print, printJson, say } from './output.js';
 import { memberId, personText } from './people.js';
 import { printable } from './printable.js';
@@ -95,7 +95,8 @@ function columns(now: Date): Column<Token>[] {
 }
 
 function printToken(token: Token): void {
-  const now = new Date();
+  const view = outputView();
+  const time = (at: string | null) => timeIn(view, at, new Date());
   const lines = renderDetails(
     [
       ['id', token.id],
@@ -106,21 +107,21 @@ function printToken(token: Token): void {
       ...constraintLines(token.constraints),
       ['creator', personText(token.creator)],
       ['owner', personText(token.owner)],
-      ['created', bothTimes(token.created_at, now)],
-      ['not before', bothTimes(token.not_before, now)],
-      ['expires', bothTimes(token.expires_at, now)],
-      ['last used', bothTimes(token.last_used_at, now) ?? 'never'],
+      ['created', time(token.created_at)],
+      ['not before', time(token.not_before)],
+      ['expires', time(token.expires_at)],
+      ['last used', time(token.last_used_at) ?? 'never'],
       ['last used from', token.last_used_ip],
       ['last used by', token.last_used_by],
       ['lineage', token.lineage_id],
       ['rotated from', token.rotated_from],
       ['rotated to', token.rotated_to],
-      ['overlap ends', bothTimes(token.overlap_ends_at, now)],
-      ['revoked', bothTimes(token.revoked_at, now)],
+      ['overlap ends', time(token.overlap_ends_at)],
+      ['revoked', time(token.revoked_at)],
       ['revoked by', token.revoked_by],
       ['reason', token.revoked_reason],
     ],
-    outputView(),
+    view,
   );
   for (const line of lines) print(line);
 }

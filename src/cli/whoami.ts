@@ -1,5 +1,5 @@
 import { signedInClient } from './client.js';
-import { bothTimes } from './instant.js';
+import { timeIn } from './instant.js';
 import { outputView, print, printJson } from './output.js';
 import { renderDetails } from './table.js';
 
@@ -10,6 +10,7 @@ export async function showMe(flags: { json?: true }): Promise<number> {
     printJson(me);
     return 0;
   }
+  const view = outputView();
   const lines = renderDetails(
     [
       ['member', me.email],
@@ -20,9 +21,9 @@ export async function showMe(flags: { json?: true }): Promise<number> {
       ['may', me.permissions.join(' ')],
       ['token', me.token.id],
       ['workflow', me.token.workflow],
-      ['expires', bothTimes(me.token.expires_at, new Date())],
+      ['expires', timeIn(view, me.token.expires_at, new Date())],
     ],
-    outputView(),
+    view,
   );
   for (const line of lines) print(line);
   return 0;

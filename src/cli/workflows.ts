@@ -1,7 +1,7 @@
 import { everyPage, type Workflow } from '../sdk/index.js';
 import { collect, signedInClient } from './client.js';
 import { constraintLines } from './constraint-flags.js';
-import { bothTimes } from './instant.js';
+import { timeIn } from './instant.js';
 import { outputView, print, printJson, say } from './output.js';
 import { printable } from './printable.js';
 import { type Column, renderDetails, renderTable } from './table.js';
@@ -58,22 +58,23 @@ export function printWorkflow(workflow: Workflow, flags: { json?: true }): void 
     printJson(workflow);
     return;
   }
-  const now = new Date();
+  const view = outputView();
+  const time = (at: string | null) => timeIn(view, at, new Date());
   const lines = renderDetails(
     [
       ['label', workflow.label],
       ['id', workflow.id],
       ['description', workflow.description],
       ['status', workflow.status],
-      ['paused', bothTimes(workflow.paused_at, now)],
+      ['paused', time(workflow.paused_at)],
       ['scopes', workflow.allowed_scopes.join(' ') || 'none'],
       ['expiry days', workflow.allowed_expiry_days.join(' ')],
       ...constraintLines(workflow.constraints),
       ['max run', `${workflow.max_run_seconds} s`],
-      ['created', bothTimes(workflow.created_at, now)],
-      ['updated', bothTimes(workflow.updated_at, now)],
+      ['created', time(workflow.created_at)],
+      ['updated', time(workflow.updated_at)],
     ],
-    outputView(),
+    view,
   );
   for (const line of lines) print(line);
 }

@@ -16,6 +16,7 @@ export interface TrailEvent {
 export interface ExplainedToken {
   readonly id: TokenId;
   readonly createdAt: Date;
+  readonly firstUsedAt: Date | null;
   readonly notBefore: Date | null;
   readonly expiresAt: Date;
   readonly rotatedTo: TokenId | null;
@@ -43,9 +44,10 @@ export interface Explained {
 export function explainToken(token: ExplainedToken, trail: readonly TrailEvent[], at: Date): Explained {
   const life = lifeAt(token, trail);
   const status = tokenStatus(life, at);
-  const told = trail.filter((event) => event.at >= token.createdAt).flatMap(factOf);
-  const facts = [...told, ...clockFacts(token, life, at)].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
-  return { status, summary: summaryOf(status, life, facts), facts };
+  const told = trail.filter((event) => event.at >= token.createdAt);
+  const facts = [...told.flatMap(factOf), ...instants(token, life, at)];
+  facts.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+  return { status, summary: summaryOf(status, life, told), facts };
 }
 
 function lifeAt(token: ExplainedToken, trail: readonly TrailEvent[]): LifeFacts {
@@ -75,21 +77,35 @@ function creatorStatus(action: string | undefined): MemberStatus {
   return action === 'member.removed' ? 'removed' : 'active';
 }
 
-const DETAILS: Readonly<Record<string, (data: TrailEvent['data']) => string>> = {
-  'token.minted': (data) => `minted for workflow ${said(data['workflow'])}, good until ${said(data['expires_at'])}`,
+const DETAILS: Readonly<Record<string, (event: TrailEvent) => string>> = {
+  'token.minted': ({ data }) => {
+    const from = data['rotated_from'] ? `rotated from ${said(data['rotated_from'])}` : 'minted';
+    return `${from} for workflow ${said(data['workflow'])}, good until ${said(data['expires_at'])}`;
+  },
   'token.secret_replaced': () => 'never used, so its secret was replaced after a lost answer',
-  'token.rotated': (data) =>
+  'token.rotated': ({ data }) =>
     `rotated to ${said(data['successor'])}; valid beside it until ${said(data['overlap_ends_at'])} at the latest`,
-  'token.drain_started': (data) => `its successor ${said(data['successor'])} was used for the first time`,
+  'token.drain_started': ({ data }) => `its successor ${said(data['successor'])} was used for the first time`,
   'token.reused': () => 'used after it was superseded, and refused',
-  'token.revoked': (data) => `revoked as ${said(data['reason'])}${data['note'] ? `: ${said(data['note'])}` : ''}`,
-  'token.transferred': (data) => `handed over from ${said(data['from'])} to ${said(data['to'])}`,
+  'token.revoked': (event) => `revoked${causeOf(event)}`,
+  'token.transferred': ({ data }) => `handed over from ${said(data['from'])} to ${said(data['to'])}`,
   'workflow.paused': () => 'its workflow was paused',
   'workflow.resumed': () => 'its workflow was resumed',
   'member.suspended': () => 'its creator was suspended',
   'member.reactivated': () => 'its creator was reactivated',
   'member.removed': () => 'its creator was removed',
 };
+
+/** Why a token was revoked, as it goes on after "revoked". Who only holds a token is not asked for a reason. */
+function causeOf(event: TrailEvent): string {
+  if (isByHolder(event)) return ' by its holder (RFC 7009)';
+  const { reason, note } = event.data;
+  return ` as ${said(reason)}${note ? `: ${said(note)}` : ''}`;
+}
+
+function isByHolder(event: TrailEvent): boolean {
+  return event.actorId === event.target;
+}
 
 function factOf(event: TrailEvent): Fact[] {
   const detail = DETAILS[event.action];
@@ -98,7 +114,7 @@ function factOf(event: TrailEvent): Fact[] {
     {
       at: event.at.toISOString(),
       fact: event.action,
-      detail: detail(event.data),
+      detail: detail(event),
       by: event.actorId,
       reason: typeof event.data['reason'] === 'string' ? event.data['reason'] : null,
       event_id: printId('evt', event.id),
@@ -106,22 +122,23 @@ function factOf(event: TrailEvent): Fact[] {
   ];
 }
 
-/** What the clock did, up to the time in question. */
-function clockFacts(token: ExplainedToken, life: LifeFacts, at: Date): Fact[] {
-  const ticks: [Date | undefined, string, string][] = [
+/** What no event tells, up to the time in question: what the clock did, and the first use. */
+function instants(token: ExplainedToken, life: LifeFacts, at: Date): Fact[] {
+  const known: [Date | undefined, string, string][] = [
+    [token.firstUsedAt ?? undefined, 'token.first_used', 'used for the first time'],
     [life.notBefore, 'token.not_before', 'became valid'],
     [life.succession && overlapEnd(life.succession), 'token.overlap_ends', 'ended in favour of its successor'],
     [token.expiresAt, 'token.expires', 'expired'],
   ];
-  return ticks.flatMap(([instant, fact, detail]) =>
+  return known.flatMap(([instant, fact, detail]) =>
     instant !== undefined && instant <= at
       ? [{ at: instant.toISOString(), fact, detail, by: null, reason: null, event_id: null }]
       : [],
   );
 }
 
-function summaryOf(status: TokenStatus, life: LifeFacts, facts: readonly Fact[]): string {
-  const lastFact = (...names: string[]) => facts.findLast((fact) => names.includes(fact.fact));
+function summaryOf(status: TokenStatus, life: LifeFacts, trail: readonly TrailEvent[]): string {
+  const last = (...actions: string[]) => trail.findLast((event) => actions.includes(event.action));
   switch (status) {
     case 'active':
       return `active until it expires at ${life.expiresAt.toISOString()}`;
@@ -134,9 +151,9 @@ function summaryOf(status: TokenStatus, life: LifeFacts, facts: readonly Fact[])
     case 'not_yet_valid':
       return `not valid before ${life.notBefore?.toISOString() ?? 'its time'}`;
     case 'revoked':
-      return because('revoked', lastFact('token.revoked', 'member.removed'));
+      return because(status, last('token.revoked') ?? last('member.removed'));
     case 'suspended':
-      return because('suspended', lastFact('workflow.paused', 'member.suspended'));
+      return because(status, last(life.isWorkflowPaused ? 'workflow.paused' : 'member.suspended'));
   }
 }
 
@@ -144,8 +161,11 @@ function endOf(life: LifeFacts): string {
   return (life.succession ? overlapEnd(life.succession) : life.expiresAt).toISOString();
 }
 
-function because(status: TokenStatus, fact: Fact | undefined): string {
-  return fact === undefined ? status : `${status} since ${fact.at} by ${fact.by ?? 'the clock'}: ${fact.detail}`;
+function because(status: TokenStatus, event: TrailEvent | undefined): string {
+  if (event === undefined) return status;
+  const since = `${status} since ${event.at.toISOString()}`;
+  if (event.action !== 'token.revoked') return `${since}: ${DETAILS[event.action]?.(event)} by ${event.actorId}`;
+  return isByHolder(event) ? `${since}${causeOf(event)}` : `${since} by ${event.actorId}${causeOf(event)}`;
 }
 
 function said(value: unknown): string {

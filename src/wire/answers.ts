@@ -104,9 +104,11 @@ export const explanation: z.ZodType<Explanation> = z
     facts: z.array(
       z.object({
         at: timestamp,
-        fact: z.string().describe('What happened: an action of the audit trail, or what the clock does.'),
+        fact: z
+          .string()
+          .describe('What happened: an action of the audit trail, what the clock does, or the first use.'),
         detail: z.string(),
-        by: z.string().nullable().describe('Who did it; `null` for what the clock does.'),
+        by: z.string().nullable().describe('Who did it; `null` for what no event tells.'),
         reason: z.string().nullable(),
         event_id: z.string().nullable().describe('The audit event that proves it.'),
       }),
@@ -164,12 +166,13 @@ export const me: z.ZodType<Me> = z
   })
   .meta({ id: 'Me' });
 
+/** Members that a client does not know stay: the hash covers the event exactly as shown. */
 export const auditEvent: z.ZodType<AuditEvent> = z
-  .object({
+  .looseObject({
     id: z.string(),
     seq: z.int().describe('Starts at 1 in each workspace and has no gaps.'),
     at: timestamp,
-    actor: z.object({ type: z.enum(['member', 'token', 'host', 'system']), id: z.string() }),
+    actor: z.looseObject({ type: z.enum(['member', 'token', 'host', 'system']), id: z.string() }),
     action: z.string().describe('What was done, such as `token.revoked`.'),
     target: z.string().describe('The id of the thing changed.'),
     ip: z.string().nullable(),

@@ -101,10 +101,11 @@ export interface Revocation {
 /** One thing that happened to a token, or to what it hangs on. */
 export interface ExplainedFact {
   at: string;
-  /** What happened, as the audit trail names it, or `token.expires`, `token.not_before`, `token.overlap_ends`. */
+  /** What happened, as the audit trail names it, or what no event tells: `token.expires`, `token.not_before`,
+   *  `token.overlap_ends`, `token.first_used`. */
   fact: string;
   detail: string;
-  /** Who did it; `null` for what the clock does. */
+  /** Who did it; `null` for what no event tells. */
   by: string | null;
   reason: string | null;
   /** The event of the audit trail that proves it. */

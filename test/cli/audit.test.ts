@@ -18,7 +18,7 @@ async function run(args: readonly string[]) {
   return await commandLine(home)(args, { env });
 }
 
-function chain(length: number): AuditEvent[] {
+function chain(length: number, more: Readonly<Record<string, unknown>> = {}): AuditEvent[] {
   const events: AuditEvent[] = [];
   for (let seq = 1; seq <= length; seq++) {
     const event = {
@@ -33,6 +33,7 @@ function chain(length: number): AuditEvent[] {
       request_id: null,
       data: { z: 1, a: [null, true] },
       prev_hash: events.at(-1)?.hash ?? GENESIS_HASH,
+      ...more,
     };
     events.push({ ...event, hash: eventHash(event) });
   }
@@ -89,6 +90,14 @@ describe('audit verify', () => {
       head: null,
       checkpoint: null,
     });
+  });
+
+  test('covers members that it does not know', async () => {
+    const events = chain(3, { request_method: 'POST', actor: { type: 'member', id: ADA.id, name: 'Ada' } });
+    serve(events);
+    expect(await run(['audit', 'verify'])).toMatchObject({ code: 0 });
+    serve(events.map((event) => (event.seq === 2 ? { ...event, request_method: 'GET' } : event)));
+    expect(await run(['audit', 'verify'])).toMatchObject({ code: 1, stdout: expect.stringContaining('event 2') });
   });
 
   test.for([

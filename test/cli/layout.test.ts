@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { displayWidth, truncateToWidth } from '../../src/cli/display-width.js';
-import { bothTimes, parseInstant, relativeTime } from '../../src/cli/instant.js';
+import { bothTimes, parseInstant, relativeTime, timeIn } from '../../src/cli/instant.js';
 import { viewOf } from '../../src/cli/output.js';
 import { printable } from '../../src/cli/printable.js';
 import { renderDetails, renderTable } from '../../src/cli/table.js';
@@ -129,8 +129,16 @@ describe('times', () => {
   ] as const)('%s is %s', ([at, said]) => expect(relativeTime(at, now)).toBe(said));
 
   test('are said both ways', () => {
-    expect(bothTimes('2026-03-08T09:00:00Z', now)).toBe('2026-03-08 09:00 UTC (in 6 days)');
-    expect(bothTimes(null, now)).toBeUndefined();
+    expect(bothTimes('2026-03-08T09:00:12.345Z', now)).toBe('2026-03-08T09:00:12.345Z (in 6 days)');
+  });
+
+  test('are said both ways at a terminal alone', () => {
+    const [terminal, pipe] = [true, false].map((isTerminal) => ({ isTerminal, width: 80, hasColour: false }));
+    expect([terminal, pipe].map((view) => view && timeIn(view, '2026-03-08T09:00:00Z', now))).toEqual([
+      '2026-03-08T09:00:00Z (in 6 days)',
+      '2026-03-08T09:00:00Z',
+    ]);
+    expect(pipe && timeIn(pipe, null, now)).toBeUndefined();
   });
 
   test.for(['', 'tomorrow', '2026', '2026-13-01', '2026-03-02T09:00', '2026-02-30'])('%j is not one', (text) => {

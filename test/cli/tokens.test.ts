@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { explanationLines } from '../../src/cli/explain.js';
 import { commandLine, temporaryDirectory } from './command-line.js';
 import { ADA, looseToken, meResource, mintedResource, tokenResource, workflowResource } from './resources.js';
 import { problem, type Received, scriptedService } from './scripted-service.js';
@@ -143,14 +144,22 @@ describe('token list', () => {
 describe('token explain', () => {
   test('tells the state and each fact', async () => {
     const at = '2026-03-03T00:00:00.000Z';
-    const fact = { at, fact: 'token.revoked', detail: 'revoked', by: ADA.id, reason: 'leaked', event_id: null };
-    const explanation = { id: own.id, at, status: 'revoked', summary: 'revoked by Ada', facts: [fact] };
+    const fact = { at, fact: 'token.revoked', detail: 'as leaked\t', by: ADA.id, reason: 'leaked', event_id: null };
+    const used = { ...fact, fact: 'token.first_used', detail: 'used', by: null, reason: null };
+    const explanation = { id: own.id, at, status: 'revoked' as const, summary: 'revoked by Ada', facts: [used, fact] };
     service.follow(() => ({ status: 200, body: explanation }));
     const outcome = await run(['token', 'explain', own.id, '--at', at]);
-    expect(outcome.stdout).toMatch(
-      new RegExp(`^revoked  revoked by Ada\n2026-03-03 00:00 UTC .*by ${ADA.id}  reason: leaked\n$`),
+    expect(outcome.stdout).toBe(
+      `revoked\trevoked by Ada\n${at}\ttoken.first_used\tused\t\n${at}\ttoken.revoked\tas leaked\\x09\t${ADA.id}\n`,
     );
     expect(service.received[0]?.query.get('at')).toBe(at);
+    const view = { isTerminal: true, width: 80, hasColour: false };
+    const now = new Date('2026-03-03T00:02:00.000Z');
+    expect(explanationLines(explanation, at, view, now)).toEqual([
+      `${own.id} at ${at}: revoked by Ada`,
+      `${at} (2 minutes ago)  used`,
+      `${at} (2 minutes ago)  as leaked\\x09, by ${ADA.id}`,
+    ]);
   });
 });
 

@@ -7,7 +7,7 @@ import { explainTokenOperation } from '../../wire/tokens.js';
 import { endpoint } from '../endpoint.js';
 import { visibleToken } from '../visible.js';
 
-/** The state of a token at a time, from the audit trail alone: who, when, why. */
+/** The state of a token at a time, from the audit trail: who, when, why. */
 export const explainTokenRoute = endpoint(explainTokenOperation, async (deps, call) => {
   const view = await visibleToken(deps, call, call.caller);
   if (!view.ok) return view;
