@@ -25,6 +25,8 @@ export interface ServiceOptions {
   readonly now: () => Date;
   /** For the benchmark. */
   readonly lookupWidth?: LookupWidth | undefined;
+  /** For the test that plants a wrong one. */
+  readonly openLookup?: typeof createLookup;
 }
 
 /** The service over its database, without a port. */
@@ -48,7 +50,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     log.error('the database does not answer; connecting anew');
     database.renew();
   };
-  const lookup = createLookup(options.options, onHang, options.lookupWidth);
+  const openLookup = options.openLookup ?? createLookup;
+  const lookup = openLookup(options.options, onHang, options.lookupWidth);
   const checkLog = createCheckLog(options.options, onHang);
   const useLog = createUseLog(() => database.db);
   const secrets = createSecrets(options.keys.peppers);
