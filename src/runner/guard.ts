@@ -50,7 +50,7 @@ export async function runGuard(options: GuardOptions, streams: GuardStreams = pr
   const client = createClient({ ...options, timeoutSeconds: options.checkTimeoutSeconds });
   const { workflow, scopes, context } = options;
 
-  const permission = await askPermission(client, { workflow, scopes: [...scopes], context });
+  const permission = await askPermission(client, options.token, { workflow, scopes: [...scopes], context });
   if (permission.kind !== 'allowed') return report.close(verdictOfNo(permission));
 
   const job = await startAllowed(options, permission.checkId, streams);

@@ -23,14 +23,17 @@ const CHECK_ID = /^chk_[0-9A-Za-z]{22}$/;
 // 4xx answers that say "not now" and nothing about the right: request timeout, too early, too many requests.
 const PASSING_STATUSES: readonly number[] = [408, 425, 429];
 
-/** Asks whether the job may start. Only an allow that was understood completely is one: whatever else comes back, or does
- *  not come back, is a no. */
-export async function askPermission(client: Client, request: ExecCheckRequest): Promise<Permission> {
+/** Asks whether the job may start, with its own token. Only an allow that was understood completely is one: whatever else
+ *  comes back, or does not come back, is a no. */
+export async function askPermission(client: Client, token: string, request: ExecCheckRequest): Promise<Permission> {
   const askedAtMs = monotonicMs();
   try {
     return understand(await client.execChecks.check(request), request.workflow, askedAtMs);
   } catch (error) {
-    if (isDefiniteRefusal(error)) return { kind: 'refused', checkId: undefined, reasons: [reasonOf(error)] };
+    if (isDefiniteRefusal(error)) {
+      const detail = error.status === 401 ? await deadTokenText(token) : error.message;
+      return { kind: 'refused', checkId: undefined, reasons: [{ code: error.kind, detail }] };
+    }
     return unreachable(error instanceof Error ? error.message : String(error));
   }
 }
@@ -69,6 +72,15 @@ function contradictionIn(decision: ExecDecision, workflow: string): string | und
   if (decision.token.exp * 1000 <= asOfMs) return 'an allow for a token that has expired';
   if (decision.valid_until === null) return 'an allow without an end';
   return Date.parse(decision.valid_until) > asOfMs ? undefined : 'an allow that has ended already';
+}
+
+// The service says no more than that, to whoever has no valid token. The public id is the token's own text, and proves
+// nothing.
+async function deadTokenText(token: string): Promise<string> {
+  const { parseToken, printId } = await import('../rules/format.js');
+  const parsed = parseToken(token);
+  if (parsed === undefined) return 'what was given as the token is not a whole one: it was cut or changed on its way';
+  return `the token is not valid: it is expired, revoked, superseded, not valid yet or of another service, or its workflow is paused or its creator suspended. Whoever minted it can see which: countersign token explain ${printId('tok', parsed.id)}`;
 }
 
 function unreachable(detail: string): NotAllowed {

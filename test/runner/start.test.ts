@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { newId, newTokenSecret, printId, printToken } from '../../src/rules/format.js';
 import { guard } from './harness.js';
 import {
   allow,
@@ -117,13 +118,32 @@ describe('an answer that is not an allow understood completely starts nothing (6
 });
 
 describe('a definite no starts nothing (77)', () => {
-  test.each([400, 401, 403, 404, 409, 413, 415, 422])('%i', async (status) => {
+  test.each([400, 403, 404, 409, 413, 415, 422])('%i', async (status) => {
     service.check = (response) => problem(response, status, 'some_kind');
     expect(await attempt()).toEqual({
       code: 77,
       hasStarted: false,
       stderr: 'countersign: refused (some_kind): because of some_kind\n',
     });
+  });
+
+  test('a dead token is named by its public id, with what may have ended it and how to see', async () => {
+    service.check = (response) => problem(response, 401, 'unauthenticated');
+    const id = newId('tok', new Date());
+    const token = printToken({ id, tokenSecret: newTokenSecret() });
+    const run = guard(service, { command: ['touch', trace], token });
+    expect(await run.exitCode).toBe(77);
+    expect(run.stderr.text).toMatch(
+      /^countersign: refused \(unauthenticated\): the token is not valid: it is expired, revoked, .+\n$/,
+    );
+    expect(run.stderr.text).toContain(`countersign token explain ${printId('tok', id)}\n`);
+    expect(run.stderr.text).not.toContain(token.slice(27, 40));
+    expect(existsSync(trace)).toBe(false);
+  });
+
+  test('a token that lost a part of it is called that', async () => {
+    service.check = (response) => problem(response, 401, 'unauthenticated');
+    expect(await attempt()).toMatchObject({ code: 77, stderr: expect.stringContaining('is not a whole one') });
   });
 
   test('a denial tells each reason on a line of its own, and no reason can steer the terminal', async () => {
