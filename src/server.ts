@@ -1,8 +1,9 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import type { AddressInfo, Server } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Config } from './config.js';
 import type { Host } from './host.js';
+import { createDrain } from './http/drain.js';
 import type { Log } from './http/log.js';
 import type { Keys } from './keys.js';
 import { createService } from './service.js';
@@ -20,7 +21,6 @@ export class ListenError extends Error {
   override readonly name = 'ListenError';
 }
 
-const DRAIN_MS = 10_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
@@ -44,8 +44,10 @@ export async function startServer(
   });
   const others = getRequestListener(service.app.fetch);
   const server = createServer((request, response) => {
+    drain.began(request, response);
     if (!service.direct(request, response)) void others(request, response);
   });
+  const drain = createDrain(server);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
@@ -55,23 +57,20 @@ export async function startServer(
     await service.close();
     throw error;
   }
+  server.on('error', (error) => log.error({ err: error }, 'a connection could not be accepted'));
   return {
     url,
     stop: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = drain.start();
       service.drain();
-      // A connection that was busy when the server closed becomes idle and would stay open.
-      const sweep = setInterval(() => server.closeIdleConnections(), 50);
-      const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;
-      clearInterval(sweep);
-      clearTimeout(cut);
       await service.close();
     },
   };
 }
 
-function listen(server: Server, config: Config): Promise<AddressInfo> {
+/** Listens on the configured address. Throws {@link ListenError}. */
+export function listen(server: Server, config: Pick<Config, 'host' | 'port'>): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
       const why =
