@@ -1,83 +1,106 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Config } from '../config.js';
 import type { Host } from '../host.js';
 import type { Log } from '../http/log.js';
-import { loadKeys } from '../keys.js';
-import { type RunningServer, startServer } from '../server.js';
-
-/** Where a worker finds the embedded PostgreSQL that its primary keeps. Not for people to set. */
-const SOCKET_VARIABLE = 'COUNTERSIGN_WORKER_SOCKET';
+import { ListenError, listen, type RunningServer } from '../server.js';
+import { SOCKET_VARIABLE } from './serve-worker.js';
 
 const listening = z.object({ event: z.literal('listening'), url: z.string() });
-const failed = z.object({ event: z.literal('failed'), message: z.string() });
+const failed = z.object({ event: z.literal('failed'), cannotListen: z.boolean(), message: z.string() });
 
-const RESTART_MS = 1_000;
-const STOP_MS = 12_000;
+const PAUSE_MS = 1_000;
+const STOP_MS = 15_000;
 
-/** Starts the workers, which share the port, and keeps their number: one that ends is started again. */
+/** Starts the workers, which share the port, and keeps their number: one that ends is started again. SIGHUP renews them
+ *  one after the other: each old one drains when a new one listens. */
 export async function startWorkers(config: Config, host: Host, log: Log): Promise<RunningServer> {
   const [, entry = ''] = process.argv;
   cluster.setupPrimary({ exec: entry, args: ['serve', '--json'] });
-  const environment = host.embedded ? { [SOCKET_VARIABLE]: host.embedded.socketPath } : {};
+  // Those that are to be replaced when they end.
+  const crew = new Set<Worker>();
+  let url = '';
   let isStopping = false;
+  const environment = {
+    PORT: String(config.port === 0 ? await freePort(config) : config.port),
+    ...(host.embedded ? { [SOCKET_VARIABLE]: host.embedded.socketPath } : {}),
+  };
 
-  function keep(worker: Worker): void {
+  async function start(): Promise<void> {
+    const worker = cluster.fork(environment);
+    try {
+      url = await untilListening(worker);
+    } catch (error) {
+      await stopWorker(worker);
+      throw error;
+    }
+    crew.add(worker);
     worker.once('exit', (code, signal) => {
-      if (isStopping) return;
+      if (!crew.delete(worker) || isStopping) return;
       log.error({ worker: worker.process.pid, code, signal }, 'a worker ended; starting another');
-      setTimeout(() => {
-        if (!isStopping) keep(cluster.fork(environment));
-      }, RESTART_MS);
+      void replace();
     });
+  }
+
+  async function replace(): Promise<void> {
+    while (!isStopping) {
+      try {
+        return await start();
+      } catch (error) {
+        if (!isStopping) log.error({ err: error }, 'a worker did not start; trying again');
+        await delay(PAUSE_MS);
+      }
+    }
+  }
+
+  async function renewAll(): Promise<void> {
+    for (const worker of [...crew]) {
+      if (isStopping || !crew.delete(worker)) continue;
+      try {
+        await start();
+      } catch (error) {
+        if (!isStopping) log.error({ err: error }, 'a new worker did not start; the old ones go on');
+        if (worker.isDead()) void replace();
+        else crew.add(worker);
+        return;
+      }
+      await stopWorker(worker);
+    }
+    log.info('the workers are renewed');
   }
 
   async function stop(): Promise<void> {
     isStopping = true;
-    await Promise.all(Object.values(cluster.workers ?? {}).flatMap((worker) => (worker ? [stopWorker(worker)] : [])));
+    await Promise.all(liveWorkers().map(stopWorker));
   }
 
-  const started = Array.from({ length: config.workers }, () => cluster.fork(environment));
   try {
-    const [url = ''] = await Promise.all(started.map(untilListening));
-    for (const worker of started) keep(worker);
-    return { url, stop };
+    await Promise.all(Array.from({ length: config.workers }, start));
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-/** What a worker does: serves until it is asked to stop, or until its primary is gone. */
-export async function runWorker(config: Config, log: Log): Promise<number> {
-  const asked = new Promise<void>((resolve) => {
-    process.on('SIGTERM', () => resolve());
-    // Ctrl-C reaches the whole group of processes; the primary then asks.
-    process.on('SIGINT', () => undefined);
-    process.on('disconnect', () => resolve());
+  let renewing = Promise.resolve();
+  process.on('SIGHUP', () => {
+    renewing = renewing.then(renewAll);
   });
-  try {
-    const server = await startServer(config, workerHost(config), await loadKeys(config), log);
-    process.send?.({ event: 'listening', url: server.url });
-    await asked;
-    await server.stop();
-    return 0;
-  } catch (error) {
-    process.send?.({ event: 'failed', message: error instanceof Error ? error.message : String(error) });
-    return 1;
-  }
+  return { url, stop };
 }
 
-function workerHost(config: Config): Pick<Host, 'options' | 'direct'> {
-  const socketPath = process.env[SOCKET_VARIABLE];
-  if (socketPath !== undefined) {
-    const options = { socketPath, usesPrepared: true };
-    return { options, direct: options };
-  }
-  const usesPrepared = config.databasePrepare;
-  const url = config.databaseUrl ?? '';
-  return { options: { url, usesPrepared }, direct: { url: config.databaseDirectUrl ?? url, usesPrepared } };
+function liveWorkers(): Worker[] {
+  return Object.values(cluster.workers ?? {}).flatMap((worker) => (worker?.isDead() === false ? [worker] : []));
+}
+
+// Picked once, so that a worker that comes when all others are gone still listens where the clients look.
+async function freePort(config: Config): Promise<number> {
+  const server = createServer();
+  const { port } = await listen(server, config);
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 async function untilListening(worker: Worker): Promise<string> {
@@ -86,7 +109,8 @@ async function untilListening(worker: Worker): Promise<string> {
       const up = listening.safeParse(message);
       if (up.success) resolve(up.data.url);
       const down = failed.safeParse(message);
-      if (down.success) reject(new Error(down.data.message));
+      if (down.success)
+        reject(down.data.cannotListen ? new ListenError(down.data.message) : new Error(down.data.message));
     });
     worker.once('exit', () => reject(new Error('a worker ended before it listened')));
   });
