@@ -13,13 +13,16 @@ const MIGRATION_LOCK = 4_837_201_183;
 const journal = z.object({ entries: z.array(z.object({ when: z.int(), tag: z.string() })) });
 
 /** Brings the schema up to this release, and makes the partitions of now. Several at once are safe: they queue for an
- *  advisory lock, which is held by the session and so needs a connection that no transaction-mode pooler shares. */
-export async function migrateDatabase(direct: ConnectionOptions, now: Date): Promise<void> {
+ *  advisory lock, which is held by the session and so needs a connection that no transaction-mode pooler shares. Gives
+ *  the names of the migrations that this call applied. */
+export async function migrateDatabase(direct: ConnectionOptions, now: Date): Promise<string[]> {
   const sql = connect(direct, { max: 1 });
   try {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
+    const pending = await pendingMigrations(sql);
     await migrate(drizzle({ client: sql }), { migrationsFolder: FOLDER });
     await ensurePartitions(sql, now);
+    return pending;
   } finally {
     await sql.end({ timeout: 5 });
   }
