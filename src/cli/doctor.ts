@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import { type Config, readConfig } from '../config.js';
 import { type Host, openHost } from '../host.js';
 import { createSigner } from '../http/jwt.js';
-import { loadKeys } from '../keys.js';
+import { readKeys } from '../keys.js';
 import { connect, type Sql } from '../store/connect.js';
+import { isClusterMade } from '../store/embedded.js';
 import { pendingMigrations } from '../store/migrate.js';
+import { hostError } from './host-error.js';
 import { outputView, paint, print, printJson } from './output.js';
 
 interface Finding {
@@ -13,17 +15,21 @@ interface Finding {
   readonly detail: string;
 }
 
+/** Makes a finding of what a check says or fails with. Gives whether it is well. */
+type Look = (check: string, find: () => Promise<string>) => Promise<boolean>;
+
 const MAX_CLOCK_SKEW_MS = 2_000;
 const NOTIFICATION_TIMEOUT_MS = 3_000;
 const OLDEST_POSTGRES = 140_000;
+const NOT_MADE = 'not made yet: serve makes it';
 
-/** Looks at everything that the service needs, a line each. Exit code 1 when something is wrong. */
+/** Looks at everything that the service needs, a line each, and changes none of it. Exit code 1 when something is wrong. */
 export async function runDoctor(flags: { json?: true }): Promise<number> {
   const findings: Finding[] = [];
-  const look = async (check: string, find: () => Promise<string>): Promise<boolean> => {
+  const look: Look = async (check, find) => {
     const finding = await find().then(
       (detail) => ({ check, ok: true, detail }),
-      (error: unknown) => ({ check, ok: false, detail: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => ({ check, ok: false, detail: reasonOf(hostError(error)) }),
     );
     findings.push(finding);
     if (!flags.json) printFinding(finding);
@@ -36,7 +42,7 @@ export async function runDoctor(flags: { json?: true }): Promise<number> {
   return isWell ? 0 : 1;
 }
 
-async function examine(look: (check: string, find: () => Promise<string>) => Promise<boolean>): Promise<void> {
+async function examine(look: Look): Promise<void> {
   let config: Config | undefined;
   await look('configuration', async () => {
     config = readConfig(process.env);
@@ -44,17 +50,25 @@ async function examine(look: (check: string, find: () => Promise<string>) => Pro
   });
   if (config === undefined) return;
   const known = config;
-  await look('keys', async () => {
-    const keys = await loadKeys(known);
-    const signer = await createSigner(keys.signingKeys);
-    return `${keys.peppers.length} pepper(s), current ${keys.peppers[0].kid}; ${signer.publicKeys.length} signing key(s), current ${signer.alg}`;
-  });
+  const isMade = known.databaseUrl !== undefined || (await isClusterMade(known.dataDir));
+  await look('keys', () => checkKeys(known, isMade));
+  if (!isMade) {
+    await look('database', async () => NOT_MADE);
+    return;
+  }
   let host: Host | undefined;
-  await look('database', async () => {
+  const isReached = await look('database', async () => {
     host = await openHost(known, 'visit');
     return reachDatabase(host);
   });
-  if (host === undefined) return;
+  try {
+    if (isReached && host) await examineDatabase(host, look);
+  } finally {
+    await host?.close();
+  }
+}
+
+async function examineDatabase(host: Host, look: Look): Promise<void> {
   const sql = connect(host.options, { max: 1 });
   const direct = connect(host.direct, { max: 1 });
   try {
@@ -63,8 +77,17 @@ async function examine(look: (check: string, find: () => Promise<string>) => Pro
     await look('notifications', () => checkNotifications(sql, direct));
   } finally {
     await Promise.all([sql.end({ timeout: 1 }), direct.end({ timeout: 1 })]);
-    await host.close();
   }
+}
+
+async function checkKeys(config: Config, isDatabaseMade: boolean): Promise<string> {
+  const keys = await readKeys(config);
+  if (keys !== undefined) {
+    const signer = await createSigner(keys.signingKeys);
+    return `${keys.peppers.length} pepper(s), current ${keys.peppers[0].kid}; ${signer.publicKeys.length} signing key(s), current ${signer.alg}`;
+  }
+  if (!isDatabaseMade) return NOT_MADE;
+  throw new Error(`${config.dataDir} has a database and not its keys: restore them, or serve makes new ones`);
 }
 
 async function reachDatabase(host: Host): Promise<string> {
@@ -100,13 +123,17 @@ async function checkClock(sql: Sql): Promise<string> {
 /** Behind a transaction-mode pooler LISTEN is silently dead: so one is sent and waited for. */
 async function checkNotifications(sql: Sql, direct: Sql): Promise<string> {
   const heard = new EventTarget();
-  const arrival = once(heard, 'heard', { signal: AbortSignal.timeout(NOTIFICATION_TIMEOUT_MS) });
   await direct.listen('countersign_doctor', () => heard.dispatchEvent(new Event('heard')));
-  await sql.notify('countersign_doctor', 'hello');
-  await arrival.catch(() => {
+  const arrival = once(heard, 'heard', { signal: AbortSignal.timeout(NOTIFICATION_TIMEOUT_MS) });
+  await Promise.all([sql.notify('countersign_doctor', 'hello'), arrival]).catch((error: unknown) => {
+    if (!(error instanceof Error) || error.name !== 'AbortError') throw error;
     throw new Error('none came: point DATABASE_DIRECT_URL past the pooler; running jobs stop late without it');
   });
   return 'heard';
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function printFinding({ check, ok, detail }: Finding): void {

@@ -17,8 +17,15 @@ export function hostError(error: unknown): unknown {
   if (error instanceof EmbeddedError) return new OutOfReachError(error.message, { cause: error });
   if (!(error instanceof Error)) return error;
   if (isUnavailable(error))
-    return new OutOfReachError(`the database is out of reach: ${error.message}`, { cause: error });
+    return new OutOfReachError(`the database is out of reach: ${reasonOf(error)}`, { cause: error });
   if (!REFUSED.test(sqlState(error) ?? '')) return error;
   const why = 'see DATABASE_URL and what its role may do';
   return new OutOfReachError(`the database refuses the connection: ${error.message} (${why})`, { cause: error });
+}
+
+// An address that means several, such as localhost, fails with an error that only collects theirs.
+function reasonOf(error: Error): string {
+  if (error.message !== '') return error.message;
+  const [first] = error instanceof AggregateError ? error.errors : [];
+  return first instanceof Error ? first.message : error.name;
 }

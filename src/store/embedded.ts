@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findBinaries } from './embedded-binaries.js';
 import { claimServer } from './embedded-claim.js';
 import { ensureCluster } from './embedded-cluster.js';
-import { prepareDataDir, whyNot } from './embedded-directory.js';
+import { prepareDataDir, unless, whyNot } from './embedded-directory.js';
 import { EmbeddedError } from './embedded-error.js';
 import { startPostmaster } from './embedded-postmaster.js';
 import { findAccount } from './embedded-privileges.js';
@@ -55,6 +56,11 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedPo
   throw new EmbeddedError(
     `the PostgreSQL of ${dataDir} neither answers nor ends: see ${join(dataDir, 'postgres.log')}`,
   );
+}
+
+/** Whether a data directory holds a database. Looks, and makes nothing. */
+export async function isClusterMade(dataDir: string): Promise<boolean> {
+  return (await stat(join(clusterOf(dataDir), 'PG_VERSION')).catch(unless('ENOENT'))) !== undefined;
 }
 
 type Opened = Omit<EmbeddedPostgres, 'wasRunning'>;
