@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { and, eq, lt } from 'drizzle-orm';
-import type { Constraints } from '../rules/constraint.js';
+import { type Constraints, withinConstraints } from '../rules/constraint.js';
 import {
   type MemberId,
   newId,
@@ -107,7 +107,7 @@ export async function mintToken(
       if (!claimed.ok) return claimed;
       if (claimed.value !== minted.id) return retryLost();
       if (retried) {
-        const reminted = await remint(tx, draft.workspaceId, minted, origin, now);
+        const reminted = await remint(tx, draft, minted, origin, now);
         request.signal.throwIfAborted();
         return reminted;
       }
@@ -134,19 +134,29 @@ function retryLost() {
 
 async function remint(
   tx: Tx,
-  workspaceId: WorkspaceId,
+  { workspaceId, constraints }: Pick<TokenDraft, 'workspaceId' | 'constraints'>,
   minted: Minted,
   origin: Origin,
   now: Date,
 ): Promise<Result<Pick<Minted, 'id' | 'printed'>>> {
   const [token] = await tx
-    .select({ firstUsedAt: tokens.firstUsedAt, revokedAt: tokens.revokedAt, rotatedTo: tokens.rotatedTo })
+    .select({
+      firstUsedAt: tokens.firstUsedAt,
+      revokedAt: tokens.revokedAt,
+      rotatedTo: tokens.rotatedTo,
+      constraints: tokens.constraints,
+    })
     .from(tokens)
     .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, minted.id)))
     .for('update');
   if (!token || token.firstUsedAt || token.revokedAt || token.rotatedTo) {
     const detail =
       'the token of this Idempotency-Key was used, rotated or revoked since; its secret is not shown again';
+    return refuse({ kind: 'conflict', code: 'idempotency_key_reused', detail });
+  }
+  // Who asks now may be another token of the same member: it gets no more than it could mint today.
+  if (!withinConstraints(token.constraints, constraints)) {
+    const detail = 'the token of this Idempotency-Key was minted under a wider policy; its secret is not shown again';
     return refuse({ kind: 'conflict', code: 'idempotency_key_reused', detail });
   }
   await replaceSecret(tx, workspaceId, minted, now);

@@ -111,6 +111,18 @@ describe('a retried mint', () => {
     expect(await isActive(json.token)).toBe(true);
   });
 
+  it('shows no secret of a token that reaches further than one minted today would', async () => {
+    await service.makeWorkflow('narrowed', { allowed_scopes: ['repo:*'] });
+    const key = newKey();
+    const body = { ...BODY, workflow: 'narrowed' };
+    expect((await mint(key, body)).status).toBe(201);
+    const constraints = { repositories: ['acme/shop'] };
+    await service.makeWorkflow('narrowed', { allowed_scopes: ['repo:*'], constraints });
+    expect(await conflict(mint(key, body))).toEqual(REUSED);
+    await service.makeWorkflow('narrowed', { allowed_scopes: ['repo:*'] });
+    expect((await mint(key, body)).status).toBe(201);
+  });
+
   it('is forgotten after a day', async () => {
     const key = newKey();
     const { json } = await mint(key);
