@@ -175,6 +175,19 @@ describe('minting', () => {
     expect(answer.json.code).toBe('workflow_not_active');
   });
 
+  it('more at once than can be hashed: 503 with Retry-After for the rest, which leaves nothing', async () => {
+    await service.makeWorkflow('crowded');
+    const body = { ...MINT, workflow: 'crowded' };
+    const answers = await Promise.all(Array.from({ length: 90 }, () => mint(body)));
+    const made = answers.filter((answer) => answer.status === 201);
+    const shed = answers.filter((answer) => answer.status === 503);
+    expect(made.length + shed.length).toBe(90);
+    expect(shed.length).toBeGreaterThan(0);
+    expect(shed.every((answer) => Number(answer.headers.get('retry-after')) >= 1)).toBe(true);
+    const { data } = await service.client().tokens.list({ workflow: 'crowded', limit: 200 });
+    expect(data).toHaveLength(made.length);
+  });
+
   it('does not read what is not one JSON object', async () => {
     const send = async (body: string, type = 'application/json') => {
       const headers = { authorization: `Bearer ${service.owner.printed}`, 'content-type': type };
