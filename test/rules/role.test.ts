@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  coversRole,
   mayChangeRole,
   mayGrantRole,
   mayManage,
@@ -77,5 +78,23 @@ describe('handing out roles', () => {
     for (const actor of ['member', 'auditor'] as const) {
       expect(ROLES.filter((role) => mayGrantRole(actor, role) || mayManage(actor, role))).toEqual([]);
     }
+  });
+});
+
+describe('covering another role', () => {
+  test('what covers a role may do all that it may, and every role covers itself', () => {
+    fc.assert(
+      fc.property(anyRole, anyRole, anyRole, anyServiceScope, (role, other, third, scope) => {
+        expect(coversRole(role, role)).toBe(true);
+        if (!coversRole(role, other)) return;
+        if (roleScopes(other).includes(scope)) expect(roleScopes(role)).toContain(scope);
+        if (mayGrantRole(other, third)) expect(mayGrantRole(role, third)).toBe(true);
+        if (mayManage(other, third)) expect(mayManage(role, third)).toBe(true);
+      }),
+    );
+  });
+
+  test('nobody but an owner covers an owner', () => {
+    expect(ROLES.filter((role) => coversRole(role, 'owner'))).toEqual(['owner']);
   });
 });
