@@ -18,6 +18,8 @@ const server = createServer((request, response) => {
 server.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1', () => {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  process.stdout.write(`${JSON.stringify({ event: 'listening', url: `http://127.0.0.1:${address.port}`, pid: process.pid })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ event: 'listening', url: `http://127.0.0.1:${address.port}`, pid: process.pid })}\n`,
+  );
 });
 process.on('SIGTERM', () => server.close(() => process.exit(0)));
