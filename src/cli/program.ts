@@ -3,6 +3,7 @@ import { VERSION } from '../version.js';
 import { addAuditCommands } from './audit-commands.js';
 import { addAuthCommands } from './auth-commands.js';
 import { createRoot } from './command.js';
+import { addExecCheckCommands } from './exec-check-commands.js';
 import { addHostCommands } from './host-commands.js';
 import { addMemberCommands } from './member-commands.js';
 import { addRunCommands } from './run-commands.js';
@@ -27,8 +28,9 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addTokenCommands(program);
   addWorkflowCommands(program);
   addMemberCommands(program);
-  addAuditCommands(program);
   addRunCommands(program);
+  addExecCheckCommands(program);
+  addAuditCommands(program);
   addHostCommands(program);
   return program;
 }
