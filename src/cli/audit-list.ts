@@ -2,7 +2,6 @@ import type { AuditEvent, Client } from '../sdk/index.js';
 import { everyPage } from '../sdk/index.js';
 import { unverifiedClaims } from './checkpoint.js';
 import { collect, signedInClient } from './client.js';
-import { relativeTime } from './instant.js';
 import { outputView, print, printJson, say } from './output.js';
 import { type Column, renderTable } from './table.js';
 
@@ -15,6 +14,15 @@ export interface AuditListFlags {
 }
 
 const USUAL_LIMIT = 50;
+
+const COLUMNS: Column<AuditEvent>[] = [
+  { title: 'SEQ', value: (event) => String(event.seq), isWhole: true },
+  { title: 'AT', value: (event) => event.at, shown: (event) => event.at.replace(/\.\d+Z$/, 'Z'), isWhole: true },
+  { title: 'ACTION', value: (event) => event.action },
+  { title: 'TARGET', value: (event) => event.target },
+  { title: 'BY', value: actorText },
+  { title: 'FROM', value: (event) => event.ip ?? '' },
+];
 
 /** `audit list`: the last events; with `--after` or a filter, the first ones that match. Always in the chain's order. */
 export async function listEvents(flags: AuditListFlags): Promise<number> {
@@ -30,7 +38,7 @@ export async function listEvents(flags: AuditListFlags): Promise<number> {
   const events = found.slice(0, limit);
   if (flags.json) printJson({ data: events });
   else if (events.length === 0) say('No events match.');
-  else for (const line of renderTable(columns(new Date()), events, outputView())) print(line);
+  else for (const line of renderTable(COLUMNS, events, outputView())) print(line);
   if (found.length > limit) say(`There are more: go on with --after ${events.at(-1)?.seq}.`);
   return 0;
 }
@@ -40,13 +48,8 @@ async function seqBefore(client: Client, count: number): Promise<number> {
   return Math.max(0, unverifiedClaims(checkpoint).seq - count);
 }
 
-function columns(now: Date): Column<AuditEvent>[] {
-  return [
-    { title: 'SEQ', value: (event) => String(event.seq), isWhole: true },
-    { title: 'AT', value: (event) => event.at, shown: (event) => relativeTime(event.at, now) },
-    { title: 'ACTION', value: (event) => event.action },
-    { title: 'TARGET', value: (event) => event.target },
-    { title: 'BY', value: (event) => `${event.actor.type} ${event.actor.id}` },
-    { title: 'FROM', value: (event) => event.ip ?? '' },
-  ];
+/** Who did it, and with which token, when the member had one. The id itself says what kind of actor it is. */
+function actorText({ actor, data }: AuditEvent): string {
+  const who = actor.type === 'host' || actor.type === 'system' ? `${actor.type} ${actor.id}` : actor.id;
+  return typeof data['via'] === 'string' ? `${who} via ${data['via']}` : who;
 }

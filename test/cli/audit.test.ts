@@ -166,6 +166,13 @@ describe('audit list', () => {
     expect(JSON.parse(narrowed.stdout)).toEqual({ data: events.slice(1, 3) });
     expect(narrowed.stderr).toContain('--after 3');
   });
+
+  test('names the token by which a member acted', async () => {
+    serve(chain(1, { data: { via: 'tok_1' } }));
+    expect((await run(['audit', 'list', '--after', '0'])).stdout).toBe(
+      `1\t2026-03-02T09:00:00.000Z\ttoken.minted\ttok_1\t${ADA.id} via tok_1\t\n`,
+    );
+  });
 });
 
 describe('audit checkpoint', () => {
