@@ -46,6 +46,11 @@ describe('scan', () => {
     }
   });
 
+  test('reads what PowerShell writes: UTF-16 with a byte order mark', async () => {
+    const input = Buffer.from(`\ufeffCOUNTERSIGN_TOKEN=${token}\r\n`, 'utf16le');
+    expect(await run(['scan'], { input })).toMatchObject({ code: 1, stdout: `-:1:39: ${id}\n` });
+  });
+
   test('exits 0 where there is none', async () => {
     const almost = `${token.slice(0, -6)}000000`;
     expect(await run(['scan'], { input: almost })).toMatchObject({ code: 0, stdout: '' });

@@ -37,6 +37,36 @@ describe('a scanner', () => {
     }
   });
 
+  test.each([
+    ['little-endian', (text: string) => Buffer.from(text, 'utf16le')],
+    ['big-endian', (text: string) => Buffer.from(text, 'utf16le').swap16()],
+  ])('reads UTF-16, %s, with and without a byte order mark, cut at any byte', (_title, encode) => {
+    const text = `${TOKEN}\r\n\r\nab ${TOKEN}${TOKEN}\r\n`;
+    for (const [bytes, first] of [
+      [encode(`\ufeff${text}`), 3],
+      [encode(text), 1],
+    ] as const) {
+      for (let place = 0; place <= bytes.length; place++) {
+        expect(scanPieces(cut(bytes, [place]))).toEqual([
+          { line: 1, column: first, publicId: ID },
+          { line: 3, column: 7, publicId: ID },
+          { line: 3, column: 159, publicId: ID },
+        ]);
+      }
+    }
+  });
+
+  test('takes no token whose UTF-16 has something between its characters', () => {
+    const bytes = Buffer.from(TOKEN, 'utf16le');
+    bytes[75] = 1;
+    expect(scanPieces([bytes])).toEqual([]);
+  });
+
+  test('finds each token once, in a stream of one byte at a time', () => {
+    const bytes = Buffer.concat([Buffer.from(`${TOKEN}\n${TOKEN}`), Buffer.from(`\n${TOKEN}`, 'utf16le')]);
+    expect(scanPieces([...bytes].map((byte) => Buffer.from([byte]))).map(({ line }) => line)).toEqual([1, 2, 3]);
+  });
+
   test('finds the same however the stream is cut', () => {
     const filler = fc.oneof(
       fc.constantFrom('\n', '\r\n', ' ', 'cst_', 'cst_cst_', 'é', '\n\n', TOKEN.slice(0, 40), 'x'.repeat(90)),
