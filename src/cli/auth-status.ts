@@ -57,5 +57,5 @@ function printStatus(connection: Connection, me: Me): void {
 
 function whyNot({ url, token, source }: Connection): string {
   if (token === undefined) return `Not signed in to ${url}: there is no token.`;
-  return `Not signed in to ${url}: the token from ${source} is expired, revoked, or of another service.`;
+  return `Not signed in to ${url}: the token from ${source} is expired, revoked, superseded, held back, or of another service.`;
 }

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { ProblemError, UnreachableError } from '../sdk/errors.js';
 import { NotSignedInError } from './connection.js';
+import { HintedError } from './hinted-error.js';
 import { HostRefusal } from './host-refusal.js';
 import { OutOfReachError } from './out-of-reach-error.js';
 import { messageView, paint, say } from './output.js';
@@ -22,6 +23,7 @@ const SIGN_IN = 'Sign in with `countersign auth login --with-token < FILE`, or s
 
 /** The one place where an error becomes an exit code: 2 usage, 69 out of reach, 77 refused, 1 anything else. */
 export function describeFailure(error: unknown): Failure {
+  if (error instanceof HintedError) return { ...describeFailure(error.cause), hint: error.hint };
   if (error instanceof UsageError) return { exitCode: 2, kind: 'usage', detail: error.message };
   if (error instanceof CommanderError) return usageFailure(error);
   if (error instanceof HostRefusal) return { exitCode: 1, kind: error.kind, detail: error.message };
@@ -30,7 +32,8 @@ export function describeFailure(error: unknown): Failure {
   }
   if (error instanceof UnreachableError) {
     const hint = 'Is the service running there? COUNTERSIGN_URL says where to look.';
-    return { exitCode: 69, kind: 'unreachable', detail: error.message, hint };
+    const isAbsent = error.message.startsWith('cannot reach');
+    return { exitCode: 69, kind: 'unreachable', detail: error.message, ...(isAbsent ? { hint } : {}) };
   }
   if (error instanceof OutOfReachError) return { exitCode: 69, kind: 'unreachable', detail: error.message };
   if (error instanceof ProblemError) return problemFailure(error);
@@ -69,7 +72,7 @@ function exitCodeOf(status: number): number {
 
 function hintFor(error: ProblemError): string | undefined {
   const { status, retryAfterSeconds } = error;
-  if (status === 401) return `The token is expired, revoked, or of another service. ${SIGN_IN}`;
+  if (status === 401) return `It is expired, revoked, superseded, held back, or of another service. ${SIGN_IN}`;
   if (status === 403) return '`countersign whoami` shows what you may do.';
   if (status !== 429 && status < 500) return undefined;
   return retryAfterSeconds === undefined ? 'Try again soon.' : `Try again in ${retryAfterSeconds} s.`;

@@ -21,6 +21,11 @@ const MAX_INPUT_BYTES = 64 * 1024 * 1024;
 /** `token revoke`: one token by its id, or whatever tokens a text on standard input holds. */
 export async function revoke(id: string | undefined, flags: RevokeFlags): Promise<number> {
   if (flags.stdin && id !== undefined) throw new UsageError('give either an id or --stdin');
+  if (flags.stdin && (flags.reason ?? flags.note) !== undefined) {
+    throw new UsageError(
+      '--reason and --note do not go with --stdin: whoever holds a token may end it, and is not asked why.\nTo put a reason on record, revoke it by its id: countersign token revoke ID --reason leaked. `countersign scan` finds the ids',
+    );
+  }
   if (flags.stdin) return await revokeFound(flags);
   if (id === undefined) throw new UsageError('which token? Give its id (tok_…), `self`, or --stdin');
   return await revokeOne(id, flags);
@@ -44,11 +49,10 @@ async function revokeOne(id: string, flags: RevokeFlags): Promise<number> {
 // Who holds a token may revoke it (RFC 7009): no login, and no word from the service on what it was.
 async function revokeFound(flags: RevokeFlags): Promise<number> {
   const url = await readServiceUrl();
-  const text = await readInput(
-    'the text with the tokens',
-    'countersign token revoke --stdin < leaked.log',
-    MAX_INPUT_BYTES,
-  );
+  const hint = 'countersign token revoke --stdin < leaked.log';
+  const input = await readInput('the text with the tokens', hint, MAX_INPUT_BYTES);
+  // What is left of UTF-16 is plain.
+  const text = input.replaceAll('\0', '');
   const tokens = new Map(
     findTokens(text).map(({ index, publicId }) => [text.slice(index, index + TOKEN_LENGTH), publicId]),
   );
@@ -75,6 +79,5 @@ async function revokeFound(flags: RevokeFlags): Promise<number> {
       ? 'No token found on standard input.'
       : `${revoked.length} revoked, if ${revoked.length === 1 ? 'it was' : 'they were'} ever valid there.`,
   );
-  if (flags.reason ?? flags.note) say('--reason and --note are for a token named by its id: they were not recorded.');
   return tokens.size === 0 ? 1 : 0;
 }

@@ -1,7 +1,8 @@
 import { DEFAULT_DRAIN_SECONDS, DEFAULT_OVERLAP_SECONDS } from '../rules/rotation.js';
-import { isOutOfReach } from '../sdk/index.js';
+import { isOutOfReach, ProblemError } from '../sdk/index.js';
 import { clientFor } from './client.js';
 import { readSignedIn } from './connection.js';
+import { HintedError } from './hinted-error.js';
 import { print, printJson, say } from './output.js';
 import { retryWhenLost } from './retry.js';
 import { sayWhereItGoes } from './secret-advice.js';
@@ -23,9 +24,7 @@ export async function rotate(id: string, flags: RotateFlags): Promise<number> {
     drain_seconds: flags.drainSeconds,
   };
   const successor = await retryWhenLost(() => client.tokens.rotate(id, request)).catch((error: unknown) => {
-    if (isOutOfReach(error) && !flags.json)
-      say('Rotate again when the service is back: if only the answer was lost, that repairs it.');
-    throw error;
+    throw hinted(error, id);
   });
   if (flags.json) {
     printJson(successor);
@@ -38,6 +37,22 @@ export async function rotate(id: string, flags: RotateFlags): Promise<number> {
     say('That was the stored login: give the new one to `countersign auth login --with-token`.');
   }
   return 0;
+}
+
+function hinted(error: unknown, id: string): unknown {
+  if (isOutOfReach(error)) {
+    return new HintedError(
+      error,
+      'Rotate again when the service is back: if only the answer was lost, that repairs it.',
+    );
+  }
+  if (id === 'self' && error instanceof ProblemError && error.kind === 'insufficient-scope') {
+    return new HintedError(
+      error,
+      'A token may rotate itself only if it was minted so: `token mint --scope tokens:rotate …`. Whoever minted this one can rotate it by its id.',
+    );
+  }
+  return error;
 }
 
 function predecessorText(id: string, flags: RotateFlags): string {

@@ -7,6 +7,8 @@ import { printable } from './printable.js';
 export function sayWhereItGoes(token: MintedToken, command: string): void {
   const until = bothTimes(token.expires_at, new Date());
   say(`${token.id} for workflow ${printable(token.workflow)}: ${printable(token.scopes.join(' '))}, until ${until}.`);
+  // Where standard output is a pipe or a file already, the secret has found its way.
+  if (!process.stdout.isTTY) return;
   say(`Its secret is shown this once. Pipe it to where the job finds it:
   GitHub Actions  ${command} … | gh secret set COUNTERSIGN_TOKEN
   GitLab CI       ${command} … | glab variable set COUNTERSIGN_TOKEN --masked

@@ -37,6 +37,12 @@ function addMint(token: Command): void {
     .option('--network <cidr...>', 'only from these networks')
     .option('--not-before <time>', 'valid from then on', parseInstant)
     .option('--name <name>', 'a name for people')
+    .addHelpText(
+      'after',
+      `
+Everything that it may do has to be named. A job that renews its own token with \`countersign token rotate self\` needs
+--scope tokens:rotate too; a runner that checks the tokens of others needs --scope exec:check.`,
+    )
     .action(exitsWith(async (flags: MintFlags) => (await import('./mint.js')).mint(flags)));
 }
 

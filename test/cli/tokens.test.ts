@@ -31,7 +31,8 @@ describe('token mint', () => {
     const outcome = await run(args);
     expect(outcome).toMatchObject({ code: 0, stdout: `${minted.token}\n` });
     expect(outcome.stderr).toContain(minted.id);
-    expect(outcome.stderr).toContain('gh secret set');
+    // Standard output is a pipe here: nobody has to be told to make it one.
+    expect(outcome.stderr).toMatch(/^It lives 30 days: .+\n.+\n$/);
     expect(outcome.stderr).not.toContain(minted.token);
     expect(bodies('POST /v1/tokens')).toEqual([
       { workflow: 'codex-review', scopes: ['repo:read', 'codex:exec'], expires_in_days: 30 },
@@ -106,8 +107,17 @@ describe('token rotate', () => {
     const outcome = await run(['token', 'rotate', 'self']);
     expect(outcome).toMatchObject({ code: 69, stdout: '' });
     expect(outcome.stderr).toContain('Rotate again');
+    expect(outcome.stderr).toContain(`lost the connection to ${service.url} before the answer came`);
+    expect(outcome.stderr).not.toContain('Is the service running');
     const asJson = await run(['token', 'rotate', 'self', '--json']);
     expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { kind: 'unreachable' } });
+  });
+
+  test('of itself without the scope says how such a token is minted', async () => {
+    service.follow(() => problem(403, 'insufficient-scope', 'the token needs the scope tokens:rotate'));
+    const outcome = await run(['token', 'rotate', 'self']);
+    expect(outcome).toMatchObject({ code: 77, stdout: '' });
+    expect(outcome.stderr).toMatch(/^error: the token needs the scope tokens:rotate\n.*--scope tokens:rotate/);
   });
 });
 
@@ -224,12 +234,25 @@ describe('token revoke', () => {
     const [one, two] = [looseToken(), looseToken()];
     service.follow(() => ({ status: 200 }));
     const alone = commandLine(temporaryDirectory());
+    const env = { COUNTERSIGN_URL: service.url };
     const input = `A=${one.token}\nB="${two.token}" again ${one.token} cst_nonsense`;
-    const outcome = await alone(['token', 'revoke', '--stdin'], { env: { COUNTERSIGN_URL: service.url }, input });
+    const outcome = await alone(['token', 'revoke', '--stdin'], { env, input });
     expect(outcome).toMatchObject({ code: 0, stdout: `${one.id}\n${two.id}\n` });
     expect(outcome.stdout + outcome.stderr).not.toContain('cst_');
     expect(sent('POST /oauth2/revoke').map(({ body }) => body)).toEqual([`token=${one.token}`, `token=${two.token}`]);
     expect(sent('POST /oauth2/revoke')[0]?.headers.authorization).toBeUndefined();
+    const wide = Buffer.from(`\ufeff${one.token}`, 'utf16le');
+    expect(await alone(['token', 'revoke', '--stdin'], { env, input: wide })).toMatchObject({
+      code: 0,
+      stdout: `${one.id}\n`,
+    });
+  });
+
+  test('--stdin takes no reason, and says why', async () => {
+    service.follow(() => ({ status: 200 }));
+    const outcome = await run(['token', 'revoke', '--stdin', '--reason', 'leaked'], own.token);
+    expect(outcome).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('is not asked why') });
+    expect(service.received).toEqual([]);
   });
 
   test('--stdin exits 1 when there is none, 69 when the service is out of reach', async () => {
