@@ -1,3 +1,4 @@
+import { newId } from '../../rules/format.js';
 import { accept, refuse } from '../../rules/refusal.js';
 import { pendingMigrations } from '../../store/migrate.js';
 import { openApiDocument } from '../../wire/openapi.js';
@@ -51,8 +52,10 @@ export const problemRoute: Route = {
   },
 };
 
-async function readiness({ sql, log }: Deps) {
+async function readiness({ sql, lookup, log, now }: Deps) {
   try {
+    // The way that decisions take, which is given up when the database hangs.
+    await lookup.find(newId('tok', now()));
     const pending = await pendingMigrations(sql);
     const isCurrent = pending.length === 0;
     const migrations = isCurrent ? ('current' as const) : ('behind' as const);
