@@ -64,11 +64,11 @@ describe('the read behind every decision', () => {
     const one = await createTestService({ keys });
     const two = await createTestService({ keys, database: one.database });
     try {
-      const targets = await Promise.all(Array.from({ length: 20 }, () => one.seedToken()));
+      const targets = await Promise.all(Array.from({ length: 10 }, () => one.seedToken()));
       const other = two.client(one.owner.printed);
       let isOver = false;
       const noise = [one.client(), other].flatMap((client) =>
-        Array.from({ length: 6 }, async () => {
+        Array.from({ length: 3 }, async () => {
           for (let at = 0; !isOver; at += 1) await client.introspect(targets[at % targets.length]?.token ?? '');
         }),
       );
