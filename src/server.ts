@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import type { Host } from './host.js';
 import { createDrain } from './http/drain.js';
 import type { Log } from './http/log.js';
+import { answerUnreadable, LISTENER_OPTIONS } from './http/unreadable.js';
 import type { Keys } from './keys.js';
 import { createService } from './service.js';
 
@@ -42,11 +43,12 @@ export async function startServer(
     log,
     now: () => new Date(),
   });
-  const others = getRequestListener(service.app.fetch);
+  const others = getRequestListener(service.app.fetch, LISTENER_OPTIONS);
   const server = createServer((request, response) => {
     drain.began(request, response);
     if (!service.direct(request, response)) void others(request, response);
   });
+  server.on('clientError', answerUnreadable);
   const drain = createDrain(server);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { answerUnreadable, LISTENER_OPTIONS } from '../../src/http/unreadable.js';
 import { createTestService, type TestService, type TestServiceOptions } from './service.js';
 
 /** A test service on a port of 127.0.0.1, for clients that are not ours. */
@@ -14,10 +15,11 @@ export async function createListeningService(
 ): Promise<ListeningService> {
   let url = '';
   const service = await createTestService({ ...options, issuer: () => url });
-  const others = getRequestListener(service.service.app.fetch);
+  const others = getRequestListener(service.service.app.fetch, LISTENER_OPTIONS);
   const server = createServer((request, response) => {
     if (!service.service.direct(request, response)) void others(request, response);
   });
+  server.on('clientError', answerUnreadable);
   url = await new Promise<string>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {
