@@ -95,7 +95,7 @@ export function setRole(db: Db, change: Change, role: Role): Promise<Result<Memb
 /** Gives a member another name. */
 export function setName(db: Db, change: Change, name: string): Promise<Result<MemberRow>> {
   return changeMember(db, change, async (tx, member, by) => {
-    if (!mayManage(by, member.role)) return notAllowed(`an ${member.role}'s name`);
+    if (!mayManage(by, member.role)) return notAllowed(`the name of a member of the role ${member.role}`);
     if (member.name === name) return accept(member);
     const row = await update(tx, member, { name });
     await record(tx, change, 'member.renamed', { name });
@@ -106,7 +106,7 @@ export function setName(db: Db, change: Change, name: string): Promise<Result<Me
 /** Makes all tokens of a person inactive at once. Again changes nothing. */
 export function suspendMember(db: Db, change: Change): Promise<Result<MemberRow>> {
   return changeMember(db, change, async (tx, member, by) => {
-    if (!mayManage(by, member.role)) return notAllowed(`an ${member.role}`);
+    if (!mayManage(by, member.role)) return notAllowed(`a member of the role ${member.role}`);
     if (member.status === 'suspended') return accept(member);
     if (member.status === 'invited')
       return wrongState('the invitation was not accepted yet; remove the member instead');
@@ -121,7 +121,7 @@ export function suspendMember(db: Db, change: Change): Promise<Result<MemberRow>
 /** Lets the tokens of a suspended person be active again, those that did not end meanwhile. */
 export function reactivateMember(db: Db, change: Change): Promise<Result<MemberRow>> {
   return changeMember(db, change, async (tx, member, by) => {
-    if (!mayManage(by, member.role)) return notAllowed(`an ${member.role}`);
+    if (!mayManage(by, member.role)) return notAllowed(`a member of the role ${member.role}`);
     if (member.status === 'active') return accept(member);
     if (member.status === 'invited') return wrongState('the invitation was not accepted yet');
     const row = await update(tx, member, { status: 'active' });
@@ -133,7 +133,7 @@ export function reactivateMember(db: Db, change: Change): Promise<Result<MemberR
 /** Removes a person and revokes all tokens that they made, for good. */
 export function removeMember(db: Db, change: Change): Promise<Result<MemberRow>> {
   return changeMember(db, change, async (tx, member, by) => {
-    if (!mayManage(by, member.role)) return notAllowed(`an ${member.role}`);
+    if (!mayManage(by, member.role)) return notAllowed(`a member of the role ${member.role}`);
     if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
     const row = await update(tx, member, { status: 'removed' });
     await notifyChange(tx, change.workspaceId);

@@ -12,10 +12,16 @@ import { grantorOf } from '../visible.js';
 export const inviteMemberRoute = endpoint(inviteMemberOperation, async (deps, call) => {
   const { caller, body, now } = call;
   if (!mayGrantRole(caller.creatorRole, body.role)) {
-    return refuse({ kind: 'not_allowed', detail: `an ${caller.creatorRole} may not invite an ${body.role}` });
+    return refuse({
+      kind: 'not_allowed',
+      detail: `the role ${caller.creatorRole} may not invite into the role ${body.role}`,
+    });
   }
   if (!mayHandOnRole(grantorOf(caller), body.role)) {
-    return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on what an ${body.role} may do` });
+    return refuse({
+      kind: 'not_allowed',
+      detail: `the calling token may not hand on what the role ${body.role} may do`,
+    });
   }
   const invited = await inviteMember(deps.db, deps.secrets, {
     email: body.email,

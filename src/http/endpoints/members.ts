@@ -71,7 +71,7 @@ export const removeMemberRoute = endpoint(removeMemberOperation, async (deps, ca
 
 async function changedRole(deps: Deps, caller: TokenFacts, change: Change, role: Role): Promise<Result<Reply>> {
   if (!mayHandOnRole(grantorOf(caller), role)) {
-    return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on what an ${role} may do` });
+    return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on what the role ${role} may do` });
   }
   return shown(await setRole(deps.db, change, role));
 }
