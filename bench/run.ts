@@ -54,7 +54,8 @@ async function main(): Promise<number> {
     say(`written to ${flags.out}`);
     return 0;
   } catch (error) {
-    say(error instanceof Error ? error.message : String(error));
+    if (stage.signal.aborted) say('interrupted');
+    else say(error instanceof Error ? error.message : String(error));
     return stage.signal.aborted ? 130 : 1;
   } finally {
     await stage.close();

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { finished } from 'node:stream/promises';
+import { pipeline } from 'node:stream/promises';
 import type { ConnectionOptions, Sql } from '../../src/store/connect.js';
 import type { Pepper } from '../../src/store/secret.js';
 import { built } from './built.js';
@@ -153,13 +152,7 @@ async function copyRows(sql: Sql, pieces: AsyncIterable<string>, isBulk: boolean
   for (const { name } of indexes) await sql`drop index ${sql(name)}`;
   if (isBulk) await sql`alter table tokens disable trigger all`;
   const copy = await sql.unsafe(`copy tokens (${COLUMNS}) from stdin`).writable();
-  for await (const piece of pieces) {
-    if (signal.aborted) copy.destroy(new Error('interrupted'));
-    signal.throwIfAborted();
-    if (!copy.write(piece)) await once(copy, 'drain');
-  }
-  copy.end();
-  await finished(copy);
+  await pipeline(pieces, copy, { signal });
   if (isBulk) await sql`alter table tokens enable trigger all`;
   for (const { definition } of indexes) await sql.unsafe(definition);
 }

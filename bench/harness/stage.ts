@@ -21,23 +21,24 @@ export function openStage(): Stage {
   const abort = () => aborter.abort(new Error('interrupted'));
   process.on('SIGINT', abort);
   process.on('SIGTERM', abort);
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 
-  return {
-    directory,
-    signal: aborter.signal,
-    atEnd: (end) => ends.push(end),
-    close: async () => {
-      for (let end = ends.pop(); end !== undefined; end = ends.pop()) {
-        try {
-          await end();
-        } catch (error) {
-          process.stderr.write(`cleaning up: ${error instanceof Error ? error.message : String(error)}\n`);
-        }
+  async function close(): Promise<void> {
+    for (let end = ends.pop(); end !== undefined; end = ends.pop()) {
+      try {
+        await end();
+      } catch (error) {
+        process.stderr.write(`cleaning up: ${error instanceof Error ? error.message : String(error)}\n`);
       }
-      rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-    },
-  };
+    }
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+
+  // A fault of the bench itself leaves no server behind either.
+  process.once('uncaughtException', (error) => {
+    process.stderr.write(`${error.stack ?? error.message}\n`);
+    void close().finally(() => process.exit(1));
+  });
+  return { directory, signal: aborter.signal, atEnd: (end) => ends.push(end), close };
 }
 
 /** Opens a stage within a stage, for what one measure starts: it is closed with the measure. */

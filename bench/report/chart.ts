@@ -3,9 +3,9 @@ import type { Machine } from './machine.js';
 import { figureText } from './table.js';
 
 const WIDTH = 860;
-const NAMES_WIDTH = 170;
+const NAMES_WIDTH = 186;
 const PANEL_WIDTH = 300;
-const PANEL_GAP = 40;
+const PANEL_GAP = 32;
 const FIGURE_WIDTH = 52;
 const HEAD = 92;
 const ROW = 34;

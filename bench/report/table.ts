@@ -13,7 +13,8 @@ export function reportText(chapters: readonly Chapter[], systems: readonly Syste
 /** A figure as a person reads it. */
 export function figureText(value: number, unit: Finding['unit']): string {
   const magnitude = Math.abs(value);
-  const digits = magnitude >= 100 || Number.isInteger(value) ? 0 : magnitude >= 10 ? 1 : 2;
+  const isCount = Number.isInteger(value) && unit !== '×';
+  const digits = magnitude >= 100 || isCount ? 0 : magnitude >= 10 ? 1 : 2;
   const number = value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
   return unit === '' || unit === '/s' || unit === '×' ? `${number}${unit}` : `${number} ${unit}`;
 }
