@@ -14,6 +14,7 @@ export function createLog(level: LogLevel, stream: NodeJS.WritableStream): Log {
       level,
       base: { pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: (error: unknown) => pino.stdSerializers.err(withoutParameters(error)) },
       formatters: { level: (label) => ({ level: label }) },
       hooks: { streamWrite: scrub },
     },
@@ -24,4 +25,10 @@ export function createLog(level: LogLevel, stream: NodeJS.WritableStream): Log {
 /** Strikes out the secret of everything of a token's form; the public id stays, so that it can be revoked. */
 export function scrub(text: string): string {
   return text.includes('cst_') ? text.replace(TOKEN_FORM, (token) => `${token.slice(0, 26)}_***`) : text;
+}
+
+// What drizzle wraps around a database error repeats the parameters of the statement, with whatever they hold.
+function withoutParameters(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  return 'params' in error && error.cause instanceof Error ? withoutParameters(error.cause) : error;
 }
