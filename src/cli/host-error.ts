@@ -16,15 +16,19 @@ export function hostError(error: unknown): unknown {
   if (error instanceof ListenError) return new OutOfReachError(error.message, { cause: error });
   if (error instanceof EmbeddedError) return new OutOfReachError(error.message, { cause: error });
   if (!(error instanceof Error)) return error;
-  if (isUnavailable(error))
-    return new OutOfReachError(`the database is out of reach: ${reasonOf(error)}`, { cause: error });
-  if (!REFUSED.test(sqlState(error) ?? '')) return error;
+  const reason = reasonOf(error);
+  if (isUnavailable(error)) return new OutOfReachError(`the database is out of reach: ${reason}`, { cause: error });
+  const state = sqlState(error);
+  if (state === undefined) return error;
+  if (!REFUSED.test(state)) return new Error(`the database says: ${reason}`, { cause: error });
   const why = 'see DATABASE_URL and what its role may do';
-  return new OutOfReachError(`the database refuses the connection: ${error.message} (${why})`, { cause: error });
+  return new OutOfReachError(`the database refuses the connection: ${reason} (${why})`, { cause: error });
 }
 
-// An address that means several, such as localhost, fails with an error that only collects theirs.
+// What drizzle wraps around an error repeats the statement with its parameters. An address that means several, such as
+// localhost, fails with an error that only collects theirs.
 function reasonOf(error: Error): string {
+  if (error.cause instanceof Error) return reasonOf(error.cause);
   if (error.message !== '') return error.message;
   const [first] = error instanceof AggregateError ? error.errors : [];
   return first instanceof Error ? first.message : error.name;

@@ -1,0 +1,133 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { generateSigningKey } from '../../src/http/jwt.js';
+import { connect } from '../../src/store/connect.js';
+import { createTestDatabase, type TestDatabase } from '../setup/database.js';
+import { commandLine, temporaryDirectory } from './command-line.js';
+import { seedDataDir, startServe, untilNothingIsLeft } from './serving.js';
+
+const ALL = ['configuration', 'keys', 'database', 'migrations', 'clock', 'notifications'];
+const run = commandLine(temporaryDirectory());
+let copyDataDir: () => Promise<string>;
+let database: TestDatabase;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  copyDataDir = await seedDataDir();
+  database = await createTestDatabase();
+  env = {
+    DATABASE_URL: database.url,
+    COUNTERSIGN_PEPPER: `p1:${randomBytes(32).toString('base64')}`,
+    COUNTERSIGN_SIGNING_KEYS: JSON.stringify({ keys: [await generateSigningKey()] }),
+  };
+});
+
+afterAll(() => database?.drop());
+
+interface Check {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+async function examine(given: Record<string, string>) {
+  const { code, stdout, stderr } = await run(['doctor', '--json'], { env: given });
+  expect(stderr).toBe('');
+  const body: { ok: boolean; checks: Check[] } = JSON.parse(stdout);
+  return { code, ...body, failed: body.checks.filter((one) => !one.ok), names: body.checks.map((one) => one.check) };
+}
+
+describe('doctor', () => {
+  test('finds all well beside a serve, a line each, and leaves it alone', async () => {
+    const dataDir = await copyDataDir();
+    const serving = await startServe({ COUNTERSIGN_DATA_DIR: dataDir });
+    expect(await examine({ COUNTERSIGN_DATA_DIR: dataDir })).toMatchObject({
+      code: 0,
+      ok: true,
+      failed: [],
+      names: ALL,
+    });
+    const shown = await run(['doctor'], { env: { COUNTERSIGN_DATA_DIR: dataDir } });
+    const lines = shown.stdout.trimEnd().split('\n');
+    expect(lines.map((line) => line.split(/ +/).slice(0, 2))).toEqual(ALL.map((name) => ['ok', name]));
+    expect((await fetch(`${serving.url}/readyz`)).status).toBe(200);
+    await serving.stop();
+    await untilNothingIsLeft(serving, dataDir);
+  });
+
+  test('finds all well in a data directory that nothing runs on, and leaves nothing running', async () => {
+    const dataDir = await copyDataDir();
+    expect(await examine({ COUNTERSIGN_DATA_DIR: dataDir })).toMatchObject({ code: 0, names: ALL });
+    await untilNothingIsLeft({ pid: -1 }, dataDir);
+  });
+
+  test('finds all well on a database of one’s own', async () => {
+    expect(await examine(env)).toMatchObject({ code: 0, ok: true, names: ALL });
+  });
+
+  test('says what is not made yet, and makes nothing', async () => {
+    const dataDir = join(temporaryDirectory(), 'data');
+    expect(await examine({ COUNTERSIGN_DATA_DIR: dataDir })).toMatchObject({
+      code: 0,
+      checks: [
+        { check: 'configuration', ok: true },
+        { check: 'keys', ok: true, detail: 'not made yet: serve makes it' },
+        { check: 'database', ok: true, detail: 'not made yet: serve makes it' },
+      ],
+    });
+    await expect(stat(dataDir)).rejects.toThrow('ENOENT');
+  });
+
+  test('misses the keys of a database that is there, and makes none', async () => {
+    const dataDir = await copyDataDir();
+    await rm(join(dataDir, 'pepper'));
+    const { code, failed } = await examine({ COUNTERSIGN_DATA_DIR: dataDir });
+    expect(code).toBe(1);
+    expect(failed).toMatchObject([{ check: 'keys', detail: expect.stringContaining('restore them') }]);
+    expect(await readdir(dataDir)).not.toContain('pepper');
+  });
+
+  test('names a damaged key and shows nothing of it', async () => {
+    const dataDir = await copyDataDir();
+    await writeFile(join(dataDir, 'signing-keys.json'), '{"keys":["hidden"]}');
+    const { code, failed } = await examine({ COUNTERSIGN_DATA_DIR: dataDir });
+    expect(code).toBe(1);
+    expect(failed).toMatchObject([{ check: 'keys', detail: expect.stringContaining('signing-keys.json is damaged') }]);
+    expect(JSON.stringify(failed)).not.toContain('hidden');
+  });
+
+  test('names a bad variable, and looks no further', async () => {
+    const { code, checks } = await examine({ PORT: 'eighty' });
+    expect(code).toBe(1);
+    expect(checks).toMatchObject([{ check: 'configuration', ok: false, detail: expect.stringMatching(/^PORT is/) }]);
+  });
+
+  test('says that the database is out of reach, once and without its password', async () => {
+    const { code, failed, names } = await examine({ ...env, DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/d' });
+    expect([code, names]).toEqual([1, ['configuration', 'keys', 'database']]);
+    expect(failed).toMatchObject([
+      { check: 'database', detail: expect.stringMatching(/^the database is out of reach: ./) },
+    ]);
+    expect(JSON.stringify(failed)).not.toContain('hidden');
+  });
+
+  test('says that the direct way to the database is closed', async () => {
+    const { code, failed } = await examine({ ...env, DATABASE_DIRECT_URL: 'postgres://u:hidden@127.0.0.1:1/d' });
+    expect(code).toBe(1);
+    expect(failed).toMatchObject([{ check: 'notifications', detail: expect.stringContaining('out of reach') }]);
+  });
+
+  test('names the migrations that are pending, and applies none', async () => {
+    const sql = connect(database.options, { max: 1 });
+    await sql`delete from drizzle.__drizzle_migrations`;
+    const { code, failed } = await examine(env);
+    expect(code).toBe(1);
+    expect(failed).toMatchObject([
+      { check: 'migrations', detail: expect.stringMatching(/^0001_service.* not applied: run countersign migrate$/) },
+    ]);
+    expect(await sql`select 1 from drizzle.__drizzle_migrations`).toHaveLength(0);
+    await sql.end({ timeout: 5 });
+  });
+});
