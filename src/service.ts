@@ -39,6 +39,7 @@ export interface Service {
   close(): Promise<void>;
 }
 
+const CLOSE_MS = 3_000;
 const FLUSH_EVERY_MS = 1_000;
 const HOUSEKEEPING_EVERY_MS = 3_600_000;
 
@@ -108,8 +109,14 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     close: async () => {
       for (const timer of timers) clearInterval(timer);
       watches.close();
-      await flush();
-      await Promise.all([notifications.close(), lookup.close(), checkLog.close(), database.close()]);
+      // A database that does not answer holds up no stop.
+      await new Promise<void>((resolve, reject) => {
+        const late = setTimeout(resolve, CLOSE_MS);
+        flush()
+          .then(() => Promise.all([notifications.close(), lookup.close(), checkLog.close(), database.close()]))
+          .then(() => resolve(), reject)
+          .finally(() => clearTimeout(late));
+      });
     },
   };
 }
