@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, ConfigError, peppers, signingKeys } from './config.js';
-import { createSigner, generateSigningKey, type SigningKeySet } from './http/jwt.js';
+import { generateSigningKey, type SigningKeySet } from './http/jwt.js';
 import { prepareDataDir } from './store/embedded.js';
 import type { Pepper } from './store/secret.js';
 
@@ -35,7 +35,6 @@ export async function readKeys(config: KeyConfig): Promise<Keys | undefined> {
     signingKeys: config.signingKeys ?? parse(signingKeys, keysFile, await readIfThere(keysFile)),
   };
   if (found.peppers === undefined || found.signingKeys === undefined) return undefined;
-  await refuseUnusable(found.signingKeys, config.signingKeys ? 'COUNTERSIGN_SIGNING_KEYS' : keysFile);
   return { peppers: found.peppers, signingKeys: found.signingKeys };
 }
 
@@ -77,18 +76,7 @@ function parse<T>(
   if (text === undefined) return undefined;
   const parsed = schema.safeParse(text);
   if (parsed.success) return parsed.data;
-  throw damaged(path);
-}
-
-// A key can have the form of one and be none: a private half that does not belong to the public one.
-async function refuseUnusable(set: SigningKeySet, source: string): Promise<void> {
-  await createSigner(set).catch(() => {
-    throw damaged(source);
-  });
-}
-
-function damaged(source: string): ConfigError {
-  return new ConfigError(`${source} is damaged: restore it from a backup; what it holds is not shown`);
+  throw new ConfigError(`${path} is damaged: restore it from a backup; what it holds is not shown`);
 }
 
 function unless(code: string): (error: unknown) => undefined {

@@ -138,7 +138,9 @@ describe('what stops a start, in one line', () => {
     const other = await generateSigningKey();
     const COUNTERSIGN_SIGNING_KEYS = JSON.stringify({ keys: [{ ...key, d: other.d }] });
     const { code, line } = await failureOf({ ...keys, DATABASE_URL: database.url, COUNTERSIGN_SIGNING_KEYS });
-    expect([code, line]).toEqual([2, expect.stringMatching(/^COUNTERSIGN_SIGNING_KEYS is damaged: [^{}]*$/)]);
+    expect(code).toBe(2);
+    expect(line).toMatch(/^COUNTERSIGN_SIGNING_KEYS is a value that is not shown: it accepts a private JWK set/);
+    expect(line).not.toContain(other.d);
   });
 
   test('a damaged key in the data directory', async () => {
