@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -174,6 +174,14 @@ test.each(['SIGKILL', 'SIGQUIT', 'SIGINT'] as const)(
   },
 );
 
+test('a service manager that stops PostgreSQL together with it meets no trouble', async () => {
+  const { serving, dataDir } = await start();
+  await (await serving.owner()).me();
+  process.kill(await postmasterOf(dataDir), 'SIGTERM');
+  expect(await serving.stop()).toEqual({ code: 0, signal: null });
+  await untilNothingIsLeft(serving, dataDir);
+});
+
 test('what ended with the service is not started again', async () => {
   const { serving, dataDir } = await start();
   const slow = await beginPost(serving);
@@ -193,7 +201,6 @@ async function start(): Promise<{ serving: Serving; dataDir: string }> {
 }
 
 async function ownerToken(dataDir: string): Promise<string> {
-  const { readFile } = await import('node:fs/promises');
   return (await readFile(join(dataDir, 'owner.token'), 'utf8')).trim();
 }
 

@@ -119,7 +119,7 @@ export async function seedDataDir(): Promise<() => Promise<string>> {
 }
 
 /** Waits until nothing runs any more that belonged to a serve: no worker, no PostgreSQL of its data directory. */
-export async function untilNothingIsLeft(starting: Starting, dataDir?: string): Promise<void> {
+export async function untilNothingIsLeft(starting: Pick<Starting, 'pid'>, dataDir?: string): Promise<void> {
   await vi.waitFor(async () => expect(await leftOf(starting, dataDir)).toEqual([]), { timeout: 15_000, interval: 50 });
 }
 
