@@ -1,4 +1,10 @@
-import { type ConstraintKind, type Constraints, narrowConstraints, widerKinds } from './constraint.js';
+import {
+  CONSTRAINT_KINDS,
+  type ConstraintKind,
+  type Constraints,
+  narrowConstraints,
+  widerKinds,
+} from './constraint.js';
 import { type Role, roleScopes } from './role.js';
 import { coversScope, holdsScope, isServiceScope, serviceScopesIn } from './scope.js';
 import { policyAllowsScope, type WorkflowPolicy } from './workflow.js';
@@ -51,4 +57,19 @@ export function grantedConstraints(
 ): { readonly constraints: Constraints; readonly widened: readonly ConstraintKind[] } {
   const widened = widerKinds(asked, workflow).filter((kind) => asked[kind] !== undefined);
   return { constraints: narrowConstraints(asked, workflow), widened };
+}
+
+/** Why a grantor may not put this policy in the place of the one before; `undefined` when it may. What is new in it, a
+ *  scope or a wider place, must be the grantor's own. What was there already stays. */
+export function policyFault(
+  grantor: Grantor,
+  before: WorkflowPolicy | undefined,
+  asked: WorkflowPolicy,
+): string | undefined {
+  const added = asked.allowedScopes.filter((scope) => before?.allowedScopes.includes(scope) !== true);
+  const beyond = added.filter((scope) => !mayHandOn(grantor, scope));
+  if (beyond.length > 0) return `the calling token may not hand on ${beyond.join(', ')}`;
+  const widened = before === undefined ? CONSTRAINT_KINDS : widerKinds(asked.constraints, before.constraints);
+  const wider = widerKinds(asked.constraints, grantor.constraints).filter((kind) => widened.includes(kind));
+  return wider.length > 0 ? `the calling token is bound to narrower ${wider.join(', ')}` : undefined;
 }

@@ -1,6 +1,8 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { canonicalJson } from '../rules/audit.js';
 import { newId, printId, type WorkspaceId } from '../rules/format.js';
+import { type Grantor, policyFault } from '../rules/grant.js';
+import { accept, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import type { WorkflowPolicy } from '../rules/workflow.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
@@ -31,21 +33,34 @@ export function listWorkflows(
     .limit(query.limit);
 }
 
-/** Makes a workflow or replaces its policy. One that is paused stays so. A policy that is the same changes nothing. */
+/** Makes a workflow or replaces its policy. One that is paused stays so. A policy that is the same changes nothing.
+ *  Refuses what is not the grantor's to give, seen beside the policy that it replaces. */
 export function putWorkflow(
   db: Db,
   workspaceId: WorkspaceId,
   label: string,
   policy: WorkflowPolicy,
-  origin: Origin,
+  by: { readonly grantor: Grantor; readonly origin: Origin },
   now: Date,
-): Promise<{ readonly isNew: boolean; readonly row: WorkflowRow }> {
+): Promise<Result<{ readonly isNew: boolean; readonly row: WorkflowRow }>> {
   return inTransaction(db, async (tx) => {
-    const made = await insertWorkflow(tx, workspaceId, label, policy, origin, now);
-    if (made) return { isNew: true, row: made };
-    const before = await lockWorkflow(tx, workspaceId, label);
+    const refusal = (before: WorkflowRow | undefined): Refusal | undefined => {
+      const detail = policyFault(by.grantor, before && policyOf(before), policy);
+      return detail === undefined ? undefined : { kind: 'not_allowed', detail };
+    };
+    const found = await lockWorkflow(tx, workspaceId, label);
+    const beyond = refusal(found);
+    if (beyond) return refuse(beyond);
+    if (found === undefined) {
+      const made = await insertWorkflow(tx, workspaceId, label, policy, by.origin, now);
+      if (made) return accept({ isNew: true, row: made });
+    }
+    // Another request made it just now: then that one's policy is the one before.
+    const before = found ?? (await lockWorkflow(tx, workspaceId, label));
     if (before === undefined) throw new Error('a workflow went away');
-    if (isSame(policyOf(before), policy)) return { isNew: false, row: before };
+    const stillBeyond = found ? undefined : refusal(before);
+    if (stillBeyond) return refuse(stillBeyond);
+    if (isSame(policyOf(before), policy)) return accept({ isNew: false, row: before });
     const [row] = await tx
       .update(workflows)
       .set({ ...mutable(policy), updatedAt: now })
@@ -57,8 +72,8 @@ export function putWorkflow(
       target: printId('wfl', row.id),
       data: changed(before, policy),
     } as const;
-    await recordEvents(tx, workspaceId, origin, [event], now);
-    return { isNew: false, row };
+    await recordEvents(tx, workspaceId, by.origin, [event], now);
+    return accept({ isNew: false, row });
   });
 }
 

@@ -67,6 +67,7 @@ export const SERVICE_LABEL = 'countersign';
 const PEOPLE = 3;
 const LABELS = 4;
 const RETRY_MS = 100;
+const OWNER = { role: 'owner', scopes: ['workspace:admin'], constraints: {} } as const;
 const HOST = { actorType: 'host', actorId: 'host' } as const;
 const POLICY = {
   description: '',
@@ -133,7 +134,7 @@ export async function openWorld({ database, keys, recorder, tenants, isOver }: W
 
   async function addLabel(tenant: Tenant): Promise<void> {
     const label = unique('wf');
-    await persist((db, now) => putWorkflow(db, tenant.row.id, label, POLICY, HOST, now));
+    await persist((db, now) => putWorkflow(db, tenant.row.id, label, POLICY, { grantor: OWNER, origin: HOST }, now));
     tenant.labels.push(label);
   }
 

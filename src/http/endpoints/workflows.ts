@@ -1,5 +1,3 @@
-import { widerKinds } from '../../rules/constraint.js';
-import { mayHandOn } from '../../rules/grant.js';
 import { accept, invalid, type Result, refuse } from '../../rules/refusal.js';
 import { isReservedLabel, isWorkflowLabel } from '../../rules/workflow.js';
 import { findWorkflow, listWorkflows, putWorkflow, setPaused } from '../../store/workflows.js';
@@ -38,19 +36,6 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
   const { caller, body, now } = call;
   const label = changeableLabel(call);
   if (!label.ok) return label;
-  const before = await findWorkflow(deps.db, caller.workspaceId, label.value);
-  const added = body.allowed_scopes.filter((scope) => before?.allowedScopes.includes(scope) !== true);
-  const grantor = grantorOf(caller);
-  const beyond = added.filter((scope) => !mayHandOn(grantor, scope));
-  if (beyond.length > 0) {
-    return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on ${beyond.join(', ')}` });
-  }
-  const wider = widerKinds(body.constraints, grantor.constraints).filter(
-    (kind) => before === undefined || widerKinds(body.constraints, before.constraints).includes(kind),
-  );
-  if (wider.length > 0) {
-    return refuse({ kind: 'not_allowed', detail: `the calling token is bound to narrower ${wider.join(', ')}` });
-  }
   const policy = {
     description: body.description,
     allowedScopes: body.allowed_scopes,
@@ -59,7 +44,10 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
     maxRunSeconds: body.max_run_seconds,
   };
   const origin = originOf(caller, call);
-  const { isNew, row } = await putWorkflow(deps.db, caller.workspaceId, label.value, policy, origin, now);
+  const by = { grantor: grantorOf(caller), origin };
+  const put = await putWorkflow(deps.db, caller.workspaceId, label.value, policy, by, now);
+  if (!put.ok) return put;
+  const { isNew, row } = put.value;
   return accept({
     status: isNew ? 201 : 200,
     headers: isNew ? { location: `/v1/workflows/${label.value}` } : {},
