@@ -15,7 +15,9 @@ export function addHostCommands(program: Command): void {
     'start the service',
     `countersign serve
 PORT=0 COUNTERSIGN_DATA_DIR=/var/lib/countersign countersign serve --json`,
-  ).action(onHost(async (flags: { json?: true }) => (await import('./serve.js')).runServe(flags)));
+  )
+    .addHelpText('after', '\nSIGTERM and SIGINT stop it in good order. SIGHUP renews its workers one after the other.')
+    .action(onHost(async (flags: { json?: true }) => (await import('./serve.js')).runServe(flags)));
 
   addCommand(
     program,
