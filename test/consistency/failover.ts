@@ -1,0 +1,56 @@
+import { asAdmin, clusterAt, copyOf, DATABASE, type Installation, type Postgres, until } from './postgres.js';
+
+/** A primary and a synchronous standby that change places. */
+export interface Pair {
+  /** Names both, the one that began as the standby first. */
+  readonly hosts: string;
+  /** Stops the primary for good, then promotes the standby, then makes a standby of the old primary. */
+  failOver(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** What both are started with. */
+export const TCP = { listen_addresses: '127.0.0.1', wal_keep_size: '2GB', hot_standby: 'on' };
+
+/** Gives a running primary a synchronous standby. The primary must have been started with {@link TCP}. */
+export async function openPair(home: string, first: Postgres, installation: Installation): Promise<Pair> {
+  let primary = first;
+  let standby = await clusterAt(home, 'second', installation);
+  const hosts = [standby, primary].map(({ port }) => `127.0.0.1:${port}`).join(',');
+
+  async function follow(): Promise<void> {
+    await copyOf(primary, standby, installation);
+    const primaryConninfo = `host=127.0.0.1 port=${primary.port} user=postgres application_name=standby`;
+    await standby.start({ ...TCP, primary_conninfo: primaryConninfo });
+    await asAdmin(primary.admin, async (sql) => {
+      await sql`alter system set synchronous_standby_names = '*'`;
+      await sql`select pg_reload_conf()`;
+      await until('the standby followed', async () => {
+        const rows = await sql`select 1 from pg_stat_replication where state = 'streaming' and sync_state = 'sync'`;
+        return rows.length > 0;
+      });
+      // A commit that waited for the standby says that it has all that was committed before.
+      await sql`select pg_logical_emit_message(true, 'consistency', 'follow')`;
+    });
+  }
+
+  await follow();
+  return {
+    hosts,
+    failOver: async () => {
+      await primary.stop('immediate');
+      await asAdmin(standby.admin, (sql) => sql`select pg_promote(true, 60)`);
+      [primary, standby] = [standby, primary];
+      await follow();
+    },
+    stop: async () => {
+      await standby.stop('immediate');
+      await primary.stop('immediate');
+    },
+  };
+}
+
+/** Names both in one URL. */
+export function pairUrl({ hosts }: Pair, parameters: string): string {
+  return `postgres://postgres@${hosts}/${DATABASE}${parameters}`;
+}
