@@ -1,9 +1,10 @@
 import { createServer } from 'node:http';
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Config } from './config.js';
 import type { Host } from './host.js';
 import { createDrain } from './http/drain.js';
+import { listen } from './http/listen.js';
 import type { Log } from './http/log.js';
 import { answerUnreadable, LISTENER_OPTIONS } from './http/unreadable.js';
 import type { Keys } from './keys.js';
@@ -17,16 +18,11 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** The address cannot be listened on. The message is one line for a person. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
-}
-
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
-/** Listens on the configured port and serves over the host's database. Throws {@link ListenError}. */
+/** Listens on the configured port and serves over the host's database. Throws `ListenError`. */
 export async function startServer(
   config: Config,
   host: Pick<Host, 'options' | 'direct'>,
@@ -45,7 +41,6 @@ export async function startServer(
   });
   const others = getRequestListener(service.app.fetch, LISTENER_OPTIONS);
   const server = createServer((request, response) => {
-    drain.began(request, response);
     if (!service.direct(request, response)) void others(request, response);
   });
   server.on('clientError', answerUnreadable);
@@ -63,28 +58,11 @@ export async function startServer(
   return {
     url,
     stop: async () => {
-      const closed = drain.start();
       service.drain();
-      await closed;
+      await drain();
       await service.close();
     },
   };
-}
-
-/** Listens on the configured address. Throws {@link ListenError}. */
-export function listen(server: Server, config: Pick<Config, 'host' | 'port'>): Promise<AddressInfo> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      const why =
-        'code' in error && error.code === 'EADDRINUSE' ? 'it is in use: set PORT, or stop what uses it' : error.message;
-      reject(new ListenError(`cannot listen on ${config.host}:${config.port}: ${why}`, { cause: error }));
-    });
-    server.listen(config.port, config.host, () => {
-      const address = server.address();
-      if (address === null || typeof address === 'string') reject(new ListenError('listening gave no port'));
-      else resolve(address);
-    });
-  });
 }
 
 /** A wildcard address is reached over loopback. */

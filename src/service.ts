@@ -1,4 +1,5 @@
 import { BUSY_ROUTES, createApp } from './http/app.js';
+import { createCredentials } from './http/credentials.js';
 import { createSigner } from './http/jwt.js';
 import type { Log } from './http/log.js';
 import { createMetrics } from './http/metrics.js';
@@ -34,7 +35,8 @@ export interface Service {
   readonly app: ReturnType<typeof createApp>;
   /** Answers the busy routes straight from node:http; gives false for the others. */
   readonly direct: ReturnType<typeof createDirectListener>;
-  /** Ends the open watches: their guards go to another node, or come back. */
+  /** From now on connections end with their answers, and the open watches end: their guards go to another node, or come
+   *  back. */
   drain(): void;
   close(): Promise<void>;
 }
@@ -46,6 +48,7 @@ const HOUSEKEEPING_EVERY_MS = 3_600_000;
 /** Puts the parts together. */
 export async function createService(options: ServiceOptions): Promise<Service> {
   const { log, now } = options;
+  let isDraining = false;
   const database = openDatabase(options.options);
   const onHang = () => {
     log.error('the database does not answer; connecting anew');
@@ -92,6 +95,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     checkLog,
     useLog,
     secrets,
+    credentials: createCredentials(secrets),
+    isDraining: () => isDraining,
     signer,
     watches,
     metrics,
@@ -105,7 +110,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   return {
     app: createApp(deps),
     direct: createDirectListener(deps, BUSY_ROUTES),
-    drain: watches.close,
+    drain: () => {
+      isDraining = true;
+      watches.close();
+    },
     close: async () => {
       for (const timer of timers) clearInterval(timer);
       watches.close();

@@ -48,7 +48,7 @@ import {
   showWorkflowRoute,
 } from './endpoints/workflows.js';
 import { type Handle, respond } from './respond.js';
-import { arrivalOf, responseOf } from './web.js';
+import { responseOf, webExchange } from './web.js';
 
 const ROUTES: readonly Route[] = [
   introspectRoute,
@@ -106,7 +106,7 @@ export function createApp(deps: Deps): Hono<{ Bindings: Bindings }> {
   const app = new Hono<{ Bindings: Bindings }>();
   const answered = (path: string, handle: Handle) => async (c: Context<{ Bindings: Bindings }>) => {
     const peer = c.env?.incoming?.socket?.remoteAddress;
-    return responseOf(await respond(deps, arrivalOf(c.req.raw, c.req.param(), peer), path, handle));
+    return responseOf(await respond(deps, webExchange(deps, c.req.raw, c.req.param(), peer), path, handle));
   };
   for (const [path, routes] of routesByPath()) {
     for (const { operation, handle } of routes) {

@@ -57,7 +57,10 @@ const TOKEN_ALONE = /^token=([A-Za-z0-9_]+)$/;
 /** Reads a form body. */
 export async function readForm(exchange: Exchange): Promise<Result<Form>> {
   const text = await exchange.readText();
-  if (!text.ok) return text;
+  return text.ok ? parseForm(exchange, text) : text;
+}
+
+function parseForm(exchange: Exchange, text: { readonly value: string }): Result<Form> {
   if (mediaType(exchange) !== FORM_TYPE) {
     return refuse({ kind: 'unsupported_media_type', detail: `send the body as ${FORM_TYPE}` });
   }

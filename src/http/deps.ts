@@ -4,6 +4,7 @@ import type { Db } from '../store/database.js';
 import type { Lookup } from '../store/lookup.js';
 import type { Secrets } from '../store/secret.js';
 import type { UseLog } from '../store/use.js';
+import type { Credential } from './credentials.js';
 import type { Signer } from './jwt.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
@@ -17,6 +18,9 @@ export interface Deps {
   readonly checkLog: CheckLog;
   readonly useLog: UseLog;
   readonly secrets: Secrets;
+  readonly credentials: (printed: string) => Credential | undefined;
+  /** Whether the service is about to stop: then connections end with their answers. */
+  readonly isDraining: () => boolean;
   readonly signer: Signer;
   readonly watches: Watches;
   readonly metrics: Metrics;

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Result, refuse } from '../rules/refusal.js';
+import { clientAddress } from './address.js';
 import { bodyReader, MAX_BODY_BYTES } from './body.js';
 import type { Deps } from './deps.js';
 import type { Route } from './endpoint.js';
-import type { Answer } from './exchange.js';
-import { type Arrival, respond } from './respond.js';
+import type { Answer, Exchange } from './exchange.js';
+import { requestIdOf, respond } from './respond.js';
 
 /** Answers the requests of a few busy routes straight from node:http, and gives false for all others. The same endpoints
  *  are in the app: this way only spares the objects of the Fetch API. */
@@ -13,27 +14,29 @@ export function createDirectListener(deps: Deps, routes: readonly Route[]) {
   return (request: IncomingMessage, response: ServerResponse): boolean => {
     const route = byUrl.get(request.url ?? '');
     if (route === undefined || request.method?.toLowerCase() !== route.operation.method) return false;
-    void respond(deps, arrivalOf(request, response), route.operation.path, route.handle).then((answer) =>
-      write(response, answer),
-    );
+    const exchange = nodeExchange(deps, request, response);
+    void respond(deps, exchange, route.operation.path, route.handle).then((answer) => write(response, answer));
     return true;
   };
 }
 
-function arrivalOf(request: IncomingMessage, response: ServerResponse): Arrival {
+function nodeExchange(deps: Deps, request: IncomingMessage, response: ServerResponse): Exchange {
+  const header = (name: string) => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  };
   return {
     method: request.method ?? '',
     path: request.url ?? '',
     search: '',
     params: {},
-    peer: request.socket.remoteAddress,
+    ip: clientAddress(request.socket.remoteAddress, header('x-forwarded-for'), deps.trustedProxies),
+    requestId: requestIdOf(header('x-request-id')),
+    now: deps.now(),
     get signal() {
       return signalOf(response);
     },
-    header: (name) => {
-      const value = request.headers[name];
-      return Array.isArray(value) ? value.join(', ') : value;
-    },
+    header,
     readText: () => readText(request),
   };
 }

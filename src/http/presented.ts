@@ -2,6 +2,7 @@ import { type ParsedToken, parseToken, type TokenId } from '../rules/format.js';
 import { isActive, tokenStatus } from '../rules/token.js';
 import type { StoredToken } from '../store/lookup.js';
 import { recordFirstUse, recordReuse, remakeDigest, type Use, verifierOf } from '../store/use.js';
+import type { Credential } from './credentials.js';
 import type { Deps } from './deps.js';
 
 /** Where a token came from: the address of the caller, and the token that asked about it, if another one did. */
@@ -11,17 +12,46 @@ export interface Presentation {
   readonly requestId: string;
 }
 
+/** Gives at once what needs no waiting. On the hot path nothing does, and every promise has its price. */
+type Soon<T> = T | Promise<T>;
+
 /** Finds the token that a printed one stands for and verifies its secret, whatever its state. Gives `undefined` for a
  *  malformed, unknown or forged one; a malformed one costs no query. */
 export async function findPresented(deps: Deps, printed: string): Promise<StoredToken | undefined> {
   const parsed = parseToken(printed);
-  if (parsed === undefined) return undefined;
-  const token = await deps.lookup.find(parsed.id);
-  if (token === undefined) return undefined;
-  return verified(deps, parsed, token);
+  return parsed && verified(deps, parsed, await deps.lookup.find(parsed.id));
 }
 
-async function verified(deps: Deps, parsed: ParsedToken, token: StoredToken): Promise<StoredToken | undefined> {
+/** What {@link findPresented} gives for a caller and for the token that it asks about, read in the same statement. */
+export async function findBoth(
+  deps: Deps,
+  callerText: string,
+  subjectText: string | undefined,
+): Promise<{ readonly caller: StoredToken | undefined; readonly subject: StoredToken | undefined }> {
+  const credential = deps.credentials(callerText);
+  const parsed = subjectText === undefined ? undefined : parseToken(subjectText);
+  if (credential === undefined) return { caller: undefined, subject: undefined };
+  const ids = parsed === undefined ? [credential.parsed.id] : [credential.parsed.id, parsed.id];
+  const [first, second] = await deps.lookup.findAll(ids);
+  const caller = verifiedCaller(deps, credential, first);
+  const subject = parsed && verified(deps, parsed, second);
+  return {
+    caller: caller instanceof Promise ? await caller : caller,
+    subject: subject instanceof Promise ? await subject : subject,
+  };
+}
+
+function verifiedCaller(
+  deps: Deps,
+  credential: Credential,
+  token: StoredToken | undefined,
+): Soon<StoredToken | undefined> {
+  if (token !== undefined && deps.secrets.isSame(credential.digest, token.stored)) return token;
+  return verified(deps, credential.parsed, token);
+}
+
+function verified(deps: Deps, parsed: ParsedToken, token: StoredToken | undefined): Soon<StoredToken | undefined> {
+  if (token === undefined) return undefined;
   switch (deps.secrets.compare(token.facts.id, parsed.tokenSecret, token.stored)) {
     case 'mismatch':
       return undefined;
@@ -62,11 +92,11 @@ async function verifiedSlowly(deps: Deps, parsed: ParsedToken, token: StoredToke
 
 /** Lets a verified token be used, which its first use puts on record before anything is answered. Gives false, the
  *  refusal of a dead token, for one that is not active; the use of a superseded one is put on record. */
-export async function useToken(deps: Deps, token: StoredToken, where: Presentation, now: Date): Promise<boolean> {
+export function useToken(deps: Deps, token: StoredToken, where: Presentation, now: Date): Soon<boolean> {
   const use: Use = { at: now, ip: where.ip, by: where.by };
   if (!isActive(token.facts, now)) {
-    if (tokenStatus(token.facts, now) === 'superseded') await recordReuse(deps.db, token, use, where.requestId);
-    return false;
+    if (tokenStatus(token.facts, now) !== 'superseded') return false;
+    return recordReuse(deps.db, token, use, where.requestId).then(() => false);
   }
   if (token.facts.firstUsedAt === undefined) return recordFirstUse(deps.db, token, use);
   deps.useLog.note(token, use);

@@ -1,25 +1,31 @@
 import { refuse } from '../rules/refusal.js';
+import { clientAddress } from './address.js';
 import { bodyReader, MAX_BODY_BYTES } from './body.js';
+import type { Deps } from './deps.js';
 import type { Answer, Exchange } from './exchange.js';
-import type { Arrival } from './respond.js';
+import { requestIdOf } from './respond.js';
 
-/** Reads what a Fetch API request says. */
-export function arrivalOf(
+/** Reads what a Fetch API request says. `peer` is the other end of the connection. */
+export function webExchange(
+  deps: Deps,
   request: Request,
   params: Readonly<Record<string, string>>,
   peer: string | undefined,
-): Arrival {
+): Exchange {
   const { pathname, search } = new URL(request.url);
+  const header = (name: string) => request.headers.get(name) ?? undefined;
   return {
     method: request.method,
     path: pathname,
     search,
     params,
-    peer,
+    ip: clientAddress(peer, header('x-forwarded-for'), deps.trustedProxies),
+    requestId: requestIdOf(header('x-request-id')),
+    now: deps.now(),
     get signal() {
       return request.signal;
     },
-    header: (name) => request.headers.get(name) ?? undefined,
+    header,
     readText: () => readText(request),
   };
 }

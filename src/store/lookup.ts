@@ -22,6 +22,8 @@ export interface Lookup {
   /** Reads a token in a statement that begins after this call. Throws `BatchFullError` when too many wait, and
    *  `DatabaseTimeoutError` when the database does not answer. */
   find(id: TokenId): Promise<StoredToken | undefined>;
+  /** Reads several in the same statement; what is not there stays `undefined`, in the order of the ids. */
+  findAll(ids: readonly TokenId[]): Promise<readonly (StoredToken | undefined)[]>;
   /** How many reads wait or are under way. */
   length(): number;
   close(): Promise<void>;
@@ -33,7 +35,7 @@ export interface LookupWidth {
   readonly perStatement: number;
 }
 
-/** One statement in flight on a connection of its own, and at most 256 tokens in it. */
+/** One statement in flight on a connection of its own, for at most 256 requests. */
 const SHARED = { connections: 1, perStatement: 256 };
 const MAX_WAITING = 1024;
 const MAX_KNOWN_WORKSPACES = 100_000;
@@ -79,8 +81,8 @@ export function createLookup(options: ConnectionOptions, onHang: () => void, wid
   // Which workspace a token is of never changes. It serves to share a busy service fairly, and nothing else.
   const workspaceOf = new Map<TokenId, WorkspaceId>();
 
-  async function read(ids: readonly TokenId[]): Promise<(StoredToken | undefined)[]> {
-    const wanted = [...new Set(ids)];
+  async function read(groups: readonly (readonly TokenId[])[]): Promise<(StoredToken | undefined)[][]> {
+    const wanted = [...new Set(groups.flat())];
     const rows = await line.run(
       (sql) => sql<Row[]>`
       select t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints, t.created_at, t.not_before,
@@ -100,15 +102,20 @@ export function createLookup(options: ConnectionOptions, onHang: () => void, wid
     const found = new Map(rows.map((row) => [row.id, storedToken(row)]));
     if (workspaceOf.size > MAX_KNOWN_WORKSPACES) workspaceOf.clear();
     for (const row of rows) workspaceOf.set(row.id, row.workspace_id);
-    return ids.map((id) => found.get(id));
+    return groups.map((ids) => ids.map((id) => found.get(id)));
   }
 
-  const batch = createBatch(
+  const batch = createBatch<readonly TokenId[], (StoredToken | undefined)[]>(
     read,
     { maxPerStatement: width.perStatement, maxWaiting: MAX_WAITING, atOnce: width.connections },
-    (id) => workspaceOf.get(id) ?? 'unknown',
+    ([first]) => (first && workspaceOf.get(first)) ?? 'unknown',
   );
-  return { find: batch.add, length: batch.length, close: line.close };
+  return {
+    find: async (id) => (await batch.add([id]))[0],
+    findAll: batch.add,
+    length: batch.length,
+    close: line.close,
+  };
 }
 
 function storedToken(row: Row): StoredToken {

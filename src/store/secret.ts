@@ -22,6 +22,8 @@ export interface Secrets {
   readonly currentKid: string;
   digest(id: TokenId, tokenSecret: TokenSecret): StoredDigest;
   compare(id: TokenId, tokenSecret: TokenSecret, stored: StoredDigest): DigestMatch;
+  /** Whether two digests are the same one, in constant time. */
+  isSame(digest: StoredDigest, stored: StoredDigest): boolean;
   /** Hashes with argon2id (about 25 ms of a core). Throws {@link HashQueueFullError} when too many wait. */
   hash(tokenSecret: TokenSecret): Promise<string>;
   /** Verifies against an argon2id string. Throws {@link HashQueueFullError} when too many wait. */
@@ -54,6 +56,7 @@ export function createSecrets(peppers: readonly [Pepper, ...Pepper[]]): Secrets 
       if (key === undefined) return 'unknown_pepper';
       return isSame(keyedDigest(key, id, tokenSecret), stored.digest) ? 'match' : 'mismatch';
     },
+    isSame: (digest, stored) => digest.pepperKid === stored.pepperKid && isSame(digest.digest, stored.digest),
     hash: (tokenSecret) => pool.run(() => argon2.hash(tokenSecret, ARGON2ID)),
     verify: (verifier, tokenSecret) => pool.run(() => argon2.verify(verifier, tokenSecret)),
     queueLength: pool.length,

@@ -11,16 +11,14 @@ const REMEMBERED_MS = 50;
 export const openRememberingLookup: typeof createLookup = (...how) => {
   const lookup = createLookup(...how);
   const remembered = new Map<TokenId, { readonly until: number; readonly token: StoredToken | undefined }>();
-  return {
-    ...lookup,
-    find: async (id) => {
-      const known = remembered.get(id);
-      if (known && known.until > performance.now()) return known.token;
-      const token = await lookup.find(id);
-      remembered.set(id, { until: performance.now() + REMEMBERED_MS, token });
-      return token;
-    },
+  const find = async (id: TokenId) => {
+    const known = remembered.get(id);
+    if (known && known.until > performance.now()) return known.token;
+    const token = await lookup.find(id);
+    remembered.set(id, { until: performance.now() + REMEMBERED_MS, token });
+    return token;
   };
+  return { ...lookup, find, findAll: (ids) => Promise.all(ids.map(find)) };
 };
 
 /** A service that gives the first decision about a token again whenever the same is asked. */

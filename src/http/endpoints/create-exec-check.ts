@@ -13,7 +13,7 @@ import type { Deps } from '../deps.js';
 import { jsonAnswer, parseQuery, parseWith, type Route } from '../endpoint.js';
 import type { Exchange } from '../exchange.js';
 import { scrub } from '../log.js';
-import { findPresented, useToken } from '../presented.js';
+import { findBoth, useToken } from '../presented.js';
 
 /** Decides whether a job may start. The caller and the token in question are read in the same statement; the decision is
  *  committed before it is answered. */
@@ -23,18 +23,15 @@ export const createExecCheckRoute: Route = {
     const body = await readCheck(exchange);
     const printed = bearerToken(exchange.header('authorization')) ?? '';
     const other = body.ok ? body.value.token : undefined;
-    const [presentedCaller, presentedOther] = await Promise.all([
-      findPresented(deps, printed),
-      other === undefined ? undefined : findPresented(deps, other),
-    ]);
-    const caller = await alive(deps, exchange, presentedCaller);
+    const presented = await findBoth(deps, printed, other);
+    const caller = await alive(deps, exchange, presented.caller);
     if (!caller.ok) return caller;
     if (!body.ok) return body;
     if (other !== undefined) {
       const allowed = authorize(caller.value, 'exec:check');
       if (!allowed.ok) return allowed;
     }
-    const subject = other === undefined ? presentedCaller : presentedOther;
+    const subject = other === undefined ? presented.caller : presented.subject;
     const decision = await decide(deps, exchange, caller.value, subject, body.value);
     return accept(jsonAnswer({ status: 200, body: decision }));
   },

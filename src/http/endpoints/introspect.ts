@@ -9,7 +9,7 @@ import { readForm } from '../body.js';
 import type { Deps } from '../deps.js';
 import { jsonAnswer, type Route } from '../endpoint.js';
 import type { Answer, Exchange } from '../exchange.js';
-import { findPresented, useToken } from '../presented.js';
+import { findBoth, useToken } from '../presented.js';
 
 const JWT_TYPE = 'application/token-introspection+jwt';
 
@@ -24,12 +24,9 @@ export const introspectRoute: Route = {
     const printed = form.value.get('token');
     const credentials = callerCredentials(exchange.header('authorization'));
     if (credentials === undefined) return refuse({ kind: 'unauthenticated', hasCredentials: false });
-    const [presentedCaller, subject] = await Promise.all([
-      findPresented(deps, credentials.printed),
-      printed === undefined ? undefined : findPresented(deps, printed),
-    ]);
-    const isNamed = credentials.clientId === undefined || isId(presentedCaller, credentials.clientId);
-    const caller = await alive(deps, exchange, isNamed ? presentedCaller : undefined);
+    const { caller: presented, subject } = await findBoth(deps, credentials.printed, printed);
+    const isNamed = credentials.clientId === undefined || isId(presented, credentials.clientId);
+    const caller = await alive(deps, exchange, isNamed ? presented : undefined);
     if (!caller.ok) return credentials.clientId === undefined ? caller : BAD_CLIENT;
     if (printed === undefined) return refuse({ kind: 'malformed_body', detail: 'token is missing' });
     const isSelf = subject?.facts.id === caller.value.id;

@@ -1,7 +1,6 @@
 import { newId } from '../../rules/format.js';
 import { accept, refuse } from '../../rules/refusal.js';
 import { pendingMigrations } from '../../store/migrate.js';
-import { openApiDocument } from '../../wire/openapi.js';
 import { problemKindOf } from '../../wire/problems.js';
 import {
   docsOperation,
@@ -12,11 +11,9 @@ import {
   readinessOperation,
 } from '../../wire/system.js';
 import type { Deps } from '../deps.js';
-import { docsPage } from '../docs.js';
 import { endpoint, type Route } from '../endpoint.js';
 import type { Answer } from '../exchange.js';
 import type { Page } from '../page.js';
-import { problemPage } from '../problem-page.js';
 
 export const healthRoute = endpoint(healthOperation, async () => accept({ status: 200, body: { status: 'ok' } }));
 
@@ -35,20 +32,30 @@ export const metricsRoute: Route = {
     accept({ status: 200, headers: { 'content-type': registry.contentType }, body: await registry.metrics() }),
 };
 
-export const openApiRoute = endpoint(openApiOperation, async ({ issuer }) =>
-  accept({ status: 200, body: openApiDocument(issuer) }),
-);
+// What makes documents and pages is imported when somebody reads them: a node starts faster without.
+export const openApiRoute = endpoint(openApiOperation, async ({ issuer }) => {
+  const { openApiDocument } = await import('../../wire/openapi.js');
+  return accept({ status: 200, body: openApiDocument(issuer) });
+});
 
 export const docsRoute: Route = {
   operation: docsOperation,
-  handle: async ({ issuer }) => accept(htmlAnswer(docsPage(openApiDocument(issuer)))),
+  handle: async ({ issuer }) => {
+    const [{ openApiDocument }, { docsPage }] = await Promise.all([
+      import('../../wire/openapi.js'),
+      import('../docs.js'),
+    ]);
+    return accept(htmlAnswer(docsPage(openApiDocument(issuer))));
+  },
 };
 
 export const problemRoute: Route = {
   operation: problemOperation,
   handle: async (_deps, exchange) => {
     const kind = problemKindOf(exchange.params['kind'] ?? '');
-    return kind === undefined ? refuse({ kind: 'not_found' }) : accept(htmlAnswer(problemPage(kind)));
+    if (kind === undefined) return refuse({ kind: 'not_found' });
+    const { problemPage } = await import('../problem-page.js');
+    return accept(htmlAnswer(problemPage(kind)));
   },
 };
 
