@@ -2,9 +2,10 @@ import { and, desc, eq, gt, isNull, lt } from 'drizzle-orm';
 import type { Denial } from '../rules/exec-check.js';
 import { type CheckId, idFloor, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { createBatch } from './batch.js';
-import type { ConnectionOptions, Sql } from './connect.js';
-import { type Db, sqlState } from './database.js';
+import { type ConnectionOptions, type Sql, sqlState, type TransactionSql } from './connect.js';
+import type { Db } from './database.js';
 import { openLine } from './line.js';
+import { unlessLost } from './pool.js';
 import { execChecks } from './schema.js';
 
 export interface NewCheck {
@@ -165,7 +166,7 @@ export async function dropOldPartitions(sql: Sql, now: Date): Promise<string[]> 
 async function ensurePartition(sql: Sql, month: Date): Promise<void> {
   const name = partitionName(month);
   const bounds = `from ('${idFloor('chk', month)}') to ('${idFloor('chk', monthOf(month, 1))}')`;
-  await sql.begin(async (tx) => {
+  const attach = async (tx: TransactionSql) => {
     const [found] = await tx`select to_regclass(${name}) is not null as exists`;
     if (found?.['exists'] === true) return;
     await tx`select pg_advisory_xact_lock(${PARTITION_LOCK})`;
@@ -173,7 +174,8 @@ async function ensurePartition(sql: Sql, month: Date): Promise<void> {
     await tx.unsafe(`create table if not exists ${name} (like exec_checks including all)`);
     const [attached] = await tx`select 1 from pg_inherits where inhrelid = to_regclass(${name})`;
     if (!attached) await tx.unsafe(`alter table exec_checks attach partition ${name} for values ${bounds}`);
-  });
+  };
+  await sql.begin((tx) => unlessLost(() => attach(tx)));
 }
 
 function partitionName(month: Date): string {

@@ -1,6 +1,7 @@
 import postgres from 'postgres';
 
 export type Sql = postgres.Sql;
+export type TransactionSql = postgres.TransactionSql;
 
 /** How to reach the database: a URL, or the Unix socket of the embedded PostgreSQL. `usesPrepared` is false behind a
  *  transaction-mode pooler that knows no prepared statements. */
@@ -11,8 +12,12 @@ export type ConnectionOptions = { readonly usesPrepared: boolean } & (
 
 const CONNECT_TIMEOUT_SECONDS = 5;
 
-/** Opens a pool of at most `max` connections. Nothing is connected until the first query. */
-export function connect(options: ConnectionOptions, pool: { readonly max: number }): Sql {
+/** Opens at most `max` connections. Nothing is connected until the first query. `onOpen` is told when one was
+ *  made, `onClose` of each that ends or could not be made. */
+export function connect(
+  options: ConnectionOptions,
+  pool: { readonly max: number; readonly onOpen?: () => void; readonly onClose?: () => void },
+): Sql {
   const common = {
     max: pool.max,
     prepare: options.usesPrepared,
@@ -20,6 +25,8 @@ export function connect(options: ConnectionOptions, pool: { readonly max: number
     // Reconnects at once, then slower: a database that comes back is used again within a second.
     backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 1),
     onnotice: () => undefined,
+    onparameter: () => pool.onOpen?.(),
+    onclose: () => pool.onClose?.(),
     // A transaction-mode pooler refuses most other parameters.
     connection: { application_name: 'countersign' },
   };
@@ -72,4 +79,10 @@ export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   return UNAVAILABLE_CODES.has(code) || UNAVAILABLE_STATES.test(code) || isUnavailable(error.cause);
+}
+
+/** The SQLSTATE of a database error, however deep drizzle wrapped it. */
+export function sqlState(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return 'code' in error && typeof error.code === 'string' ? error.code : sqlState(error.cause);
 }

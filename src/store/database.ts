@@ -1,5 +1,6 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
-import { type ConnectionOptions, connect, type Sql } from './connect.js';
+import { type ConnectionOptions, type Sql, sqlState } from './connect.js';
+import { openPool, unlessLost } from './pool.js';
 import * as schema from './schema.js';
 
 export type Db = PostgresJsDatabase<typeof schema>;
@@ -22,24 +23,16 @@ const RETRYABLE = new Set(['40001', '40P01']);
 
 /** Opens the pool. Nothing is connected until the first query. */
 export function openDatabase(options: ConnectionOptions): Database {
-  const open = () => {
-    const sql = connect(options, { max: POOL_SIZE });
-    return { sql, db: drizzle({ client: sql, schema }) };
-  };
-  let current = open();
+  const pool = openPool(options, POOL_SIZE, (sql) => ({ sql, db: drizzle({ client: sql, schema }) }));
   return {
     get db() {
-      return current.db;
+      return pool.current.db;
     },
     get sql() {
-      return current.sql;
+      return pool.current.sql;
     },
-    renew() {
-      const hung = current.sql;
-      current = open();
-      void hung.end({ timeout: 0 });
-    },
-    close: () => current.sql.end({ timeout: 5 }),
+    renew: () => void pool.renew(pool.current),
+    close: pool.close,
   };
 }
 
@@ -47,15 +40,9 @@ export function openDatabase(options: ConnectionOptions): Database {
 export async function inTransaction<T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await db.transaction(act);
+      return await db.transaction((tx) => unlessLost(() => act(tx)));
     } catch (error) {
       if (attempt === TRIES || !RETRYABLE.has(sqlState(error) ?? '')) throw error;
     }
   }
-}
-
-/** The SQLSTATE of a database error, however deep drizzle wrapped it. */
-export function sqlState(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  return 'code' in error && typeof error.code === 'string' ? error.code : sqlState(error.cause);
 }

@@ -1,4 +1,5 @@
-import { type ConnectionOptions, connect, type Sql } from './connect.js';
+import type { ConnectionOptions, Sql } from './connect.js';
+import { openPool } from './pool.js';
 
 /** The database took too long to answer. What it would have said is not known. */
 export class DatabaseTimeoutError extends Error {
@@ -17,22 +18,15 @@ const TIMEOUT_MS = 5_000;
 
 /** Opens a line of at most `max` connections. `onHang` is told when one did not answer in time. */
 export function openLine(options: ConnectionOptions, max: number, onHang: () => void): Line {
-  let sql = connect(options, { max });
-
-  function renew(hung: Sql): void {
-    if (hung !== sql) return;
-    sql = connect(options, { max });
-    void hung.end({ timeout: 0 });
-    onHang();
-  }
+  const pool = openPool(options, max, (sql) => sql);
 
   return {
     run: async (statement) => {
-      const used = sql;
+      const used = pool.current;
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<never>((_, reject) => {
         timer = setTimeout(() => {
-          renew(used);
+          if (pool.renew(used)) onHang();
           reject(new DatabaseTimeoutError(`no answer within ${TIMEOUT_MS} ms`));
         }, TIMEOUT_MS);
       });
@@ -42,6 +36,6 @@ export function openLine(options: ConnectionOptions, max: number, onHang: () => 
         clearTimeout(timer);
       }
     },
-    close: () => sql.end({ timeout: 5 }),
+    close: pool.close,
   };
 }

@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { listen } from '../../src/http/listen.js';
 import { createLog } from '../../src/http/log.js';
 import type { Keys } from '../../src/keys.js';
-import { listen } from '../../src/server.js';
 import { createService, type Service, type ServiceOptions } from '../../src/service.js';
 import type { ConnectionOptions } from '../../src/store/connect.js';
 import type { Node } from './node.js';

@@ -79,14 +79,14 @@ const POLICY = {
 
 /** Makes the workspaces of a run in a migrated database. */
 export async function openWorld({ database, keys, recorder, tenants, isOver }: WorldOptions): Promise<World> {
-  const { db, close } = openDatabase(database);
+  const host = openDatabase(database);
   const secrets = createSecrets(keys.peppers);
 
   // Until it succeeds: the database may be away for a moment.
   async function persist<T>(act: (db: Db, now: Date) => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await act(db, new Date());
+        return await act(host.db, new Date());
       } catch (error) {
         if (isOver()) throw error;
         await delay(RETRY_MS);
@@ -164,7 +164,7 @@ export async function openWorld({ database, keys, recorder, tenants, isOver }: W
     },
     addPerson,
     addLabel,
-    close,
+    close: host.close,
   };
 }
 

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inject } from 'vitest';
-import { type ConnectionOptions, connect, type Sql } from '../../src/store/connect.js';
-import { sqlState } from '../../src/store/database.js';
+import { type ConnectionOptions, connect, type Sql, sqlState } from '../../src/store/connect.js';
 import { onDatabase, urlOf } from './server.js';
 
 /** A migrated database of one's own. */
