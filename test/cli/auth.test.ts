@@ -1,7 +1,8 @@
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { commandLine, temporaryDirectory } from './command-line.js';
+import { temporaryDirectory } from './command-line.js';
+import { commandLineHere } from './in-process.js';
 import { ADA, looseToken, meResource } from './resources.js';
 import { problem, scriptedService } from './scripted-service.js';
 
@@ -16,7 +17,7 @@ const answerMe = () =>
 
 function user() {
   const home = temporaryDirectory();
-  return { run: commandLine(home), directory: join(home, 'config', 'countersign') };
+  return { run: commandLineHere(home), directory: join(home, 'config', 'countersign') };
 }
 
 describe('auth login --with-token', () => {
@@ -115,7 +116,7 @@ describe('the environment', () => {
     const file = join(home, 'owner.token');
     await writeFile(file, `${token}\n`);
     const env = { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN_FILE: file };
-    expect(await commandLine(home)(['whoami'], { env })).toMatchObject({ code: 0 });
+    expect(await commandLineHere(home)(['whoami'], { env })).toMatchObject({ code: 0 });
   });
 
   test.for([

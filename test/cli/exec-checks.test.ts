@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ExecCheck } from '../../src/sdk/index.js';
-import { commandLine, temporaryDirectory } from './command-line.js';
+import { temporaryDirectory } from './command-line.js';
+import { commandLineHere } from './in-process.js';
 import { looseToken, meResource } from './resources.js';
 import { scriptedService } from './scripted-service.js';
 
@@ -8,7 +9,7 @@ const service = scriptedService();
 const home = temporaryDirectory();
 const own = looseToken();
 const run = (args: readonly string[]) =>
-  commandLine(home)(args, { env: { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: own.token } });
+  commandLineHere(home)(args, { env: { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: own.token } });
 
 const ID = 'chk_0123456789ABCDEFGHIJKL';
 const AT = '2026-03-02T09:00:00.000Z';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { commandLine, temporaryDirectory } from './command-line.js';
+import { temporaryDirectory } from './command-line.js';
+import { commandLineHere } from './in-process.js';
 import { ADA, looseToken, meResource, workflowResource } from './resources.js';
 import { problem, scriptedService } from './scripted-service.js';
 
@@ -8,7 +9,7 @@ const home = temporaryDirectory();
 const { token } = looseToken();
 
 async function run(args: readonly string[], input = '') {
-  return await commandLine(home)(args, { env: { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: token }, input });
+  return await commandLineHere(home)(args, { env: { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: token }, input });
 }
 
 const put = () => service.received.filter(({ route }) => route.startsWith('PUT ')).map(({ body }) => JSON.parse(body));
@@ -87,7 +88,7 @@ describe('member', () => {
     expect(JSON.parse(service.received[0]?.body ?? '')).toEqual({ email: ADA.email, name: 'Ada', role: 'auditor' });
 
     const env = { COUNTERSIGN_URL: service.url };
-    const guest = commandLine(temporaryDirectory());
+    const guest = commandLineHere(temporaryDirectory());
     const accepted = await guest(['member', 'accept', '--json'], { env, input: added.stdout });
     expect(accepted.code).toBe(0);
     expect(JSON.parse(accepted.stdout)).toEqual({ ...ADA, url: service.url });

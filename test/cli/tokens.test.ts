@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { explanationLines } from '../../src/cli/explain.js';
-import { commandLine, temporaryDirectory } from './command-line.js';
+import { temporaryDirectory } from './command-line.js';
+import { commandLineHere } from './in-process.js';
 import { ADA, looseToken, meResource, mintedResource, tokenResource, workflowResource } from './resources.js';
 import { problem, type Received, scriptedService } from './scripted-service.js';
 
@@ -9,7 +10,7 @@ const home = temporaryDirectory();
 const own = looseToken();
 
 async function run(args: readonly string[], input?: string) {
-  return await commandLine(home)(args, {
+  return await commandLineHere(home)(args, {
     env: { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: own.token },
     ...(input === undefined ? {} : { input }),
   });
@@ -212,7 +213,7 @@ describe('token introspect', () => {
 
   test('without a login lets the token ask about itself', async () => {
     const env = { COUNTERSIGN_URL: service.url };
-    const alone = commandLine(temporaryDirectory());
+    const alone = commandLineHere(temporaryDirectory());
     service.follow(() => ({ status: 200, body: active }));
     expect(await alone(['token', 'introspect'], { env, input: subject.token })).toMatchObject({ code: 0 });
     expect(service.received[0]?.headers.authorization).toBe(`Bearer ${subject.token}`);
@@ -233,7 +234,7 @@ describe('token revoke', () => {
   test('--stdin revokes each token in a text once, by holding it', async () => {
     const [one, two] = [looseToken(), looseToken()];
     service.follow(() => ({ status: 200 }));
-    const alone = commandLine(temporaryDirectory());
+    const alone = commandLineHere(temporaryDirectory());
     const env = { COUNTERSIGN_URL: service.url };
     const input = `A=${one.token}\nB="${two.token}" again ${one.token} cst_nonsense`;
     const outcome = await alone(['token', 'revoke', '--stdin'], { env, input });
