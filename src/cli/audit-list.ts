@@ -2,7 +2,7 @@ import type { AuditEvent, Client } from '../sdk/index.js';
 import { everyPage } from '../sdk/index.js';
 import { unverifiedClaims } from './checkpoint.js';
 import { collect, signedInClient } from './client.js';
-import { outputView, print, printJson, say } from './output.js';
+import { outputView, print, printJson, say, type View } from './output.js';
 import { type Column, renderTable } from './table.js';
 
 export interface AuditListFlags {
@@ -19,10 +19,11 @@ const COLUMNS: Column<AuditEvent>[] = [
   { title: 'SEQ', value: (event) => String(event.seq), isWhole: true },
   { title: 'AT', value: (event) => event.at, shown: (event) => event.at.replace(/\.\d+Z$/, 'Z'), isWhole: true },
   { title: 'ACTION', value: (event) => event.action },
-  { title: 'TARGET', value: (event) => event.target },
+  { title: 'TARGET', value: (event) => event.target, isWhole: true },
   { title: 'BY', value: actorText },
-  { title: 'FROM', value: (event) => event.ip ?? '' },
 ];
+const FROM: Column<AuditEvent> = { title: 'FROM', value: (event) => event.ip ?? '' };
+const WIDTH_FOR_FROM = 100;
 
 /** `audit list`: the last events; with `--after` or a filter, the first ones that match. Always in the chain's order. */
 export async function listEvents(flags: AuditListFlags): Promise<number> {
@@ -38,9 +39,15 @@ export async function listEvents(flags: AuditListFlags): Promise<number> {
   const events = found.slice(0, limit);
   if (flags.json) printJson({ data: events });
   else if (events.length === 0) say('No events match.');
-  else for (const line of renderTable(COLUMNS, events, outputView())) print(line);
-  if (found.length > limit) say(`There are more: go on with --after ${events.at(-1)?.seq}.`);
+  else for (const line of eventLines(events, outputView())) print(line);
+  if (found.length > limit) say(`There are later ones: go on with --after ${events.at(-1)?.seq}.`);
   return 0;
+}
+
+/** Lays events out. A narrow terminal has no room for where they came from beside whole ids. */
+export function eventLines(events: readonly AuditEvent[], view: View): string[] {
+  const isNarrow = view.isTerminal && view.width < WIDTH_FOR_FROM;
+  return renderTable(isNarrow ? COLUMNS : [...COLUMNS, FROM], events, view);
 }
 
 async function seqBefore(client: Client, count: number): Promise<number> {
@@ -48,8 +55,8 @@ async function seqBefore(client: Client, count: number): Promise<number> {
   return Math.max(0, unverifiedClaims(checkpoint).seq - count);
 }
 
-/** Who did it, and with which token, when the member had one. The id itself says what kind of actor it is. */
+/** Who did it, and with which token when a member did. The id says what kind of actor it is: `host` is whoever has the
+ *  machine, `countersign` the service itself. */
 function actorText({ actor, data }: AuditEvent): string {
-  const who = actor.type === 'host' || actor.type === 'system' ? `${actor.type} ${actor.id}` : actor.id;
-  return typeof data['via'] === 'string' ? `${who} via ${data['via']}` : who;
+  return typeof data['via'] === 'string' ? `${actor.id} via ${data['via']}` : actor.id;
 }

@@ -2,9 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CompactSign, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
+import { eventLines } from '../../src/cli/audit-list.js';
 import { eventHash, GENESIS_HASH } from '../../src/rules/audit.js';
 import type { AuditEvent } from '../../src/sdk/index.js';
-import { commandLine, temporaryDirectory } from './command-line.js';
+import { temporaryDirectory } from './command-line.js';
+import { commandLineHere } from './in-process.js';
 import { ADA, looseToken, meResource } from './resources.js';
 import { scriptedService } from './scripted-service.js';
 
@@ -15,7 +17,7 @@ const PAGE = 2;
 
 async function run(args: readonly string[]) {
   const env = { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: looseToken().token };
-  return await commandLine(home)(args, { env });
+  return await commandLineHere(home)(args, { env });
 }
 
 function chain(length: number, more: Readonly<Record<string, unknown>> = {}): AuditEvent[] {
@@ -172,6 +174,12 @@ describe('audit list', () => {
     expect((await run(['audit', 'list', '--after', '0'])).stdout).toBe(
       `1\t2026-03-02T09:00:00.000Z\ttoken.minted\ttok_1\t${ADA.id} via tok_1\t\n`,
     );
+    const event = { ...chain(1)[0], target: looseToken().id, ip: '192.0.2.1' } as AuditEvent;
+    const view = { isTerminal: true, width: 80, hasColour: false };
+    const lines = eventLines([event], view);
+    expect(lines[1]).toMatch(new RegExp(`^1    2026-03-02T09:00:00Z  token.+  ${event.target}  mem_`));
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(eventLines([event], { ...view, width: 120 })[1]).toContain('192.0.2.1');
   });
 });
 
