@@ -10,12 +10,13 @@ export function addAuditCommands(program: Command): void {
   addCommand(
     audit,
     'list',
-    'list the last events, or those after one, in the order of their chain',
-    'countersign audit list --action token.revoked --limit 20',
+    'list the last events; with a filter or --after, the first ones that match',
+    `countersign audit list --limit 20
+countersign audit list --action token.revoked --after 1200`,
   )
-    .option('--after <seq>', 'start behind this event', wholeNumber(0, 1e15 - 1))
-    .option('--action <action>', 'only this action')
-    .option('--target <id>', 'only about this thing')
+    .option('--after <seq>', 'only events behind the one of this number', wholeNumber(0, 1e15 - 1))
+    .option('--action <action>', 'only this action, such as token.revoked')
+    .option('--target <id>', 'only what was done to the token, member or workflow with this id')
     .option('--limit <n>', 'at most so many (default: 50)', wholeNumber(1, 1_000_000))
     .action(exitsWith(async (flags: AuditListFlags) => (await import('./audit-list.js')).listEvents(flags)));
 

@@ -1,9 +1,27 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, Help, InvalidArgumentError, type Option } from 'commander';
+
+/** Help that says which options must be given, and puts those that every command has last. */
+class PlainHelp extends Help {
+  override visibleOptions(command: Command): Option[] {
+    const isCommon = ({ long }: Option) => long === '--json' || long === '--help';
+    const options = super.visibleOptions(command);
+    return [...options.filter((option) => !isCommon(option)), ...options.filter(isCommon)];
+  }
+
+  override optionDescription(option: Option): string {
+    const text = super.optionDescription(option);
+    return option.mandatory ? `${text} (required)` : text;
+  }
+}
 
 /** A command that answers a bare group (`countersign token`) with its help, as a success. */
 class Group extends Command {
   override createCommand(name?: string): Group {
     return new Group(name);
+  }
+
+  override createHelp(): Help {
+    return Object.assign(new PlainHelp(), this.configureHelp());
   }
 
   override help(): never {

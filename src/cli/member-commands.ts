@@ -27,6 +27,10 @@ function addJoining(member: Command): void {
   )
     .addOption(new Option('--role <role>', 'what they may do').choices(ROLES).default('member'))
     .option('--name <name>', 'their name')
+    .addHelpText(
+      'after',
+      '\nAn owner may do everything; an admin everything but to owners and other admins; a member mints, rotates and revokes\nown tokens; an auditor reads everything and changes nothing.',
+    )
     .action(
       exitsWith(async (email: string, flags: AddFlags) => (await import('./member-add.js')).addMember(email, flags)),
     );

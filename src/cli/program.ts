@@ -6,7 +6,7 @@ import { createRoot } from './command.js';
 import { addExecCheckCommands } from './exec-check-commands.js';
 import { addHostCommands } from './host-commands.js';
 import { addMemberCommands } from './member-commands.js';
-import { addRunCommands } from './run-commands.js';
+import { addCompletionCommand, addRunCommands } from './run-commands.js';
 import { addTokenCommands } from './token-commands.js';
 import { addWorkflowCommands } from './workflow-commands.js';
 
@@ -18,19 +18,33 @@ export function createProgram(): Command {
     .addHelpText(
       'after',
       `
+To begin with, in one terminal and then in another:
+  countersign serve
+  countersign auth login --with-token < .countersign/owner.token
+  countersign workflow set codex-review --allow-scope 'repo:*' codex:exec
+  (umask 077; countersign token mint --workflow codex-review --scope codex:exec > agent.token)
+  COUNTERSIGN_TOKEN_FILE=agent.token countersign exec --workflow codex-review --scope codex:exec -- echo it runs
+
 Environment:
   COUNTERSIGN_URL          the service (default: the stored login's, else http://127.0.0.1:8787)
   COUNTERSIGN_TOKEN        the token to use; COUNTERSIGN_TOKEN_FILE names a file instead
 
 Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
     );
+  program.commandsGroup('Who you are:');
   addAuthCommands(program);
+  program.commandsGroup('Who may do what:');
   addTokenCommands(program);
   addWorkflowCommands(program);
   addMemberCommands(program);
+  program.commandsGroup('Jobs, and what is on record:');
   addRunCommands(program);
   addExecCheckCommands(program);
   addAuditCommands(program);
+  program.commandsGroup('On the machine of the service:');
   addHostCommands(program);
+  program.commandsGroup('This command:');
+  addCompletionCommand(program);
+  program.helpCommand(true);
   return program;
 }

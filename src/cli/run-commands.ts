@@ -4,7 +4,7 @@ import { SHELLS, type Shell } from './completion.js';
 import type { ExecFlags } from './exec.js';
 import { UsageError } from './usage-error.js';
 
-/** What runs beside the work: the guard, the scanner, the shell. */
+/** What runs beside the work: the guard and the scanner. */
 export function addRunCommands(program: Command): void {
   addExec(program);
 
@@ -22,7 +22,10 @@ git diff --cached | countersign scan -`,
     .action(
       exitsWith(async (paths: string[], flags: { json?: true }) => (await import('./scan.js')).scan(paths, flags)),
     );
+}
 
+/** Completion for the shell. */
+export function addCompletionCommand(program: Command): void {
   addCommand(
     program,
     'completion',
@@ -50,7 +53,7 @@ function addExec(program: Command): void {
     .usage('[options] -- COMMAND [ARGUMENT...]')
     .passThroughOptions()
     .requiredOption('--workflow <label>', 'the workflow that the job belongs to')
-    .option('--scope <scope...>', 'what the job is going to do')
+    .option('--scope <scope...>', 'what the job is going to do; its token must hold each')
     .option('--repository <repository>', 'the repository it works on (default: what the CI says)')
     .option('--ref <ref>', 'the full ref it works on (default: what the CI says)')
     .option('--environment <environment>', 'the environment it works in')
@@ -59,6 +62,14 @@ function addExec(program: Command): void {
     .option('--grace <seconds>', 'go on so long while the service is out of reach (default: 60)')
     .option('--no-mask', "do not mask the token in the command's output")
     .option('--status-file <path>', "write the guard's own verdict there, as JSON")
+    .addHelpText(
+      'after',
+      `
+The token of the job is that in COUNTERSIGN_TOKEN, in the file that COUNTERSIGN_TOKEN_FILE names, or the stored login.
+Its secret does not reach the command, unless --pass-token-as is given.
+
+Exits as the command does. Else 77: refused, or stopped because the right to run ended; 69: the service is out of reach.`,
+    )
     .action(
       exitsWith(async (command: string[], flags: ExecFlags) => {
         if (command.length === 0) throw new UsageError('there is no command to run. Put it after --');

@@ -29,13 +29,17 @@ function addMint(token: Command): void {
   )
     .requiredOption('--workflow <label>', 'the workflow that it is for')
     .requiredOption('--scope <scope...>', 'what it may do, such as repo:read')
-    .option('--expires-in-days <days>', 'one of the periods of the workflow', wholeNumber(1, MAX_EXPIRY_DAYS))
+    .option(
+      '--expires-in-days <days>',
+      'one of the periods of the workflow (default: the longest up to 30)',
+      wholeNumber(1, MAX_EXPIRY_DAYS),
+    )
     .option('--repository <pattern...>', 'only for these repositories: owner/name, with * and **')
     .option('--ref <pattern...>', 'only for these refs: refs/heads/main, with * and **')
     .option('--environment <pattern...>', 'only for these environments')
     .option('--runner <pattern...>', 'only on these runners')
     .option('--network <cidr...>', 'only from these networks')
-    .option('--not-before <time>', 'valid from then on', parseInstant)
+    .option('--not-before <time>', 'valid from then on: a day or an RFC 3339 time', parseInstant)
     .option('--name <name>', 'a name for people')
     .addHelpText(
       'after',
@@ -52,8 +56,8 @@ function addReading(token: Command): void {
     .option('--creator <member>', 'only minted by this member (id or e-mail address)')
     .option('--owner <member>', 'only owned by this member (id or e-mail address)')
     .addOption(new Option('--status <status>', 'only in this state').choices(TOKEN_STATUSES))
-    .option('--expires-before <time>', 'only those that end before', parseInstant)
-    .option('--unused-since <time>', 'only those not used since', parseInstant)
+    .option('--expires-before <time>', 'only those that end before a day or an RFC 3339 time', parseInstant)
+    .option('--unused-since <time>', 'only those not used since a day or an RFC 3339 time', parseInstant)
     .option('--limit <n>', 'at most so many (default: all)', wholeNumber(1, 1_000_000))
     .action(exitsWith(async (flags: TokenListFlags) => (await import('./tokens.js')).listTokens(flags)));
 
@@ -65,7 +69,7 @@ function addReading(token: Command): void {
     token,
     'explain <id>',
     'say what state a token is or was in, and every fact that led to it',
-    'countersign token explain tok_01J8 --at 2026-01-31T12:00:00Z',
+    'countersign token explain tok_01KfUXmCbVYz8sQ2dW3nRk --at 2026-01-31T12:00:00Z',
   )
     .option('--at <time>', 'the state at that time (default: now)', parseInstant)
     .action(
@@ -85,7 +89,7 @@ function addReading(token: Command): void {
     token,
     'transfer <id>',
     'hand a token over to another accountable member',
-    'countersign token transfer tok_01J8 --to grace@acme.example',
+    'countersign token transfer tok_01KfUXmCbVYz8sQ2dW3nRk --to grace@acme.example',
   )
     .requiredOption('--to <member>', 'the new owner (id or e-mail address)')
     .action(
@@ -102,7 +106,11 @@ function addRotate(token: Command): void {
     'make a successor of a token, or of `self`; only its secret goes to standard output',
     'countersign token rotate self | gh secret set COUNTERSIGN_TOKEN',
   )
-    .option('--expires-in-days <days>', 'one of the periods of the workflow', wholeNumber(1, MAX_EXPIRY_DAYS))
+    .option(
+      '--expires-in-days <days>',
+      'one of the periods of the workflow (default: as the old one)',
+      wholeNumber(1, MAX_EXPIRY_DAYS),
+    )
     .option(
       '--overlap-seconds <seconds>',
       'how long the old one stays valid at most (default: a day)',
@@ -113,6 +121,10 @@ function addRotate(token: Command): void {
       'how long it stays valid after the first use of the new one (default: an hour)',
       wholeNumber(0, MAX_DRAIN_SECONDS),
     )
+    .addHelpText(
+      'after',
+      '\n`self` is the token in use: it must have been minted with --scope tokens:rotate.\nAfter a lost answer rotate again: while the successor is unused, that replaces its secret and nothing else.',
+    )
     .action(exitsWith(async (id: string, flags: RotateFlags) => (await import('./rotate.js')).rotate(id, flags)));
 }
 
@@ -121,11 +133,11 @@ function addRevoke(token: Command): void {
     token,
     'revoke [id]',
     'revoke a token, `self`, or every token in a text on standard input, for good',
-    `countersign token revoke tok_01J8 --reason leaked
+    `countersign token revoke tok_01KfUXmCbVYz8sQ2dW3nRk --reason leaked
 countersign token revoke --stdin < leaked.log`,
   )
-    .addOption(reasonOption())
-    .option('--note <text>', 'what the audit trail should say')
+    .addOption(reasonOption('why; needed with an id'))
+    .option('--note <text>', 'more of why, for the audit trail')
     .option('--stdin', 'find tokens on standard input and revoke each; needs no login')
     .action(
       exitsWith(async (id: string | undefined, flags: RevokeFlags) => (await import('./revoke.js')).revoke(id, flags)),
@@ -143,14 +155,18 @@ countersign revoke-all --issued-before 2026-01-31 --reason leaked --yes`,
     .option('--workflow <label>', 'all of this workflow')
     .option('--creator <member>', 'all minted by this member (id or e-mail address)')
     .option('--lineage <id>', 'a token and all that were rotated from it')
-    .option('--issued-before <time>', 'all minted before', parseInstant)
+    .option('--issued-before <time>', 'all minted before a day or an RFC 3339 time', parseInstant)
     .option('--workspace', 'all of the workspace')
-    .addOption(reasonOption())
+    .addOption(reasonOption('why; needed'))
     .option('--dry-run', 'only count')
     .option('--yes', 'do not ask')
+    .addHelpText(
+      'after',
+      '\nGive exactly one of the first five. At a terminal it counts them and asks before it revokes.',
+    )
     .action(exitsWith(async (flags: RevokeAllFlags) => (await import('./revoke-all.js')).revokeAll(flags)));
 }
 
-function reasonOption(): Option {
-  return new Option('--reason <reason>', 'why').choices(REVOKE_REASONS);
+function reasonOption(what: string): Option {
+  return new Option('--reason <reason>', what).choices(REVOKE_REASONS);
 }

@@ -42,6 +42,10 @@ export function addWorkflowCommands(program: Command): void {
     .option('--network <cidr...>', 'only from these networks')
     .addOption(new Option('--lift <constraint...>', 'no longer constrain by it').choices(CONSTRAINT_FLAGS))
     .option('--max-run-seconds <seconds>', 'how long a job may run after its check', wholeNumber(1, 2_592_000))
+    .addHelpText(
+      'after',
+      '\nA new workflow allows no scopes, periods of 7, 30, 60 and 90 days, every place, and runs of 6 hours, unless it says\notherwise. In patterns * stands for any characters but /, ** for any number of parts between slashes.',
+    )
     .action(
       exitsWith(async (label: string, flags: WorkflowFlags) =>
         (await import('./workflow-set.js')).setWorkflow(label, flags),
@@ -59,7 +63,12 @@ export function addWorkflowCommands(program: Command): void {
     ),
   );
 
-  addCommand(workflow, 'resume <label>', 'let it run again', 'countersign workflow resume codex-review').action(
+  addCommand(
+    workflow,
+    'resume <label>',
+    'make its tokens good again, after a pause',
+    'countersign workflow resume codex-review',
+  ).action(
     exitsWith(async (label: string, flags: { json?: true }) =>
       (await import('./workflows.js')).resumeWorkflow(label, flags),
     ),

@@ -54,6 +54,17 @@ test('a token from mint to revocation, against the service itself', async () => 
   expect(first).toMatchObject({ code: 0, body: { active: true, workflow: 'codex-review', scope: 'repo:read' } });
   expect(first.body.exp - first.body.iat).toBe(14 * 86_400);
 
+  const env = { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: minted.trim() };
+  const job = ['exec', '--workflow', 'codex-review', '--scope', 'repo:read', '--repository', 'acme/shop'];
+  expect(await run([...job, '--', 'sh', '-c', 'exit 5'], { env })).toMatchObject({ code: 5 });
+  expect((await run([...job, '--scope', 'codex:exec', '--', 'true'], { env })).code).toBe(77);
+  const checks = await run(['exec-check', 'list', '--token', 'self'], { env });
+  expect(checks.stdout.split('\n').map((line) => line.split('\t').slice(2, 4))).toEqual([
+    ['deny', 'scope_missing'],
+    ['allow', 'exit 5'],
+    [],
+  ]);
+
   const rotated = (await run(['token', 'rotate', first.body.jti])).stdout;
   const list = await json(['token', 'list', '--workflow', 'codex-review']);
   expect(list.body.data.map((token: { status: string }) => token.status)).toEqual(['active', 'rotating']);

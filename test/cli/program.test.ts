@@ -5,9 +5,11 @@ import { describe, expect, test } from 'vitest';
 import { createProgram } from '../../src/cli/program.js';
 import { commandPath } from '../../src/cli/usage-hint.js';
 import { commandLine, MAIN, temporaryDirectory } from './command-line.js';
+import { commandLineHere } from './in-process.js';
 import { looseToken } from './resources.js';
 
 const run = commandLine(temporaryDirectory());
+const runHere = commandLineHere(temporaryDirectory());
 
 async function shell(script: string): Promise<{ code: unknown; stderr: string }> {
   return await new Promise((resolve) => {
@@ -44,6 +46,13 @@ describe('the table of commands', () => {
     expect(group.stdout).toContain('introspect');
   });
 
+  test('says which options must be given, and puts what every command has last', async () => {
+    const help = (await runHere(['token', 'mint', '--help'])).stdout;
+    expect(help).toMatch(/--workflow <label> .*\(required\)\n/);
+    expect(help).not.toMatch(/--name .*\(required\)/);
+    expect(help).toMatch(/ {2}--json .*\n {2}-h, --help .*\n\nExample:/);
+  });
+
   test('has a version', async () => {
     expect(await run(['--version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
@@ -73,7 +82,7 @@ describe('a usage error exits 2 and says what to do', () => {
     [['member', 'set-role', 'ada@acme.example', 'king'], 'owner, admin, member, auditor'],
     [['audit', 'verify', '--jwks', 'keys.json'], '--jwks goes with --checkpoint'],
   ] as const)('%j', async ([args, said]) => {
-    const outcome = await run(args);
+    const outcome = await runHere(args);
     expect(outcome).toMatchObject({ code: 2, stdout: '' });
     expect(outcome.stderr).toContain(said);
     expect(outcome.stderr).not.toMatch(/^\s+at /m);
@@ -112,7 +121,7 @@ describe('a token on the command line', () => {
     ['nonsense'],
   ])('is refused before anything uses it: %j', async (args) => {
     const { token } = looseToken();
-    const outcome = await run([...args, token]);
+    const outcome = await runHere([...args, token]);
     expect(outcome).toMatchObject({ code: 2, stdout: '' });
     expect(outcome.stderr).toContain('does not belong on the command line');
     expect(outcome.stderr).toContain('token revoke --stdin');
