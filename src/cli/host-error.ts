@@ -1,7 +1,6 @@
 import { ConfigError } from '../config.js';
-import { ListenError } from '../server.js';
-import { isUnavailable } from '../store/connect.js';
-import { sqlState } from '../store/database.js';
+import { ListenError } from '../http/listen.js';
+import { isUnavailable, sqlState } from '../store/connect.js';
 import { EmbeddedError } from '../store/embedded-error.js';
 import { OutOfReachError } from './out-of-reach-error.js';
 import { UsageError } from './usage-error.js';

@@ -1,5 +1,4 @@
 import { readConfig } from '../config.js';
-import { visit } from '../host.js';
 import { isWorkflowLabel } from '../rules/workflow.js';
 import { createWorkspace } from '../store/workspaces.js';
 import { email } from '../wire/members.js';
@@ -7,6 +6,7 @@ import { HostRefusal } from './host-refusal.js';
 import { print, printJson, say } from './output.js';
 import { shownSignIn } from './sign-in.js';
 import { UsageError } from './usage-error.js';
+import { visit } from './visit.js';
 
 /** Makes a workspace, its owner and a token of 7 days, printed once. */
 export async function runInit(flags: { workspace: string; ownerEmail: string; json?: true }): Promise<number> {

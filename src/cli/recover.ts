@@ -1,11 +1,11 @@
 import { readConfig } from '../config.js';
-import { type Visit, visit } from '../host.js';
 import { findMemberByEmail } from '../store/members.js';
 import { listWorkspaces, recoverMember, type WorkspaceRow } from '../store/workspaces.js';
 import { HostRefusal } from './host-refusal.js';
 import { print, printJson, say } from './output.js';
 import { shownSignIn } from './sign-in.js';
 import { UsageError } from './usage-error.js';
+import { type Visit, visit } from './visit.js';
 
 interface RecoverFlags {
   workspace?: string;

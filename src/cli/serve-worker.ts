@@ -2,9 +2,10 @@ import cluster from 'node:cluster';
 import { once } from 'node:events';
 import type { Config } from '../config.js';
 import type { Host } from '../host.js';
+import { ListenError } from '../http/listen.js';
 import type { Log } from '../http/log.js';
 import { loadKeys } from '../keys.js';
-import { ListenError, startServer } from '../server.js';
+import { startServer } from '../server.js';
 
 /** Where a worker finds the embedded PostgreSQL that its primary keeps. Not for people to set. */
 export const SOCKET_VARIABLE = 'COUNTERSIGN_WORKER_SOCKET';

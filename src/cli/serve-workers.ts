@@ -5,8 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Config } from '../config.js';
 import type { Host } from '../host.js';
+import { ListenError, listen } from '../http/listen.js';
 import type { Log } from '../http/log.js';
-import { ListenError, listen, type RunningServer } from '../server.js';
+import type { RunningServer } from '../server.js';
 import { SOCKET_VARIABLE } from './serve-worker.js';
 
 const listening = z.object({ event: z.literal('listening'), url: z.string() });

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
-import { isUnavailable, type Sql } from './connect.js';
-import { sqlState } from './database.js';
+import { isUnavailable, type Sql, sqlState } from './connect.js';
 
 /** A hold on a running server, which ends with the process that has it: advisory locks of one connection. */
 export interface Claim {

@@ -27,6 +27,7 @@ export interface PostmasterOptions {
   readonly binaries: Binaries;
   readonly account: Account;
   readonly settings: Readonly<Record<string, string>>;
+  readonly onStarting?: (() => void) | undefined;
 }
 
 // A socket's address holds 107 bytes on Linux and 103 on macOS.
@@ -70,6 +71,7 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
   const settings = { ...SETTINGS, unix_socket_directories: quoted, ...options.settings };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const child = await spawnLogged(account.argv(binaries.postgres, ['-D', cluster, ...args]), binaries.env, logFile);
+  options.onStarting?.();
   await account.give(logFile);
   const watchdog = startWatchdog(child, socketDirectory === cluster ? undefined : socketDirectory);
   try {

@@ -31,6 +31,8 @@ export interface EmbeddedOptions {
   /** A `serve` has the data directory alone. A `visit` joins a running server or starts one for a short command. */
   readonly purpose: 'serve' | 'visit';
   readonly settings?: Readonly<Record<string, string>>;
+  /** Called when a server was started and is not ready yet. */
+  readonly onStarting?: (() => void) | undefined;
 }
 
 const PATIENCE_MS = 60_000;
@@ -72,7 +74,13 @@ async function start(dataDir: string, options: EmbeddedOptions): Promise<Opened 
   const account = await findAccount(existsSync(cluster) ? cluster : dataDir, binaries);
   await ensureCluster(cluster, binaries, account);
   await clearStale(cluster);
-  const postmaster = await startPostmaster({ cluster, binaries, account, settings: options.settings ?? {} });
+  const postmaster = await startPostmaster({
+    cluster,
+    binaries,
+    account,
+    settings: options.settings ?? {},
+    onStarting: options.onStarting,
+  });
   if (postmaster === undefined) return undefined;
   const claim = await claimServer(postmaster.socketPath, options.purpose);
   if (typeof claim === 'string') {
