@@ -82,7 +82,7 @@ async function measure(stage: Stage, plan: Plan): Promise<Outcome> {
     samples = side.samples;
   }
   for (const { part, title, run } of MEASURES) {
-    if (!plan.wants(part)) continue;
+    if (!plan.wants(part) || (part === 'sizes' && plan.sizes.length === 0)) continue;
     stage.signal.throwIfAborted();
     plan.say(title);
     chapters.push(await attempt(stage, ground, plan, title, run));

@@ -12,12 +12,16 @@ import type { Measure } from './measure.js';
 
 const IMPORT = /^(?:import|export)(?:\s[^'"()=;]*?\sfrom)?\s['"]([^'"]+)['"]/gm;
 
+const LAZY_IMPORT = /\bimport\(['"]([^'"]+)['"]\)/g;
+/** The command that is measured. What it imports when it runs counts too. */
+const SERVE = join(DIST, 'cli/serve.js');
+
 /** From the start of a node to its first 200, against a process that only imports the same packages. */
 export const start: Measure = {
   part: 'start',
   title: 'Start',
   run: async (stage, ground, plan) => {
-    const packages = packagesOf([MAIN, join(DIST, 'cli/serve.js')]);
+    const packages = packagesOf([MAIN, SERVE]);
     const starts: number[] = [];
     const imports: number[] = [];
     const own: number[] = [];
@@ -77,7 +81,9 @@ function packagesOf(entries: readonly string[]): string[] {
   const files = [...entries];
   const packages = new Set<string>();
   for (const file of files) {
-    for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(IMPORT)) {
+    const text = readFileSync(file, 'utf8');
+    const imports = [...text.matchAll(IMPORT), ...(file === SERVE ? text.matchAll(LAZY_IMPORT) : [])];
+    for (const [, name = ''] of imports) {
       const path = join(dirname(file), name);
       if (!name.startsWith('.')) packages.add(name);
       else if (!files.includes(path)) files.push(path);
