@@ -13,7 +13,7 @@ export interface Exchange {
   /** When the request arrived. */
   readonly now: Date;
   /** Aborted when the caller goes away. */
-  readonly signal: AbortSignal;
+  signal(): AbortSignal;
   /** A header by its lower-case name. */
   header(name: string): string | undefined;
   /** Reads the body as UTF-8, once. Refuses one of more than 64 KiB, without reading on, and one that is not UTF-8. */

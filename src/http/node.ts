@@ -33,9 +33,8 @@ function nodeExchange(deps: Deps, request: IncomingMessage, response: ServerResp
     ip: clientAddress(request.socket.remoteAddress, header('x-forwarded-for'), deps.trustedProxies),
     requestId: requestIdOf(header('x-request-id')),
     now: deps.now(),
-    get signal() {
-      return signalOf(response);
-    },
+    // No getter: an object with one of its own has a shape of its own, and its garbage outlives the request.
+    signal: () => signalOf(response),
     header,
     readText: () => readText(request),
   };

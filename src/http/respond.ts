@@ -45,7 +45,7 @@ function failure(deps: Deps, exchange: Exchange, error: unknown): Refused {
   if (refusal?.kind === 'database_unavailable')
     deps.log.warn({ requestId, err: error }, 'the database is out of reach');
   if (refusal) return refused(refusal);
-  if (exchange.signal.aborted) deps.log.debug({ requestId }, 'the caller went away');
+  if (exchange.signal().aborted) deps.log.debug({ requestId }, 'the caller went away');
   else deps.log.error({ requestId, err: error }, 'unexpected error');
   return INTERNAL;
 }

@@ -22,9 +22,7 @@ export function webExchange(
     ip: clientAddress(peer, header('x-forwarded-for'), deps.trustedProxies),
     requestId: requestIdOf(header('x-request-id')),
     now: deps.now(),
-    get signal() {
-      return request.signal;
-    },
+    signal: () => request.signal,
     header,
     readText: () => readText(request),
   };

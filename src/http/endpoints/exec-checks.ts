@@ -69,7 +69,7 @@ export const watchExecCheckRoute: Route = {
     if (finishedAt) return wrongState('the check is finished: there is nothing to watch');
     const open = (emit: (event: string | undefined) => void) =>
       deps.watches.open(workspaceId, tokenId, (end) => emit(end === 'closed' ? undefined : end));
-    return accept(eventStream(open, exchange.signal));
+    return accept(eventStream(open, exchange.signal()));
   },
 };
 

@@ -41,7 +41,7 @@ export const mintTokenRoute = endpoint(mintOperation, async (deps, call) => {
     issuer: { workspaceId: caller.workspaceId, tokenId: caller.id },
     origin: originOf(caller, call),
     now,
-    signal: call.signal,
+    signal: call.signal(),
   });
   if (!minted.ok) return minted;
   deps.metrics.tokens('minted', 1);

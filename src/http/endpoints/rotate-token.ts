@@ -30,7 +30,7 @@ export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call
     issuer: { workspaceId: caller.workspaceId, tokenId: caller.id },
     origin: originOf(caller, call),
     now: deps.now,
-    signal: call.signal,
+    signal: call.signal(),
   });
   if (!rotated.ok) return rotated;
   deps.metrics.tokens('rotated', 1);
