@@ -16,7 +16,7 @@ import { reportText } from './report/table.js';
 import { type Ground, startGround } from './systems/service.js';
 
 const USAGE = `npm run bench -- [--quick | --full] [--only ${PARTS.join(',')}] [--out DIR]
-  --quick  fewer and shorter rounds: about two minutes
+  --quick  fewer and shorter rounds: about three minutes
   --full   with ten million rows: much longer, and 12 GB of disk
   --only   these parts
   --out    where latest.json and latest.svg go (default bench/results)`;
