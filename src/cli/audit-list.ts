@@ -21,9 +21,8 @@ const COLUMNS: Column<AuditEvent>[] = [
   { title: 'ACTION', value: (event) => event.action },
   { title: 'TARGET', value: (event) => event.target, isWhole: true },
   { title: 'BY', value: actorText },
+  { title: 'FROM', value: (event) => event.ip ?? '', isSpare: true },
 ];
-const FROM: Column<AuditEvent> = { title: 'FROM', value: (event) => event.ip ?? '' };
-const WIDTH_FOR_FROM = 100;
 
 /** `audit list`: the last events; with `--after` or a filter, the first ones that match. Always in the chain's order. */
 export async function listEvents(flags: AuditListFlags): Promise<number> {
@@ -44,10 +43,9 @@ export async function listEvents(flags: AuditListFlags): Promise<number> {
   return 0;
 }
 
-/** Lays events out. A narrow terminal has no room for where they came from beside whole ids. */
+/** Lays events out. */
 export function eventLines(events: readonly AuditEvent[], view: View): string[] {
-  const isNarrow = view.isTerminal && view.width < WIDTH_FOR_FROM;
-  return renderTable(isNarrow ? COLUMNS : [...COLUMNS, FROM], events, view);
+  return renderTable(COLUMNS, events, view);
 }
 
 async function seqBefore(client: Client, count: number): Promise<number> {

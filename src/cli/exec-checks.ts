@@ -53,7 +53,7 @@ async function tokenId(client: Client, named: string): Promise<string> {
 function columns(now: Date): Column<ExecCheck>[] {
   return [
     { title: 'ID', value: (check) => check.check_id, isWhole: true },
-    { title: 'AT', value: (check) => check.as_of, shown: (check) => relativeTime(check.as_of, now) },
+    { title: 'AT', value: (check) => check.as_of, shown: (check) => relativeTime(check.as_of, now), isWhole: true },
     {
       title: 'DECISION',
       value: (check) => check.decision,
@@ -61,8 +61,8 @@ function columns(now: Date): Column<ExecCheck>[] {
     },
     { title: 'OUTCOME', value: outcomeOf },
     { title: 'WORKFLOW', value: (check) => check.workflow },
-    { title: 'REPOSITORY', value: (check) => check.context.repository ?? '' },
-    { title: 'TOKEN', value: (check) => check.token_id ?? '' },
+    { title: 'REPOSITORY', value: (check) => check.context.repository ?? '', isSpare: true },
+    { title: 'TOKEN', value: (check) => check.token_id ?? '', isSpare: true },
   ];
 }
 

@@ -71,9 +71,10 @@ function exitCodeOf(status: number): number {
 }
 
 function hintFor(error: ProblemError): string | undefined {
-  const { status, retryAfterSeconds } = error;
+  const { status, retryAfterSeconds, problem } = error;
   if (status === 401) return `It is expired, revoked, superseded, held back, or of another service. ${SIGN_IN}`;
   if (status === 403) return '`countersign whoami` shows what you may do.';
+  if (status === 404 && problem) return 'There is no such thing in this workspace, or it is not yours to see.';
   if (status !== 429 && status < 500) return undefined;
   return retryAfterSeconds === undefined ? 'Try again soon.' : `Try again in ${retryAfterSeconds} s.`;
 }

@@ -4,6 +4,7 @@ import { printable } from './printable.js';
 
 const GAP = '  ';
 const MIN_WIDTH = 8;
+const ROOMY_WIDTH = 100;
 
 /** One column: its title and what a row shows in it. */
 export interface Column<Row> {
@@ -15,14 +16,17 @@ export interface Column<Row> {
   colour?(row: Row): Colour | undefined;
   /** Never cut: an id that lost its end is of no use. */
   readonly isWhole?: boolean;
+  /** Left out of a narrow terminal, so that the rest can be read. */
+  readonly isSpare?: boolean;
 }
 
 /** Lays rows out. On a terminal: aligned by display width, under titles, cut to the terminal's width. Elsewhere: one line
  *  a row, exact values separated by tabs, no titles. Control characters in values are escaped in both. */
-export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], view: View): string[] {
+export function renderTable<Row>(all: readonly Column<Row>[], rows: readonly Row[], view: View): string[] {
   if (!view.isTerminal) {
-    return rows.map((row) => columns.map((column) => printable(column.value(row))).join('\t'));
+    return rows.map((row) => all.map((column) => printable(column.value(row))).join('\t'));
   }
+  const columns = view.width < ROOMY_WIDTH ? all.filter((column) => !column.isSpare) : all;
   const cells = rows.map((row) => columns.map((column) => printable(column.shown?.(row) ?? column.value(row))));
   const titles = columns.map((column) => column.title);
   const widths = columnWidths(columns, [titles, ...cells], view.width);

@@ -39,6 +39,7 @@ describe.skipIf(!isInstalled('bash'))('the bash script', () => {
       ['bash', 'zsh', 'fish'],
     ],
     [['countersign', 'run', '--status'], ['--status-file']],
+    [['countersign', 'exec-check', 'list', '--decision', 'd'], ['deny']],
     [['countersign', 'member', 'add', 'a@b.example', '--role', 'au'], ['auditor']],
     [['countersign', 'token', 'mint', '--workflow', ''], []],
     [['countersign', 'exec', '--workflow', 'w', '--', 'to'], []],

@@ -31,6 +31,15 @@ describe('a table', () => {
     expect(lines[1]).toBe('tok_0123456789012345678901  a name tha…  in 6 days');
   });
 
+  test('leaves spare columns out where it is narrow, and nowhere else', () => {
+    const columns = [...COLUMNS, { title: 'FROM', value: () => 'here', isSpare: true }];
+    const heads = [80, 120].map(
+      (width) => renderTable(columns, ROWS, { isTerminal: true, width, hasColour: false })[0],
+    );
+    expect(heads).toEqual(['ID      NAME    WHEN', 'ID      NAME    WHEN       FROM']);
+    expect(renderTable(columns, ROWS, { isTerminal: false, width: 20, hasColour: false })[0]).toMatch(/\there$/);
+  });
+
   test('is exact and tab-separated elsewhere', () => {
     expect(renderTable(COLUMNS, ROWS, { isTerminal: false, width: 20, hasColour: false })).toEqual([
       'tok_1\t日本語\t2026-03-08T00:00:00Z',
