@@ -31,7 +31,7 @@ COUNTERSIGN_URL=https://countersign.acme.example countersign auth login --with-t
     auth,
     'token',
     'print the token that commands use, for another program',
-    'curl -H "Authorization: Bearer $(countersign auth token)" http://127.0.0.1:8787/v1/me',
+    'curl -H @<(printf \'Authorization: Bearer %s\' "$(countersign auth token)") http://127.0.0.1:8787/v1/me',
   ).action(exitsWith(async (flags: { json?: true }) => (await import('./auth-token.js')).printAuthToken(flags)));
 
   addCommand(program, 'whoami', 'show who you are and what you may do', 'countersign whoami').action(
