@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type SigningKeySet, signingKeySet } from './http/jwt.js';
 import { LOG_LEVELS, type LogLevel } from './http/log.js';
 import { addressIn, parseCidr } from './rules/constraint.js';
+import { readDatabaseUrl } from './store/database-url.js';
 import type { Pepper } from './store/secret.js';
 
 /** How the service runs: read once from the environment. */
@@ -65,7 +66,7 @@ const PEPPER = /^([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/]{43}=)$/;
 
 const databaseUrl = z
   .string()
-  .refine((text) => /^postgres(ql)?:$/.test(urlOf(text)?.protocol ?? ''), 'a postgres:// URL')
+  .refine((text) => readDatabaseUrl(text) !== undefined, 'a postgres:// URL')
   .optional();
 
 const wholeNumber = (least: number, most: number) =>

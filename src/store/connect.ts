@@ -1,4 +1,7 @@
+import { Socket } from 'node:net';
 import postgres from 'postgres';
+import { ARRAY_TYPES } from './array-types.js';
+import { type Host, readDatabaseUrl } from './database-url.js';
 
 export type Sql = postgres.Sql;
 export type TransactionSql = postgres.TransactionSql;
@@ -24,16 +27,15 @@ export function connect(
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     // Reconnects at once, then slower: a database that comes back is used again within a second.
     backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 1),
+    fetch_types: false,
+    types: ARRAY_TYPES,
     onnotice: () => undefined,
     onparameter: () => pool.onOpen?.(),
     onclose: () => pool.onClose?.(),
     // A transaction-mode pooler refuses most other parameters.
     connection: { application_name: 'countersign' },
   };
-  if ('url' in options) {
-    const { url, ...socket } = readUrl(options.url);
-    return postgres(url, { ...common, ...socket });
-  }
+  if ('url' in options) return postgres(...placed(options, common));
   return postgres({
     ...common,
     path: options.socketPath,
@@ -42,17 +44,73 @@ export function connect(
   });
 }
 
-// postgres.js does not know the two ways in which PostgreSQL's own URLs name a Unix socket:
-// `postgres://%2Frun%2Fpostgresql/db` and `postgres:///db?host=/run/postgresql`.
-function readUrl(text: string): { readonly url: string; readonly path?: string } {
-  if (!URL.canParse(text)) return { url: text };
-  const url = new URL(text);
-  const directory = url.searchParams.get('host') ?? decodeURIComponent(url.hostname);
-  if (!directory.startsWith('/')) return { url: text };
-  const port = url.searchParams.get('port') ?? url.port;
-  url.searchParams.delete('host');
-  url.searchParams.delete('port');
-  return { url: url.href, path: `${directory}/.s.PGSQL.${port === '' ? '5432' : port}` };
+function placed<C extends { readonly onparameter: () => void }>(
+  options: ConnectionOptions & { readonly url: string },
+  common: C,
+) {
+  const place = readDatabaseUrl(options.url);
+  if (place === undefined) throw new Error('a database URL that cannot be read');
+  // Not `read-write`: postgres.js takes a standby for that. Behind a pooler the server may be another one at any time.
+  const attributes = options.usesPrepared ? ({ target_session_attrs: 'primary' } as const) : {};
+  const path = place.path === undefined ? {} : { path: place.path };
+  // Given several hosts itself, postgres.js never gives up on a query while none of them is there.
+  const socket = place.hosts.length === 0 ? {} : { socket: () => new HostSocket(options.url, place.hosts) };
+  const onparameter = (name: string, value: unknown) => {
+    if (name === 'in_hot_standby') turns.set(options.url, { at: turnOf(options.url).at, isRight: value === 'off' });
+    common.onparameter();
+  };
+  return [place.url, { ...common, ...attributes, ...path, ...socket, onparameter }] as const;
+}
+
+/** Which of a URL's hosts is tried next, and whether it said that it is the primary. */
+const turns = new Map<string, Turn>();
+
+interface Turn {
+  readonly at: number;
+  readonly isRight: boolean;
+}
+
+function turnOf(url: string): Turn {
+  return turns.get(url) ?? { at: 0, isRight: false };
+}
+
+/** A connection to the host whose turn it is. The next host's turn comes when it fails, and when it ends on a standby. */
+class HostSocket extends Socket {
+  readonly #url: string;
+  readonly #at: number;
+
+  constructor(url: string, hosts: readonly Host[]) {
+    super();
+    this.#url = url;
+    this.#at = turnOf(url).at;
+    const place = hosts[this.#at % hosts.length];
+    if (place === undefined) throw new Error('no host to connect to');
+    this.connect({ ...place });
+  }
+
+  // Not a listener of `close`: postgres.js removes all when it turns to TLS.
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const { at, isRight } = turnOf(this.#url);
+    if (at === this.#at && (error !== null || !isRight)) turns.set(this.#url, { at: at + 1, isRight: false });
+    super._destroy(error, callback);
+  }
+}
+
+/** Finds the primary among the hosts that a URL names, so that what is connected afterwards begins with it. Throws what
+ *  the last of them said. */
+export async function findPrimary(options: ConnectionOptions): Promise<void> {
+  const hosts = 'url' in options ? (readDatabaseUrl(options.url)?.hosts ?? []) : [];
+  for (let left = hosts.length - 1; left >= 0; left -= 1) {
+    const sql = connect(options, { max: 1 });
+    try {
+      await sql`select 1`;
+      return;
+    } catch (error) {
+      if (left === 0 || !isUnavailable(error)) throw error;
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  }
 }
 
 // What postgres.js and PostgreSQL say when the server is away, starting, stopping, or has no place left.

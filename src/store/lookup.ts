@@ -40,7 +40,14 @@ const SHARED = { connections: 1, perStatement: 256 };
 const MAX_WAITING = 1024;
 const MAX_KNOWN_WORKSPACES = 100_000;
 
+/** None of the ids is a token's. */
+interface NoRow {
+  readonly is_standby: boolean;
+  readonly id: null;
+}
+
 interface Row {
+  readonly is_standby: boolean;
   readonly id: TokenId;
   readonly kind: TokenKind;
   readonly workspace_id: WorkspaceId;
@@ -73,8 +80,8 @@ interface Row {
 }
 
 /** Opens the connection of the lookups. It is apart from the pool of the transactions and has one statement in flight:
- *  the lookups that arrive meanwhile share the next one. Nothing that decides is remembered. `onHang` is
- *  told when the database did not answer in time. `width` is for the benchmark, which compares this with a statement for
+ *  the lookups that arrive meanwhile share the next one. Nothing that decides is remembered. A standby
+ *  is not believed: what it shows may be over. `onHang` is told when the database gave no answer to go by. `width` is for the benchmark, which compares this with a statement for
  *  each request. */
 export function createLookup(options: ConnectionOptions, onHang: () => void, width: LookupWidth = SHARED): Lookup {
   const line = openLine(options, width.connections, onHang);
@@ -84,24 +91,30 @@ export function createLookup(options: ConnectionOptions, onHang: () => void, wid
   async function read(groups: readonly (readonly TokenId[])[]): Promise<(StoredToken | undefined)[][]> {
     const wanted = [...new Set(groups.flat())];
     const rows = await line.run(
-      (sql) => sql<Row[]>`
-      select t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints, t.created_at, t.not_before,
+      (sql) => sql<(Row | NoRow)[]>`
+      select here.is_standby, t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints, t.created_at, t.not_before,
         t.expires_at, t.first_used_at, t.revoked_at is not null as is_revoked, t.rotated_from, t.rotated_to,
         t.overlap_ends_at, t.drain_seconds, t.reuse_recorded_at, t.digest, t.pepper_kid, t.secret_set_at,
         s.slug, s.suspended_at is not null as is_workspace_suspended,
         w.paused_at is not null as is_workflow_paused, w.constraints as workflow_constraints, w.max_run_seconds,
         m.email as creator_email, m.role as creator_role, m.status as creator_status,
         n.first_used_at as successor_first_used_at
-      from tokens t
-      join workspaces s on s.id = t.workspace_id
-      join workflows w on w.workspace_id = t.workspace_id and w.label = t.workflow
-      join members m on m.workspace_id = t.workspace_id and m.id = t.creator_id
-      left join tokens n on n.workspace_id = t.workspace_id and n.id = t.rotated_to
-      where t.id = any(${wanted}::uuid[])`,
+      from (select pg_is_in_recovery() as is_standby) here
+      left join (tokens t
+        join workspaces s on s.id = t.workspace_id
+        join workflows w on w.workspace_id = t.workspace_id and w.label = t.workflow
+        join members m on m.workspace_id = t.workspace_id and m.id = t.creator_id
+        left join tokens n on n.workspace_id = t.workspace_id and n.id = t.rotated_to
+      ) on t.id = any(${wanted}::uuid[])`,
+      (rows) => rows[0]?.is_standby === false,
     );
-    const found = new Map(rows.map((row) => [row.id, storedToken(row)]));
+    const found = new Map<TokenId, StoredToken>();
     if (workspaceOf.size > MAX_KNOWN_WORKSPACES) workspaceOf.clear();
-    for (const row of rows) workspaceOf.set(row.id, row.workspace_id);
+    for (const row of rows) {
+      if (row.id === null) continue;
+      found.set(row.id, storedToken(row));
+      workspaceOf.set(row.id, row.workspace_id);
+    }
     return groups.map((ids) => ids.map((id) => found.get(id)));
   }
 

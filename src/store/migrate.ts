@@ -4,7 +4,7 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { z } from 'zod';
 import { ensurePartitions } from './checks.js';
-import { type ConnectionOptions, connect, type Sql } from './connect.js';
+import { type ConnectionOptions, connect, findPrimary, type Sql } from './connect.js';
 
 const FOLDER = fileURLToPath(new URL('../../migrations', import.meta.url));
 // Any number does that nobody else uses as an advisory lock in this database.
@@ -16,6 +16,7 @@ const journal = z.object({ entries: z.array(z.object({ when: z.int(), tag: z.str
  *  advisory lock, which is held by the session and so needs a connection that no transaction-mode pooler shares. Gives
  *  the names of the migrations that this call applied. */
 export async function migrateDatabase(direct: ConnectionOptions, now: Date): Promise<string[]> {
+  await findPrimary(direct);
   const sql = connect(direct, { max: 1 });
   try {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;

@@ -7,7 +7,7 @@ import { check, type Fault } from './checker.js';
 import { openConnections } from './connection.js';
 import { createRecorder } from './history.js';
 import type { Node } from './node.js';
-import { openWorld, type Tenant } from './world.js';
+import { openWorld, RunOverError, type Tenant } from './world.js';
 
 export interface Drive {
   readonly nodes: readonly Node[];
@@ -65,10 +65,14 @@ async function runClient(stage: Stage, isOver: () => boolean): Promise<void> {
   const { tally } = stage;
   while (!isOver()) {
     const failures = tally.broken + tally.unavailable;
-    await step(stage, pick(stage.world.tenants));
+    await step(stage, pick(stage.world.tenants)).catch(unlessOver);
     // A database or a node is away: not all of the run is to be spent on hearing so.
     if (tally.broken + tally.unavailable > failures) await delay(BREATH_MS);
   }
+}
+
+function unlessOver(error: unknown): void {
+  if (!(error instanceof RunOverError)) throw error;
 }
 
 async function step(stage: Stage, tenant: Tenant): Promise<void> {

@@ -37,6 +37,7 @@ export const SETTINGS = {
 
 const RESTARTS = 6;
 const FAILOVERS = 4;
+const APPLY_DELAY_MS = 1_000;
 const PAUSE_MS = 500;
 const POLL_MS = 100;
 
@@ -60,9 +61,9 @@ export async function openSetting(name: keyof typeof SETTINGS, home: string): Pr
     case 'pooler':
       return pooled(home, postgres, installation);
     case 'failover':
-      return paired(home, postgres, installation, '?target_session_attrs=read-write');
+      return paired(home, postgres, installation, '?target_session_attrs=read-write', 0);
     case 'lagging':
-      return paired(home, postgres, installation, '');
+      return paired(home, postgres, installation, '', APPLY_DELAY_MS);
   }
 }
 
@@ -93,8 +94,14 @@ async function pooled(home: string, postgres: Postgres, installation: Installati
   };
 }
 
-async function paired(home: string, first: Postgres, installation: Installation, parameters: string): Promise<Setting> {
-  const pair = await openPair(home, first, installation);
+async function paired(
+  home: string,
+  first: Postgres,
+  installation: Installation,
+  parameters: string,
+  delayMs: number,
+): Promise<Setting> {
+  const pair = await openPair(home, first, installation, delayMs);
   return {
     env: { DATABASE_URL: pairUrl(pair, parameters) },
     database: { url: pairUrl(pair, '?target_session_attrs=primary'), usesPrepared: true },

@@ -10,6 +10,11 @@ import { putWorkflow } from '../../src/store/workflows.js';
 import { createWorkspace, recoverMember, type SignIn, type WorkspaceRow } from '../../src/store/workspaces.js';
 import type { Recorder, Tick, TokenRecord } from './history.js';
 
+/** The run ended before something that it waited for. */
+export class RunOverError extends Error {
+  override readonly name = 'RunOverError';
+}
+
 /** Somebody with a token. `printed` is a secret. */
 export interface Holder {
   readonly record: TokenRecord;
@@ -88,7 +93,7 @@ export async function openWorld({ database, keys, recorder, tenants, isOver }: W
       try {
         return await act(host.db, new Date());
       } catch (error) {
-        if (isOver()) throw error;
+        if (isOver()) throw new RunOverError('the run ended while the database was away', { cause: error });
         await delay(RETRY_MS);
       }
     }
