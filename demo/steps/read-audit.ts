@@ -26,6 +26,6 @@ export async function readAudit(shell: Shell, leak: Leak): Promise<void> {
 
   const explained = await shell.run(countersign(['token', 'explain', leak.tokenId]));
   narrator.output(explained.stdout);
-  expectThat(/^revoked /.test(explained.stdout), 'the token is explained as revoked', explained.stdout);
+  expectThat(/^revoked\s/.test(explained.stdout), 'the token is explained as revoked', explained.stdout);
   narrator.verified('the whole life of the leaked token, with who and when');
 }
