@@ -3,7 +3,7 @@ import { type Config, readConfig } from '../config.js';
 import { type Host, openHost } from '../host.js';
 import { createSigner } from '../http/jwt.js';
 import { readKeys } from '../keys.js';
-import { connect, type Sql } from '../store/connect.js';
+import { connect, findPrimary, type Sql } from '../store/connect.js';
 import { isClusterMade } from '../store/embedded.js';
 import { pendingMigrations } from '../store/migrate.js';
 import { hostError } from './host-error.js';
@@ -91,7 +91,8 @@ async function checkKeys(config: Config, isDatabaseMade: boolean): Promise<strin
 }
 
 async function reachDatabase(host: Host): Promise<string> {
-  const sql = connect(host.options, { max: 1 });
+  await findPrimary(host.options);
+  const sql = connect(host.options, { max: 1, takesStandby: true });
   try {
     const [row] = await sql`
       select current_setting('server_version') as version, current_setting('server_version_num')::int as number,

@@ -15,12 +15,19 @@ export type ConnectionOptions = { readonly usesPrepared: boolean } & (
 
 const CONNECT_TIMEOUT_SECONDS = 5;
 
-/** Opens at most `max` connections. Nothing is connected until the first query. `onOpen` is told when one was
- *  made, `onClose` of each that ends or could not be made. */
-export function connect(
-  options: ConnectionOptions,
-  pool: { readonly max: number; readonly onOpen?: () => void; readonly onClose?: () => void },
-): Sql {
+export interface Connecting {
+  readonly max: number;
+  /** Told when a connection was made. */
+  readonly onOpen?: () => void;
+  /** Told of each connection that ends or could not be made. */
+  readonly onClose?: () => void;
+  /** Whether a standby will do: to look at what is there. */
+  readonly takesStandby?: boolean;
+}
+
+/** Opens at most `max` connections. Nothing is connected until the first query. A
+ *  standby is not taken, as far as that can be told. */
+export function connect(options: ConnectionOptions, pool: Connecting): Sql {
   const common = {
     max: pool.max,
     prepare: options.usesPrepared,
@@ -35,7 +42,7 @@ export function connect(
     // A transaction-mode pooler refuses most other parameters.
     connection: { application_name: 'countersign' },
   };
-  if ('url' in options) return postgres(...placed(options, common));
+  if ('url' in options) return postgres(...placed(options, common, pool.takesStandby === true));
   return postgres({
     ...common,
     path: options.socketPath,
@@ -47,11 +54,13 @@ export function connect(
 function placed<C extends { readonly onparameter: () => void }>(
   options: ConnectionOptions & { readonly url: string },
   common: C,
+  takesStandby: boolean,
 ) {
   const place = readDatabaseUrl(options.url);
   if (place === undefined) throw new Error('a database URL that cannot be read');
   // Not `read-write`: postgres.js takes a standby for that. Behind a pooler the server may be another one at any time.
-  const attributes = options.usesPrepared ? ({ target_session_attrs: 'primary' } as const) : {};
+  const isTold = options.usesPrepared && !takesStandby;
+  const attributes = isTold ? ({ target_session_attrs: 'primary' } as const) : {};
   const path = place.path === undefined ? {} : { path: place.path };
   // Given several hosts itself, postgres.js never gives up on a query while none of them is there.
   const socket = place.hosts.length === 0 ? {} : { socket: () => new HostSocket(options.url, place.hosts) };
