@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Keys, loadKeys } from '../../src/keys.js';
+import { findPrimary, isUnavailable } from '../../src/store/connect.js';
 import { openDatabase } from '../../src/store/database.js';
 import { migrateDatabase } from '../../src/store/migrate.js';
 import { createSecrets } from '../../src/store/secret.js';
 import { createWorkspace } from '../../src/store/workspaces.js';
 import { type Connections, openConnections } from './connection.js';
-import { openPair, type Pair, TCP } from './failover.js';
+import { openPair, type Pair, pairUrl, TCP } from './failover.js';
 import { startInsideNode } from './inside-node.js';
 import type { Node } from './node.js';
 import { asAdmin, clusterAt, createDatabase, findInstallation, initialise, type Postgres } from './postgres.js';
@@ -64,4 +65,21 @@ it('a node that reaches a standby never says yes', async () => {
   expect((await connections.send(right ?? '', introspection))?.status).toBe(401);
   expect((await connections.send(wrong ?? '', introspection))?.status).toBe(503);
   await Promise.all(nodes.map((node) => node.stop()));
+});
+
+it.each(['', '?target_session_attrs=read-write', '?target_session_attrs=primary'])(
+  'a URL that names the standby first leads to the primary: %s',
+  async (parameters) => {
+    const options = { url: pairUrl(pair, parameters), usesPrepared: true };
+    await findPrimary(options);
+    const open = () => asAdmin(options, (sql) => sql`select pg_is_in_recovery() as is_standby`);
+    const answers = await Promise.all([open(), open(), open()]);
+    expect(answers.map(([row]) => row?.['is_standby'])).toEqual([false, false, false]);
+  },
+);
+
+it('a URL none of whose hosts is there is given up soon', async () => {
+  const options = { url: 'postgres://postgres@127.0.0.1:1,127.0.0.1:2/countersign', usesPrepared: true };
+  const error = await findPrimary(options).catch((reason: unknown) => reason);
+  expect(isUnavailable(error)).toBe(true);
 });
