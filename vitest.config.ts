@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/setup/global.ts'],
+    setupFiles: ['test/setup/after-file.ts'],
     pool: 'forks',
     // More than the cores of a small machine: much of the time is spent on processes that start and stop. What the files
     // import is shared, since none of them changes it.

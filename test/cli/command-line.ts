@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
 
 /** The built command, or the one that `CLI_UNDER_TEST` names. */
 export const MAIN = process.env['CLI_UNDER_TEST'] ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -22,9 +21,11 @@ export interface Circumstances {
 }
 
 const directories: string[] = [];
-afterAll(() => {
-  for (const path of directories) rmSync(path, { recursive: true, force: true });
-});
+
+/** Removes what the tests of a file have made. */
+export function removeTemporaryDirectories(): void {
+  for (const path of directories.splice(0)) rmSync(path, { recursive: true, force: true });
+}
 
 /** A directory that is gone after the file's tests, wherever in them it is made. */
 export function temporaryDirectory(): string {

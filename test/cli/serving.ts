@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, expect, vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import { type Client, createClient } from '../../src/sdk/index.js';
 import { MAIN, temporaryDirectory } from './command-line.js';
 
@@ -37,13 +37,15 @@ export interface Serving extends Starting {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const started: Starting[] = [];
-afterAll(async () => {
-  for (const { child, pid, ended } of started) {
+
+/** Ends what the tests of a file have started and not stopped. */
+export async function endServices(): Promise<void> {
+  for (const { child, pid, ended } of started.splice(0)) {
     if (child.exitCode !== null || child.signalCode !== null) continue;
     process.kill(-pid, 'SIGKILL');
     await ended;
   }
-});
+}
 
 /** Starts a `serve` on a free port, with nothing of this process's environment but `PATH`. */
 export function spawnServe(env: Environment): Starting {
