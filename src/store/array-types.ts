@@ -18,6 +18,7 @@ export function printArray(items: readonly string[] | string): string {
 
 /** Reads the text form of an array of one dimension without nulls. */
 export function parseArray(text: string): string[] {
+  if (!text.includes('"')) return text === '{}' ? [] : text.slice(1, -1).split(',');
   const items = text.slice(1, -1).matchAll(/"((?:[^"\\]|\\.)*)"|([^",]+)/gs);
   return [...items].map(([, quoted, plain]) => plain ?? quoted?.replaceAll(/\\(.)/gs, '$1') ?? '');
 }

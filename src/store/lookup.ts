@@ -3,7 +3,7 @@ import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
 import type { Role } from '../rules/role.js';
 import type { MemberStatus, TokenFacts, TokenKind } from '../rules/token.js';
 import { createBatch } from './batch.js';
-import type { ConnectionOptions } from './connect.js';
+import type { ConnectionOptions, Sql } from './connect.js';
 import { openLine } from './line.js';
 import type { StoredDigest } from './secret.js';
 
@@ -37,6 +37,7 @@ export interface LookupWidth {
 
 /** One statement in flight on a connection of its own, for at most 256 requests. */
 const SHARED = { connections: 1, perStatement: 256 };
+const LIST_LENGTHS = [2, 8];
 const MAX_WAITING = 1024;
 const MAX_KNOWN_WORKSPACES = 100_000;
 
@@ -80,9 +81,9 @@ interface Row {
 }
 
 /** Opens the connection of the lookups. It is apart from the pool of the transactions and has one statement in flight:
- *  the lookups that arrive meanwhile share the next one. Nothing that decides is remembered. A standby
- *  is not believed: what it shows may be over. `onHang` is told when the database gave no answer to go by. `width` is for the benchmark, which compares this with a statement for
- *  each request. */
+ *  the lookups that arrive meanwhile share the next one. Nothing that decides is remembered. A standby is
+ *  not believed: what it shows may be over. `onHang` is told when the database gave no answer to go by. `width` is for the
+ *  benchmark, which compares this with a statement for each request. */
 export function createLookup(options: ConnectionOptions, onHang: () => void, width: LookupWidth = SHARED): Lookup {
   const line = openLine(options, width.connections, onHang);
   // Which workspace a token is of never changes. It serves to share a busy service fairly, and nothing else.
@@ -91,22 +92,8 @@ export function createLookup(options: ConnectionOptions, onHang: () => void, wid
   async function read(groups: readonly (readonly TokenId[])[]): Promise<(StoredToken | undefined)[][]> {
     const wanted = [...new Set(groups.flat())];
     const rows = await line.run(
-      (sql) => sql<(Row | NoRow)[]>`
-      select here.is_standby, t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints, t.created_at, t.not_before,
-        t.expires_at, t.first_used_at, t.revoked_at is not null as is_revoked, t.rotated_from, t.rotated_to,
-        t.overlap_ends_at, t.drain_seconds, t.reuse_recorded_at, t.digest, t.pepper_kid, t.secret_set_at,
-        s.slug, s.suspended_at is not null as is_workspace_suspended,
-        w.paused_at is not null as is_workflow_paused, w.constraints as workflow_constraints, w.max_run_seconds,
-        m.email as creator_email, m.role as creator_role, m.status as creator_status,
-        n.first_used_at as successor_first_used_at
-      from (select pg_is_in_recovery() as is_standby) here
-      left join (tokens t
-        join workspaces s on s.id = t.workspace_id
-        join workflows w on w.workspace_id = t.workspace_id and w.label = t.workflow
-        join members m on m.workspace_id = t.workspace_id and m.id = t.creator_id
-        left join tokens n on n.workspace_id = t.workspace_id and n.id = t.rotated_to
-      ) on t.id = any(${wanted}::uuid[])`,
-      (rows) => rows[0]?.is_standby === false,
+      (sql) => select(sql, wanted),
+      (answer) => answer[0]?.is_standby === false,
     );
     const found = new Map<TokenId, StoredToken>();
     if (workspaceOf.size > MAX_KNOWN_WORKSPACES) workspaceOf.clear();
@@ -129,6 +116,30 @@ export function createLookup(options: ConnectionOptions, onHang: () => void, wid
     length: batch.length,
     close: line.close,
   };
+}
+
+/** PostgreSQL keeps a plan only if planning each time would not be cheaper, and takes ten ids for granted in an array: one
+ *  or two would be planned anew every time, which takes it longer than the read. A list of a fixed length is what it
+ *  seems, so few ids are padded to one. */
+function select(sql: Sql, ids: readonly TokenId[]) {
+  const length = LIST_LENGTHS.find((one) => one >= ids.length);
+  const padded = Array.from({ length: length ?? 0 }, (_, at) => ids[at] ?? ids[0] ?? '');
+  const isWanted = length === undefined ? sql`t.id = any(${ids}::uuid[])` : sql`t.id in ${sql(padded)}`;
+  return sql<(Row | NoRow)[]>`
+    select here.is_standby, t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints,
+      t.created_at, t.not_before, t.expires_at, t.first_used_at, t.revoked_at is not null as is_revoked,
+      t.rotated_from, t.rotated_to, t.overlap_ends_at, t.drain_seconds, t.reuse_recorded_at, t.digest, t.pepper_kid,
+      t.secret_set_at, s.slug, s.suspended_at is not null as is_workspace_suspended,
+      w.paused_at is not null as is_workflow_paused, w.constraints as workflow_constraints, w.max_run_seconds,
+      m.email as creator_email, m.role as creator_role, m.status as creator_status,
+      n.first_used_at as successor_first_used_at
+    from (select pg_is_in_recovery() as is_standby) here
+    left join (tokens t
+      join workspaces s on s.id = t.workspace_id
+      join workflows w on w.workspace_id = t.workspace_id and w.label = t.workflow
+      join members m on m.workspace_id = t.workspace_id and m.id = t.creator_id
+      left join tokens n on n.workspace_id = t.workspace_id and n.id = t.rotated_to
+    ) on ${isWanted}`;
 }
 
 function storedToken(row: Row): StoredToken {
