@@ -37,13 +37,20 @@ export class HashQueueFullError extends Error {
   override readonly name = 'HashQueueFullError';
 }
 
-// OWASP's parameters: 19 MiB, two passes, one lane.
-const ARGON2ID = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+/** What an argon2id computation costs: memory in KiB, and passes over it. */
+export interface HashCost {
+  readonly memoryCost: number;
+  readonly timeCost: number;
+}
+
+/** OWASP's parameters: 19 MiB, two passes, one lane. */
+const OWASP_COST: HashCost = { memoryCost: 19_456, timeCost: 2 };
 const HASHES_AT_ONCE = 2;
 const MAX_WAITING_HASHES = 64;
 
 /** Makes the verifiers. The first pepper makes new digests; the others are still read. At least one is needed. */
-export function createSecrets(peppers: readonly [Pepper, ...Pepper[]]): Secrets {
+export function createSecrets(peppers: readonly [Pepper, ...Pepper[]], cost: HashCost = OWASP_COST): Secrets {
+  const options = { type: argon2.argon2id, parallelism: 1, ...cost };
   const currentKid = peppers[0].kid;
   const keys = new Map(peppers.map(({ kid, key }) => [kid, createSecretKey(key)]));
   const currentKey = createSecretKey(peppers[0].key);
@@ -57,7 +64,7 @@ export function createSecrets(peppers: readonly [Pepper, ...Pepper[]]): Secrets 
       return isSame(keyedDigest(key, id, tokenSecret), stored.digest) ? 'match' : 'mismatch';
     },
     isSame: (digest, stored) => digest.pepperKid === stored.pepperKid && isSame(digest.digest, stored.digest),
-    hash: (tokenSecret) => pool.run(() => argon2.hash(tokenSecret, ARGON2ID)),
+    hash: (tokenSecret) => pool.run(() => argon2.hash(tokenSecret, options)),
     verify: (verifier, tokenSecret) => pool.run(() => argon2.verify(verifier, tokenSecret)),
     queueLength: pool.length,
   };

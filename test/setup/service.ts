@@ -11,6 +11,9 @@ import { createWorkspace, type SignIn } from '../../src/store/workspaces.js';
 import type { MintRequest, WorkflowRequest } from '../../src/wire/resources.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
 
+// argon2id as it is, at its least cost: at the real one it would be most of what the tests do.
+const HASH_COST = { memoryCost: 1024, timeCost: 2 };
+
 export const ISSUER = 'https://countersign.example';
 
 /** A clock that stands still until a test sets it. */
@@ -70,9 +73,10 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     trustedProxies: options.trustedProxies ?? [],
     log: createLog('trace', stream),
     now: () => clock.now(),
+    hashCost: HASH_COST,
   });
   const db = openDatabase(database.options);
-  const secrets = createSecrets(keys.peppers);
+  const secrets = createSecrets(keys.peppers, HASH_COST);
   const makeWorkspace = async (slug: string) => {
     const signIn = await createWorkspace(db.db, secrets, { slug, ownerEmail: `owner@${slug}.example` }, clock.now());
     if (signIn === undefined) throw new Error(`${slug} is taken`);

@@ -77,7 +77,7 @@ describe('the digest made anew', () => {
     const { token } = await service.seedToken();
     const before = await stored(token);
     const verifier = await verifierOf(service.db.db, before);
-    expect(verifier).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    expect(verifier).toMatch(/^\$argon2id\$v=19\$/);
     await remakeDigest(service.db.db, before, { digest: Buffer.alloc(32, 1), pepperKid: 'other' });
     expect(await verifierOf(service.db.db, before)).toBe(verifier);
   });

@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { newId, newTokenSecret } from '../../src/rules/format.js';
+import { createSecrets } from '../../src/store/secret.js';
+
+const pepper = { kid: 'p1', key: randomBytes(32) };
+const id = newId('tok', new Date());
+
+it('hashes with argon2id at the cost that OWASP asks for', async () => {
+  const secrets = createSecrets([pepper]);
+  const tokenSecret = newTokenSecret();
+  const verifier = await secrets.hash(tokenSecret);
+  expect(verifier).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+  expect(await secrets.verify(verifier, tokenSecret)).toBe(true);
+  expect(await secrets.verify(verifier, newTokenSecret())).toBe(false);
+});
+
+it('binds a digest to the token, its secret and the pepper', () => {
+  const secrets = createSecrets([pepper, { kid: 'p0', key: randomBytes(32) }]);
+  const tokenSecret = newTokenSecret();
+  const stored = secrets.digest(id, tokenSecret);
+  expect(stored.pepperKid).toBe('p1');
+  expect(secrets.compare(id, tokenSecret, stored)).toBe('match');
+  expect(secrets.compare(id, newTokenSecret(), stored)).toBe('mismatch');
+  expect(secrets.compare(newId('tok', new Date()), tokenSecret, stored)).toBe('mismatch');
+  expect(secrets.compare(id, tokenSecret, { ...stored, pepperKid: 'p0' })).toBe('mismatch');
+  expect(secrets.compare(id, tokenSecret, { ...stored, pepperKid: 'gone' })).toBe('unknown_pepper');
+});
