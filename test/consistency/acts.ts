@@ -1,15 +1,14 @@
-import { z } from 'zod';
-import { ask, pick, type Sent, type Stage, send, sendAs } from './asking.js';
+import { anyNode, ask, pick, post, type Sent, type Stage, send, sendAs } from './asking.js';
 import type { Sending } from './connection.js';
 import type { Effect, Outcome, Selection } from './history.js';
-import type { Node } from './node.js';
+import { rotate } from './minting.js';
 import { type Job, type Person, type Tenant, workflowKey } from './world.js';
 
 /** One change, from its request to the questions that follow on its answer. */
 type Play = (stage: Stage, tenant: Tenant) => Promise<void>;
 
 const ENDED_KEPT = 20;
-const ASKED_AFTER = 2;
+const ASKED_ABOUT = 2;
 
 /** The plays of a run with how often they come. Each needs a live token. */
 export const PLAYS: readonly (readonly [number, Play])[] = [
@@ -31,56 +30,62 @@ export const PLAYS: readonly (readonly [number, Play])[] = [
 async function revokeById(stage: Stage, tenant: Tenant): Promise<void> {
   const job = take(tenant);
   const sending = post(`/v1/tokens/${job.record.id}/revoke`, { reason: 'leaked' });
-  const outcome = await change(stage, tenant, 'revoke', { does: 'end', token: job.record.id }, sending);
-  await settle(stage, tenant, outcome, [job]);
+  const effect = { does: 'end', token: job.record.id } as const;
+  await end(stage, tenant, [job], () => change(stage, tenant, 'revoke', effect, sending));
 }
 
 /** Whoever holds a token may revoke it, and calls as nobody. */
 async function revokeByHolder(stage: Stage, tenant: Tenant): Promise<void> {
   const job = take(tenant);
   const sending = { method: 'POST', path: '/oauth2/revoke', form: `token=${job.printed}` } as const;
-  const sent = await send(stage, anyNode(stage), sending, undefined);
-  const outcome = record(stage, 'oauth2 revoke', { does: 'end', token: job.record.id }, sent);
-  await settle(stage, tenant, outcome, [job]);
+  await end(stage, tenant, [job], async () => {
+    const sent = await send(stage, anyNode(stage), sending, undefined);
+    return record(stage, 'oauth2 revoke', { does: 'end', token: job.record.id }, sent);
+  });
 }
 
 async function revokeSelf(stage: Stage, tenant: Tenant): Promise<void> {
   const job = take(tenant);
-  const sent = await send(stage, anyNode(stage), post('/v1/tokens/self/revoke', { reason: 'unused' }), job);
-  const outcome = record(stage, 'revoke self', { does: 'end', token: job.record.id }, sent);
-  await settle(stage, tenant, outcome, [job]);
+  await end(stage, tenant, [job], async () => {
+    const sent = await send(stage, anyNode(stage), post('/v1/tokens/self/revoke', { reason: 'unused' }), job);
+    return record(stage, 'revoke self', { does: 'end', token: job.record.id }, sent);
+  });
 }
 
 async function rotateWithoutOverlap(stage: Stage, tenant: Tenant): Promise<void> {
   const job = toRotate(tenant);
   if (job === undefined) return;
-  const sent = await rotation(stage, tenant, job, { overlap_seconds: 0 }, undefined);
-  tenant.live = tenant.live.filter((other) => other !== job);
-  const outcome = record(stage, 'rotate without overlap', { does: 'end', token: job.record.id }, sent);
-  await settle(stage, tenant, outcome, [job]);
+  await end(stage, tenant, [job], async () => {
+    const sent = await rotate(stage, tenant, job, { overlap_seconds: 0 }, undefined);
+    return record(stage, 'rotate without overlap', { does: 'end', token: job.record.id }, sent);
+  });
 }
 
 /** The predecessor ends with the first use of the successor. */
 async function rotateWithoutDrain(stage: Stage, tenant: Tenant): Promise<void> {
   const job = toRotate(tenant);
   if (job === undefined) return;
-  await rotation(stage, tenant, job, { overlap_seconds: 3600, drain_seconds: 0 }, job.record.id);
+  await rotate(stage, tenant, job, { overlap_seconds: 3600, drain_seconds: 0 }, job.record.id);
   const successor = tenant.live.find((other) => other.predecessor === job.record.id);
   if (successor === undefined) return;
-  const answer = await ask(stage, anyNode(stage), tenant, successor);
-  if (answer !== 'yes') return;
-  tenant.live = tenant.live.filter((other) => other !== job);
-  await settle(stage, tenant, 'done', [job]);
+  const outcome = await race(stage, tenant, [job], async () => {
+    const answer = await ask(stage, anyNode(stage), tenant, successor);
+    return answer === 'yes' ? 'done' : 'unknown';
+  });
+  if (outcome === 'done') bury(tenant, [job]);
 }
 
 async function pauseAndResume(stage: Stage, tenant: Tenant): Promise<void> {
   const label = pick(tenant.labels);
   const of = workflowKey(tenant, label);
   const hit = tenant.live.filter((job) => job.label === label);
-  const paused = await change(stage, tenant, 'pause', { does: 'off', of }, post(`/v1/workflows/${label}/pause`));
-  await askAround(stage, tenant, hit);
-  const resumed = await change(stage, tenant, 'resume', { does: 'on', of }, post(`/v1/workflows/${label}/resume`));
-  await askAround(stage, tenant, hit);
+  const path = `/v1/workflows/${label}`;
+  const paused = await race(stage, tenant, hit, () =>
+    change(stage, tenant, 'pause', { does: 'off', of }, post(`${path}/pause`)),
+  );
+  const resumed = await race(stage, tenant, hit, () =>
+    change(stage, tenant, 'resume', { does: 'on', of }, post(`${path}/resume`)),
+  );
   if (paused !== 'unknown' && resumed === 'done') return;
   // A lost answer may come true at any time: nothing can be told of this switch any more.
   if (!tenant.labels.includes(label)) return;
@@ -94,10 +99,12 @@ async function suspendAndReactivate(stage: Stage, tenant: Tenant): Promise<void>
   const of = person.id;
   const hit = madeBy(tenant, person);
   const path = `/v1/members/${person.id}`;
-  const suspended = await change(stage, tenant, 'suspend', { does: 'off', of }, post(`${path}/suspend`));
-  await askAround(stage, tenant, hit);
-  const active = await change(stage, tenant, 'reactivate', { does: 'on', of }, post(`${path}/reactivate`));
-  await askAround(stage, tenant, hit);
+  const suspended = await race(stage, tenant, hit, () =>
+    change(stage, tenant, 'suspend', { does: 'off', of }, post(`${path}/suspend`)),
+  );
+  const active = await race(stage, tenant, hit, () =>
+    change(stage, tenant, 'reactivate', { does: 'on', of }, post(`${path}/reactivate`)),
+  );
   if (suspended !== 'unknown' && active === 'done') return;
   await replace(stage, tenant, person);
 }
@@ -107,8 +114,7 @@ async function removePerson(stage: Stage, tenant: Tenant): Promise<void> {
   const hit = madeBy(tenant, person);
   const effect = { does: 'remove', creator: person.id } as const;
   const sending = { method: 'DELETE', path: `/v1/members/${person.id}` } as const;
-  const outcome = await change(stage, tenant, 'remove member', effect, sending);
-  await settle(stage, tenant, outcome, hit);
+  await end(stage, tenant, hit, () => change(stage, tenant, 'remove member', effect, sending));
   await replace(stage, tenant, person);
 }
 
@@ -134,15 +140,10 @@ function revokeIssuedBefore(stage: Stage, tenant: Tenant): Promise<void> {
 async function revokeAll(stage: Stage, tenant: Tenant, member: string, of: Selection): Promise<void> {
   const hit = tenant.live.filter((job) => isHit(of, job));
   const body = { reason: 'leaked', [member]: selector(of) };
-  const outcome = await change(
-    stage,
-    tenant,
-    `revoke all by ${of.by}`,
-    { does: 'end_all', of },
-    post('/v1/revocations', body),
+  const sending = post('/v1/revocations', body);
+  await end(stage, tenant, hit, () =>
+    change(stage, tenant, `revoke all by ${of.by}`, { does: 'end_all', of }, sending),
   );
-  tenant.live = tenant.live.filter((job) => !hit.includes(job));
-  await settle(stage, tenant, outcome, hit);
 }
 
 function isHit(of: Selection, { record }: Job): boolean {
@@ -175,60 +176,6 @@ function selector(of: Selection): string | true {
   }
 }
 
-const mintedToken = z.object({
-  id: z.string(),
-  token: z.string(),
-  workflow: z.string(),
-  lineage_id: z.string(),
-  created_at: z.string(),
-  creator: z.object({ id: z.string() }),
-});
-
-/** A member mints a token for one of the workflows. */
-export async function mint(stage: Stage, tenant: Tenant): Promise<void> {
-  const person = Math.random() < 0.2 ? tenant.owner : pick(tenant.people);
-  const body = { workflow: pick(tenant.labels), scopes: ['repo:read'], expires_in_days: 30 };
-  const sent = await sendAs(stage, anyNode(stage), post('/v1/tokens', body), tenant, person);
-  adopt(stage, tenant, sent, undefined);
-}
-
-async function rotation(
-  stage: Stage,
-  tenant: Tenant,
-  job: Job,
-  body: Readonly<Record<string, number>>,
-  predecessor: string | undefined,
-): Promise<Sent> {
-  const sent = await sendAs(
-    stage,
-    anyNode(stage),
-    post(`/v1/tokens/${job.record.id}/rotate`, body),
-    tenant,
-    tenant.owner,
-  );
-  adopt(stage, tenant, sent, predecessor);
-  return sent;
-}
-
-/** Takes in the token of an answer, if it holds one. */
-function adopt(stage: Stage, tenant: Tenant, { reply, startedAt, endedAt }: Sent, predecessor: string | undefined) {
-  if (reply?.status !== 201) return;
-  const minted = mintedToken.parse(reply.body);
-  const made = {
-    id: minted.id,
-    workspace: tenant.id,
-    workflow: workflowKey(tenant, minted.workflow),
-    creator: minted.creator.id,
-    lineage: minted.lineage_id,
-    createdAt: Date.parse(minted.created_at),
-    mintStartedAt: startedAt,
-    mintEndedAt: endedAt,
-  };
-  stage.recorder.token(made);
-  stage.tally.minted += 1;
-  tenant.live.push({ record: made, printed: minted.token, label: minted.workflow, predecessor, isRotated: false });
-}
-
 /** Sends a change as the owner, and puts it into the history. */
 async function change(stage: Stage, tenant: Tenant, kind: string, effect: Effect, sending: Sending): Promise<Outcome> {
   return record(stage, kind, effect, await sendAs(stage, anyNode(stage), sending, tenant, tenant.owner));
@@ -241,15 +188,24 @@ function record(stage: Stage, kind: string, effect: Effect, { reply, startedAt, 
   return outcome;
 }
 
-/** Asks every node at once about tokens that an act has just ended, and remembers them. */
-async function settle(stage: Stage, tenant: Tenant, outcome: Outcome, hit: readonly Job[]): Promise<void> {
-  if (outcome === 'done') await askAround(stage, tenant, hit);
-  bury(tenant, hit);
+/** Lets an act run while every node is asked about some of what it hits, and asks again once it is answered: what a node
+ *  remembers of before is fresh then. */
+async function race(stage: Stage, tenant: Tenant, hit: readonly Job[], act: () => Promise<Outcome>): Promise<Outcome> {
+  const some = [...hit].sort(() => Math.random() - 0.5).slice(0, ASKED_ABOUT);
+  const askAll = () => Promise.all(some.flatMap((job) => stage.nodes.map((node) => ask(stage, node, tenant, job))));
+  const before = askAll();
+  const acted = act().then(async (outcome) => {
+    await askAll();
+    return outcome;
+  });
+  const [outcome] = await Promise.all([acted, before]);
+  return outcome;
 }
 
-async function askAround(stage: Stage, tenant: Tenant, jobs: readonly Job[]): Promise<void> {
-  const some = [...jobs].sort(() => Math.random() - 0.5).slice(0, ASKED_AFTER);
-  await Promise.all(some.flatMap((job) => stage.nodes.map((node) => ask(stage, node, tenant, job))));
+/** As {@link race}, for an act after which nothing is left of what it hits. */
+async function end(stage: Stage, tenant: Tenant, hit: readonly Job[], act: () => Promise<Outcome>): Promise<void> {
+  await race(stage, tenant, hit, act);
+  bury(tenant, hit);
 }
 
 function bury(tenant: Tenant, jobs: readonly Job[]): void {
@@ -280,14 +236,4 @@ async function replace(stage: Stage, tenant: Tenant, person: Person): Promise<vo
 
 function madeBy(tenant: Tenant, person: Person): Job[] {
   return tenant.live.filter((job) => job.record.creator === person.id);
-}
-
-/** A node that is there, unless none is. */
-export function anyNode(stage: Stage): Node {
-  const there = stage.nodes.filter((node) => node.url !== undefined);
-  return pick(there.length > 0 ? there : stage.nodes);
-}
-
-function post(path: string, json: unknown = undefined): Sending {
-  return { method: 'POST', path, json };
 }

@@ -122,3 +122,14 @@ export function pick<T>(from: readonly [T, ...T[]] | readonly T[]): T {
   if (one === undefined) throw new Error('nothing to pick from');
   return one;
 }
+
+/** A node that is there, unless none is. */
+export function anyNode(stage: Stage): Node {
+  const there = stage.nodes.filter((node) => node.url !== undefined);
+  return pick(there.length > 0 ? there : stage.nodes);
+}
+
+/** A POST with a body of JSON, or none. */
+export function post(path: string, json: unknown = undefined): Sending {
+  return { method: 'POST', path, json };
+}

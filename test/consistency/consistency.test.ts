@@ -61,12 +61,12 @@ it('the same while the notification connections are cut all the time', async () 
 });
 
 it('finds a lookup that remembers for 50 ms', async () => {
-  const { stale } = await run({ operations: 400, nodeOptions: { openLookup: openRememberingLookup } });
+  const { stale } = await run({ operations: 800, clients: 4, nodeOptions: { openLookup: openRememberingLookup } });
   expect(stale.length).toBeGreaterThan(0);
 });
 
 it('finds an exec check whose decision is remembered', async () => {
-  const { stale } = await run({ operations: 400, nodeOptions: { wrap: rememberDecisions } });
+  const { stale } = await run({ operations: 800, clients: 4, nodeOptions: { wrap: rememberDecisions } });
   expect(stale.length).toBeGreaterThan(0);
   expect(stale.every(({ question }) => question.kind !== 'introspect')).toBe(true);
 });

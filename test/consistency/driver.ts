@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Keys } from '../../src/keys.js';
 import type { ConnectionOptions } from '../../src/store/connect.js';
-import { anyNode, mint, PLAYS } from './acts.js';
-import { ask, pick, type Stage, type Tally } from './asking.js';
+import { PLAYS } from './acts.js';
+import { anyNode, ask, pick, type Stage, type Tally } from './asking.js';
 import { check, type Fault } from './checker.js';
 import { openConnections } from './connection.js';
 import { createRecorder } from './history.js';
+import { mint } from './minting.js';
 import type { Node } from './node.js';
 import { openWorld, RunOverError, type Tenant } from './world.js';
 
