@@ -74,7 +74,7 @@ async function addWorkflow(sql: Sql, workspaceId: string, { workflow, scopes }: 
     insert into workflows (workspace_id, id, label, description, allowed_scopes, allowed_expiry_days, constraints,
       max_run_seconds, created_at, updated_at)
     values (${workspaceId}, ${newId('wfl', new Date())}, ${workflow}, 'made by the bench', ${[...scopes]},
-      ${[7, 30, 60, 90]}, '{}', 21600, now(), now())
+      '{7,30,60,90}', '{}', 21600, now(), now())
     on conflict (workspace_id, label) do nothing`;
 }
 
