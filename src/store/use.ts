@@ -103,21 +103,27 @@ const MAX_GATHERED = 10_000;
 export function createUseLog(db: () => Db): UseLog {
   let gathered = new Map<TokenId, Use>();
 
-  async function write(uses: ReadonlyMap<TokenId, Use>): Promise<void> {
+  /** Gives the tokens that were free. One that is locked is not waited for: whoever holds it may wait for another that
+   *  this statement holds. */
+  async function write(uses: ReadonlyMap<TokenId, Use>): Promise<readonly TokenId[]> {
     const rows = [...uses].map(([id, use]) => ({
       id,
       at: use.at.toISOString(),
       ip: use.ip ?? null,
       by: use.by ?? null,
     }));
-    // Sorted, so that two nodes never lock the same tokens in opposite order.
-    rows.sort((a, b) => (a.id < b.id ? -1 : 1));
-    await db().execute(sql`
-      update tokens t set last_used_at = u.at, last_used_ip = u.ip, last_used_by = u.by
-      from (select k.workspace_id, r.* from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+    const free = await db().execute<{ id: TokenId }>(sql`
+      with free as (
+        select k.workspace_id, r.* from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
           as r(id uuid, at timestamptz, ip text, by uuid)
-        join tokens k on k.id = r.id order by r.id for update of k) u
-      where t.workspace_id = u.workspace_id and t.id = u.id and (t.last_used_at is null or t.last_used_at < u.at)`);
+        join tokens k on k.id = r.id for update of k skip locked
+      ), written as (
+        update tokens t set last_used_at = u.at, last_used_ip = u.ip, last_used_by = u.by
+        from free u
+        where t.workspace_id = u.workspace_id and t.id = u.id and (t.last_used_at is null or t.last_used_at < u.at)
+      )
+      select id from free`);
+    return free.map((row) => row.id);
   }
 
   return {
@@ -129,7 +135,9 @@ export function createUseLog(db: () => Db): UseLog {
       const uses = gathered;
       gathered = new Map();
       try {
-        await write(uses);
+        const free = new Set(await write(uses));
+        const held = [...uses].filter(([id]) => !free.has(id));
+        gathered = new Map([...held, ...gathered]);
       } catch (error) {
         gathered = new Map([...uses, ...gathered]);
         throw error;

@@ -140,3 +140,20 @@ describe('the log of last uses', () => {
     expect((await service.client().tokens.show(id)).last_used_ip).toBe('192.0.2.7');
   });
 });
+
+it('the log of uses waits for no token that is locked, and writes it down when it is free', async () => {
+  const [held, free] = [await service.seedToken(), await service.seedToken()];
+  const log = createUseLog(() => service.db.db);
+  const use = { at: new Date(service.clock.now().getTime() + 5000), ip: '192.0.2.5', by: undefined };
+  log.note(await stored(held.token), use);
+  log.note(await stored(free.token), use);
+  const key = parseToken(held.token)?.id ?? '';
+  await service.db.sql.begin(async (tx) => {
+    await tx`select 1 from tokens where id = ${key} for update`;
+    await log.flush();
+    expect((await service.client().tokens.show(free.id)).last_used_ip).toBe('192.0.2.5');
+    expect((await service.client().tokens.show(held.id)).last_used_ip).toBeNull();
+  });
+  await log.flush();
+  expect((await service.client().tokens.show(held.id)).last_used_ip).toBe('192.0.2.5');
+});
