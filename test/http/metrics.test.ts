@@ -60,7 +60,9 @@ describe('the figures', () => {
     await round(1);
     await round(2);
     const after = (await scrape()).text;
-    expect(seriesOf(after).filter((one) => !before.includes(one))).toEqual([]);
+    // A kind of garbage collection that had not happened yet makes a series too. There are four.
+    const ours = seriesOf(after).filter((one) => !one.startsWith('nodejs_gc_duration_seconds'));
+    expect(ours.filter((one) => !before.includes(one))).toEqual([]);
     expect(after).not.toMatch(/cst_|tok_|ws_|mem_|@/);
     expect(after).not.toContain(service.owner.workspace.slug);
   });
