@@ -6,6 +6,7 @@ import { createBatch } from './batch.js';
 import type { ConnectionOptions, Sql } from './connect.js';
 import { openLine } from './line.js';
 import type { StoredDigest } from './secret.js';
+import { successionOf } from './succession.js';
 
 /** A token as the database holds it: what decides about it, and what its secret is compared with. */
 export interface StoredToken {
@@ -143,13 +144,6 @@ function select(sql: Sql, ids: readonly TokenId[]) {
 }
 
 function storedToken(row: Row): StoredToken {
-  const succession = row.rotated_to &&
-    row.overlap_ends_at && {
-      successorId: row.rotated_to,
-      overlapEndsAt: row.overlap_ends_at,
-      drainSeconds: row.drain_seconds ?? 0,
-      firstUsedAt: row.successor_first_used_at ?? undefined,
-    };
   return {
     facts: {
       id: row.id,
@@ -172,7 +166,7 @@ function storedToken(row: Row): StoredToken {
       expiresAt: row.expires_at,
       firstUsedAt: row.first_used_at ?? undefined,
       isRevoked: row.is_revoked,
-      succession: succession || undefined,
+      succession: successionOf(row.rotated_to, row.overlap_ends_at, row.drain_seconds, row.successor_first_used_at),
     },
     stored: { digest: row.digest, pepperKid: row.pepper_kid },
     secretSetAt: row.secret_set_at,

@@ -6,6 +6,7 @@ import { overlapEnd } from '../rules/rotation.js';
 import { type TokenStatus, tokenStatus } from '../rules/token.js';
 import type { Db, Tx } from './database.js';
 import { members, tokens, workflows, workspaces } from './schema.js';
+import { successionOf } from './succession.js';
 
 const creators = alias(members, 'creators');
 const owners = alias(members, 'owners');
@@ -121,15 +122,8 @@ type Row = Awaited<ReturnType<typeof viewQuery>>[number];
 
 function view(row: Row, now: Date): TokenView {
   const { token } = row;
-  const succession =
-    token.rotatedTo && token.overlapEndsAt
-      ? {
-          successorId: token.rotatedTo,
-          overlapEndsAt: token.overlapEndsAt,
-          drainSeconds: token.drainSeconds ?? 0,
-          firstUsedAt: row.successorFirstUsedAt ?? undefined,
-        }
-      : undefined;
+  const { rotatedTo, overlapEndsAt, drainSeconds } = token;
+  const succession = successionOf(rotatedTo, overlapEndsAt, drainSeconds, row.successorFirstUsedAt);
   return {
     token,
     creator: row.creator,
