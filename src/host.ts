@@ -16,26 +16,42 @@ export interface Host {
 /** Reaches the database, starting the embedded one if there is no other. A `serve` has the data directory alone; a `visit`
  *  joins what runs. `onStarting` is called when the embedded one was started and is not ready yet. */
 export async function openHost(config: Config, purpose: 'serve' | 'visit', onStarting?: () => void): Promise<Host> {
-  if (config.databaseUrl !== undefined) {
-    const usesPrepared = config.databasePrepare;
+  const configured = configuredDatabase(config);
+  if (configured !== undefined) {
     return {
-      options: { url: config.databaseUrl, usesPrepared },
-      direct: { url: config.databaseDirectUrl ?? config.databaseUrl, usesPrepared },
+      ...configured,
       embedded: undefined,
       adopt: () => undefined,
       close: async () => undefined,
     };
   }
   const embedded = await openEmbedded({ dataDir: config.dataDir, purpose, onStarting });
-  const options = { socketPath: embedded.socketPath, usesPrepared: true };
   let current = embedded;
   return {
-    options,
-    direct: options,
+    ...databaseAt(embedded.socketPath),
     embedded,
     adopt: (again) => {
       current = again;
     },
     close: () => current.stop(),
   };
+}
+
+/** The ways to a database. */
+export type DatabaseWays = Pick<Host, 'options' | 'direct'>;
+
+/** The database of `DATABASE_URL`; `undefined` when none is named. */
+export function configuredDatabase(config: Config): DatabaseWays | undefined {
+  const { databaseUrl, databaseDirectUrl, databasePrepare: usesPrepared } = config;
+  if (databaseUrl === undefined) return undefined;
+  return {
+    options: { url: databaseUrl, usesPrepared },
+    direct: { url: databaseDirectUrl ?? databaseUrl, usesPrepared },
+  };
+}
+
+/** The embedded database behind a socket. */
+export function databaseAt(socketPath: string): DatabaseWays {
+  const options = { socketPath, usesPrepared: true };
+  return { options, direct: options };
 }

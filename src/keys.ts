@@ -3,7 +3,7 @@ import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, ConfigError, peppers, signingKeys } from './config.js';
 import { generateSigningKey, type SigningKeySet } from './http/jwt.js';
-import { prepareDataDir } from './store/embedded.js';
+import { prepareDataDir, unless } from './store/embedded-directory.js';
 import type { Pepper } from './store/secret.js';
 
 /** The keys of the service. None of them is ever in the database. */
@@ -77,11 +77,4 @@ function parse<T>(
   const parsed = schema.safeParse(text);
   if (parsed.success) return parsed.data;
   throw new ConfigError(`${path} is damaged: restore it from a backup; what it holds is not shown`);
-}
-
-function unless(code: string): (error: unknown) => undefined {
-  return (error) => {
-    if (error instanceof Error && 'code' in error && error.code === code) return undefined;
-    throw error;
-  };
 }

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Config } from './config.js';
-import type { Host } from './host.js';
+import type { DatabaseWays } from './host.js';
 import { createDrain } from './http/drain.js';
 import { listen } from './http/listen.js';
 import type { Log } from './http/log.js';
@@ -22,17 +22,17 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
-/** Listens on the configured port and serves over the host's database. Throws `ListenError`. */
+/** Listens on the configured port and serves over the database. Throws `ListenError`. */
 export async function startServer(
   config: Config,
-  host: Pick<Host, 'options' | 'direct'>,
+  database: DatabaseWays,
   keys: Keys,
   log: Log,
 ): Promise<RunningServer> {
   let url = '';
   const service = await createService({
-    options: host.options,
-    direct: host.direct,
+    options: database.options,
+    direct: database.direct,
     keys,
     issuer: () => config.issuer ?? url,
     trustedProxies: config.trustedProxies,

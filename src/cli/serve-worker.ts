@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import type { Config } from '../config.js';
-import type { Host } from '../host.js';
+import { configuredDatabase, type DatabaseWays, databaseAt } from '../host.js';
 import { ListenError } from '../http/listen.js';
 import type { Log } from '../http/log.js';
 import { loadKeys } from '../keys.js';
@@ -19,7 +19,7 @@ export async function runWorker(config: Config, log: Log): Promise<number> {
     process.on('SIGHUP', () => undefined);
   });
   try {
-    const server = await startServer(config, hostOf(config), await loadKeys(config), log);
+    const server = await startServer(config, databaseOf(config), await loadKeys(config), log);
     process.send?.({ event: 'listening', url: server.url });
     await asked;
     await server.stop();
@@ -42,13 +42,9 @@ async function leave(): Promise<void> {
   await left;
 }
 
-function hostOf(config: Config): Pick<Host, 'options' | 'direct'> {
+function databaseOf(config: Config): DatabaseWays {
   const socketPath = process.env[SOCKET_VARIABLE];
-  if (socketPath !== undefined) {
-    const options = { socketPath, usesPrepared: true };
-    return { options, direct: options };
-  }
-  const usesPrepared = config.databasePrepare;
-  const url = config.databaseUrl ?? '';
-  return { options: { url, usesPrepared }, direct: { url: config.databaseDirectUrl ?? url, usesPrepared } };
+  const database = socketPath === undefined ? configuredDatabase(config) : databaseAt(socketPath);
+  if (database === undefined) throw new Error('a worker without its primary');
+  return database;
 }
