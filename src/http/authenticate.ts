@@ -18,11 +18,8 @@ export function bearerToken(header: string | undefined): string | undefined {
 
 /** Who calls, with a live token. Refuses `unauthenticated`. */
 export async function authenticate(deps: Deps, exchange: Exchange): Promise<Result<TokenFacts>> {
-  const header = exchange.header('authorization');
-  if (header === undefined) return NO_CREDENTIALS;
-  const printed = bearerToken(header);
-  const token = printed === undefined ? undefined : await findPresented(deps, printed);
-  return alive(deps, exchange, token);
+  const token = await presented(deps, exchange);
+  return token.ok ? alive(deps, exchange, token.value) : token;
 }
 
 /** Turns a verified token into the caller, if it is live. Refuses `unauthenticated`. */

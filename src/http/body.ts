@@ -57,19 +57,19 @@ const TOKEN_ALONE = /^token=([A-Za-z0-9_]+)$/;
 /** Reads a form body. */
 export async function readForm(exchange: Exchange): Promise<Result<Form>> {
   const text = await exchange.readText();
-  return text.ok ? parseForm(exchange, text) : text;
+  return text.ok ? parseForm(exchange, text.value) : text;
 }
 
-function parseForm(exchange: Exchange, text: { readonly value: string }): Result<Form> {
+function parseForm(exchange: Exchange, text: string): Result<Form> {
   if (mediaType(exchange) !== FORM_TYPE) {
     return refuse({ kind: 'unsupported_media_type', detail: `send the body as ${FORM_TYPE}` });
   }
-  const alone = TOKEN_ALONE.exec(text.value)?.[1];
+  const alone = TOKEN_ALONE.exec(text)?.[1];
   if (alone !== undefined) return accept(new Map([['token', alone]]));
-  if (BAD_ESCAPE.test(text.value)) return refuse({ kind: 'malformed_body', detail: 'the form is badly encoded' });
+  if (BAD_ESCAPE.test(text)) return refuse({ kind: 'malformed_body', detail: 'the form is badly encoded' });
   const fields = new Map<string, string>();
   const names = new Set<string>();
-  for (const [name, value] of new URLSearchParams(text.value)) {
+  for (const [name, value] of new URLSearchParams(text)) {
     if (names.has(name)) return refuse({ kind: 'malformed_body', detail: 'a form field is repeated' });
     names.add(name);
     if (value !== '') fields.set(name, value);

@@ -25,8 +25,8 @@ export interface Connecting {
   readonly takesStandby?: boolean;
 }
 
-/** Opens at most `max` connections. Nothing is connected until the first query. A
- *  standby is not taken, as far as that can be told. */
+/** Opens at most `max` connections. Nothing is connected until the first query. A standby is not taken, as far as that can
+ *  be told. */
 export function connect(options: ConnectionOptions, pool: Connecting): Sql {
   const common = {
     max: pool.max,

@@ -72,16 +72,15 @@ function usableWorkflow(workflow: WorkflowRow | undefined): Result<WorkflowRow> 
 /** What the workflow's policy and the caller's own rights allow of what was asked for. */
 function decideGrant({ caller, body, now }: MintCall, workflow: WorkflowRow) {
   const grantor = grantorOf(caller);
-  const beyond = body.scopes.filter((scope) => scopeFault(grantor, workflow, scope) === 'grantor');
+  const faults = body.scopes.map((scope) => scopeFault(grantor, workflow, scope));
+  const beyond = body.scopes.filter((_, at) => faults[at] === 'grantor');
   if (beyond.length > 0) {
     return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on ${beyond.join(', ')}` });
   }
   const { constraints, widened } = grantedConstraints(body.constraints ?? {}, workflow.constraints);
   const errors: FieldError[] = [
     ...body.scopes.flatMap((scope, at) =>
-      scopeFault(grantor, workflow, scope) === 'policy'
-        ? [{ pointer: `#/scopes/${at}`, detail: `the workflow does not allow ${scope}` }]
-        : [],
+      faults[at] === 'policy' ? [{ pointer: `#/scopes/${at}`, detail: `the workflow does not allow ${scope}` }] : [],
     ),
     ...widened.map((kind) => ({ pointer: `#/constraints/${kind}`, detail: "reaches beyond the workflow's" })),
     ...(workflow.allowedExpiryDays.includes(body.expires_in_days)
