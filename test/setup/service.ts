@@ -6,7 +6,7 @@ import { addSeconds } from '../../src/rules/lifetime.js';
 import { type Client, createClient } from '../../src/sdk/index.js';
 import { createService, type Service } from '../../src/service.js';
 import { type Database, openDatabase } from '../../src/store/database.js';
-import { createSecrets } from '../../src/store/secret.js';
+import { createSecrets, type Secrets } from '../../src/store/secret.js';
 import { createWorkspace, type SignIn } from '../../src/store/workspaces.js';
 import type { MintRequest, WorkflowRequest } from '../../src/wire/resources.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
@@ -27,6 +27,8 @@ export interface TestService {
   readonly database: TestDatabase;
   readonly db: Database;
   readonly keys: Keys;
+  /** The verifiers that the service itself uses. */
+  readonly secrets: Secrets;
   readonly service: Service;
   readonly clock: TestClock;
   /** All that was logged, at trace level. */
@@ -65,6 +67,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
   const clock = makeClock(options.at ?? new Date(Math.floor(Date.now() / 1000) * 1000));
   const lines: string[] = [];
   const stream = { write: (line: string) => lines.push(line) > 0 } as unknown as NodeJS.WritableStream;
+  const secrets = createSecrets(keys.peppers, HASH_COST);
   const service = await createService({
     options: database.options,
     direct: database.options,
@@ -73,10 +76,9 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     trustedProxies: options.trustedProxies ?? [],
     log: createLog('trace', stream),
     now: () => clock.now(),
-    hashCost: HASH_COST,
+    secrets,
   });
   const db = openDatabase(database.options);
-  const secrets = createSecrets(keys.peppers, HASH_COST);
   const makeWorkspace = async (slug: string) => {
     const signIn = await createWorkspace(db.db, secrets, { slug, ownerEmail: `owner@${slug}.example` }, clock.now());
     if (signIn === undefined) throw new Error(`${slug} is taken`);
@@ -100,6 +102,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     database,
     db,
     keys,
+    secrets,
     service,
     clock,
     log: lines,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { newId, newTokenSecret } from '../../src/rules/format.js';
-import { createSecrets } from '../../src/store/secret.js';
+import { createSecrets, HashQueueFullError } from '../../src/store/secret.js';
 
 const pepper = { kid: 'p1', key: randomBytes(32) };
 const id = newId('tok', new Date());
@@ -25,4 +25,14 @@ it('binds a digest to the token, its secret and the pepper', () => {
   expect(secrets.compare(newId('tok', new Date()), tokenSecret, stored)).toBe('mismatch');
   expect(secrets.compare(id, tokenSecret, { ...stored, pepperKid: 'p0' })).toBe('mismatch');
   expect(secrets.compare(id, tokenSecret, { ...stored, pepperKid: 'gone' })).toBe('unknown_pepper');
+});
+
+it('lets a bounded number of hashes wait, and takes more as soon as those are done', async () => {
+  const secrets = createSecrets([pepper], { memoryCost: 1024, timeCost: 2 });
+  const results = await Promise.allSettled(Array.from({ length: 90 }, () => secrets.hash(newTokenSecret())));
+  const refused = results.filter((result) => result.status === 'rejected');
+  expect(refused).toHaveLength(24);
+  expect(refused.every(({ reason }) => reason instanceof HashQueueFullError)).toBe(true);
+  expect(secrets.queueLength()).toBe(0);
+  await expect(secrets.hash(newTokenSecret())).resolves.toMatch(/^\$argon2id\$/);
 });
