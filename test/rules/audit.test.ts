@@ -104,20 +104,20 @@ describe('the chain of events', () => {
   });
 
   test('shows each single changed member at its event', () => {
-    const anyMember = fc.constantFrom(
-      'id',
-      'action',
-      'at',
-      'ip',
-      'data',
-      'prev_hash',
-      'hash',
-      'seq',
-      'new member',
-      '__proto__',
+    const members = ['id', 'action', 'at', 'ip', 'data', 'prev_hash', 'hash', 'new member', '__proto__'];
+    // A seq is a number, as whoever reads an event makes sure of first.
+    const anyChange = fc.oneof(
+      { weight: 9, arbitrary: fc.tuple(fc.constantFrom(...members), anyJson) },
+      {
+        weight: 1,
+        arbitrary: fc.tuple(
+          fc.constant('seq'),
+          fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })),
+        ),
+      },
     );
     fc.assert(
-      fc.property(anyChain, fc.nat(5), anyMember, anyJson, (chain, position, member, value) => {
+      fc.property(anyChain, fc.nat(5), anyChange, (chain, position, [member, value]) => {
         const at = position % chain.length;
         const changed = { ...chain[at], ...JSON.parse(`{${JSON.stringify(member)}:${JSON.stringify(value)}}`) };
         fc.pre(canonicalJson(changed) !== canonicalJson(chain[at]));
