@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../setup/free-port.js';
 import { MAIN, temporaryDirectory } from './command-line.js';
 import { seedDataDir, startServe, untilNothingIsLeft } from './serving.js';
 
@@ -31,7 +30,7 @@ describe('serve, when nobody can read what it says,', () => {
     });
     const ended = once(child, 'exit');
     const ready = () => fetch(`http://127.0.0.1:${port}/readyz`, { headers: { connection: 'close' } });
-    await vi.waitFor(async () => expect((await ready()).status).toBe(200), { timeout: 20_000, interval: 50 });
+    await vi.waitFor(async () => expect((await ready()).status).toBe(200), { timeout: 25_000, interval: 50 });
     child.kill('SIGTERM');
     expect(await ended).toEqual([code, null]);
     await untilNothingIsLeft({ pid: child.pid ?? -1 }, dataDir);
@@ -61,12 +60,3 @@ describe('serve, when nobody can read what it says,', () => {
     await untilNothingIsLeft(serving, dataDir);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -1,12 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, open, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type Sql } from '../../src/store/connect.js';
 import { type Binaries, findBinaries } from '../../src/store/embedded-binaries.js';
 import { type Account, findAccount } from '../../src/store/embedded-privileges.js';
 import { ended, runToEnd } from '../../src/store/embedded-process.js';
+import { freePort } from '../setup/free-port.js';
 import { startChild } from './child.js';
 
 /** The programs of a PostgreSQL, and who they run as. */
@@ -133,20 +133,5 @@ async function untilReached(options: ConnectionOptions, child: ChildProcess): Pr
   await until('PostgreSQL answered', () => {
     if (child.exitCode !== null) throw new Error('PostgreSQL ended at once');
     return asAdmin(options, async (sql) => (await sql`select 1`).length === 1);
-  });
-}
-
-/** A port of 127.0.0.1 that nobody listens on. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('listening gave no port'));
-        else resolve(address.port);
-      });
-    });
   });
 }

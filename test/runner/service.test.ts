@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../setup/free-port.js';
 import { createTestService, type TestService } from '../setup/service.js';
 import { guard, isLiving, numberAfter } from './harness.js';
 
@@ -13,7 +14,8 @@ let url: string;
 beforeAll(async () => {
   service = await createTestService();
   server = createAdaptorServer({ fetch: service.service.app.fetch }) as Server;
-  url = await listen(0);
+  // The test that restarts the service needs the same one twice.
+  url = await listen(await freePort());
 });
 
 afterAll(async () => {

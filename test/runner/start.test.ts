@@ -3,8 +3,9 @@ import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { newId, newTokenSecret, printId, printToken } from '../../src/rules/format.js';
+import { freePort } from '../setup/free-port.js';
 import { guard } from './harness.js';
 import {
   allow,
@@ -94,10 +95,7 @@ describe('an answer that is not an allow understood completely starts nothing (6
   });
 
   test('nobody listens', async () => {
-    const { url } = service;
-    await service.close();
-    service = await scriptedService();
-    expect(await attempt(url)).toMatchObject({ code: 69, hasStarted: false });
+    expect(await attempt(`http://127.0.0.1:${await freePort()}`)).toMatchObject({ code: 69, hasStarted: false });
   });
 
   test('something listens that does not speak HTTP', async () => {
@@ -220,10 +218,10 @@ describe('what the command gets', () => {
 
   test('its output through, also where no named pipe can be made', async () => {
     vi.stubEnv('TMPDIR', '/dev/null/none');
+    onTestFinished(() => void vi.unstubAllEnvs());
     const run = guard(service, { command: ['sh', '-c', 'echo hi; echo ho >&2'] });
     expect(await run.exitCode).toBe(0);
     expect([run.stdout.text, run.stderr.text]).toEqual(['hi\n', 'ho\n']);
-    vi.unstubAllEnvs();
   });
 
   test('no descriptor but its standard streams', async () => {

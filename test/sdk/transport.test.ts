@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createClient, UnreachableError } from '../../src/sdk/index.js';
+import { freePort } from '../setup/free-port.js';
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -24,8 +25,7 @@ const failureOf = (url: string, timeoutSeconds?: number) =>
 
 describe('a call without an answer says what became of it', () => {
   test('nobody listens there', async () => {
-    const url = await listening(createServer());
-    await new Promise((resolve) => servers.pop()?.close(resolve));
+    const url = `http://127.0.0.1:${await freePort()}`;
     const error = await failureOf(url);
     expect(error).toBeInstanceOf(UnreachableError);
     expect(error.message).toMatch(new RegExp(`^cannot reach ${url}: connect ECONNREFUSED`));

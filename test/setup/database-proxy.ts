@@ -1,5 +1,6 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import type { ConnectionOptions } from '../../src/store/connect.js';
+import { freePort } from './free-port.js';
 import { urlOf } from './server.js';
 
 /** How a database is away: nobody listens, connections end at once, or they are open and nothing comes back. */
@@ -29,7 +30,9 @@ export async function createDatabaseProxy(database: ConnectionOptions): Promise<
     links.add(link);
     near.once('close', () => links.delete(link));
   });
-  const port = await listen(server, 0);
+  // While nobody listens on it nobody else may come to.
+  const port = await freePort();
+  await listen(server, port);
   const url = new URL(upstream);
   url.host = `127.0.0.1:${port}`;
   url.searchParams.delete('host');
@@ -93,14 +96,12 @@ function reach(url: URL): Socket {
   return directory.startsWith('/') ? dial(`${directory}/.s.PGSQL.${port}`) : dial(port, directory);
 }
 
-function listen(server: Server, port: number): Promise<number> {
+function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => {
       server.removeListener('error', reject);
-      const address = server.address();
-      if (address === null || typeof address === 'string') reject(new Error('listening gave no port'));
-      else resolve(address.port);
+      resolve();
     });
   });
 }
