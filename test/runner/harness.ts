@@ -85,9 +85,9 @@ export function guardProcess(
   return { process: child, stdout, stderr, ended };
 }
 
-/** Resolves when a process is gone, a zombie counting as gone. Rejects after ten seconds. */
+/** Resolves when a process is gone, a zombie counting as gone. Rejects after 25 seconds. */
 export async function gone(pid: number): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 25_000;
   while (isLiving(pid)) {
     if (Date.now() > deadline) throw new Error(`process ${pid} is still there`);
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -24,7 +24,8 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await service.close();
-  rmSync(directory, { recursive: true });
+  // A command that is about to be ended may write into it yet.
+  rmSync(directory, { recursive: true, maxRetries: 10 });
 });
 
 const waiting = ['sh', '-c', 'echo pid $$; exec sleep 1000'];
@@ -67,7 +68,7 @@ describe('the guard is killed', () => {
       const pid = Number(readIfThere(path));
       if (pid > 0) await gone(pid);
     }
-  });
+  }, 120_000);
 
   test('a watchdog that was killed is replaced', async () => {
     const run = await running({}, ['sh', '-c', 'echo pid $$; exec sleep 1000']);
@@ -275,7 +276,7 @@ function readIfThere(path: string): string {
 }
 
 async function eventually<T>(look: () => T | undefined): Promise<T> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 25_000;
   for (;;) {
     const found = look();
     if (found !== undefined) return found;

@@ -1,19 +1,32 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { gone, guard, isLiving, numberAfter } from './harness.js';
 import { allow, json, openStream, problem, type ScriptedService, scriptedService } from './scripted-service.js';
 
 let service: ScriptedService;
+let directory: string;
 
 beforeEach(async () => {
   service = await scriptedService();
+  directory = mkdtempSync(join(tmpdir(), 'guard-test-'));
 });
 
 afterEach(async () => {
   await service.close();
+  rmSync(directory, { recursive: true });
 });
 
 const sleeper = ['sh', '-c', 'echo pid $$; exec sleep 1000'];
 const stubborn = ['sh', '-c', "trap '' TERM; echo pid $$; while :; do sleep 0.05; done"];
+
+/** A command that ends when it is told to. */
+function ending(exitCode: number) {
+  const word = join(directory, 'end');
+  const script = 'echo pid $$; while [ ! -e "$1" ]; do sleep 0.05; done; exit "$2"';
+  return { command: ['sh', '-c', script, 'sh', word, String(exitCode)], end: () => writeFileSync(word, '') };
+}
 
 /** Starts a command, waits until it has told its number and is watched, and gives the run and the watch. */
 async function running(over: Parameters<typeof guard>[1]) {
@@ -83,7 +96,9 @@ describe('the right to run ends', () => {
 
   test('a time beyond 2^31 milliseconds is far, not now', async () => {
     service.check = (response) => json(response, 200, allow({ valid_until: '2031-05-31T00:00:00Z' }));
-    const run = await running({ command: ['sh', '-c', 'echo pid $$; read -r line </dev/null; sleep 0.1; exit 4'] });
+    const { command, end } = ending(4);
+    const run = await running({ command });
+    end();
     expect(await run.exitCode).toBe(4);
   });
 
@@ -137,10 +152,16 @@ describe('the watch breaks', () => {
   });
 
   test('a stream without a sign of life counts as broken', async () => {
-    const run = guard(service, { command: sleeper, graceSeconds: 0.5, silenceSeconds: 0.2 });
-    await service.watched(2);
-    service.watch = () => undefined;
-    expect(await run.exitCode).toBe(69);
+    let opened = 0;
+    service.watch = (response) => {
+      openStream(response);
+      opened += 1;
+      if (opened > 1) response.write('event: revoked\n\n');
+    };
+    const run = guard(service, { command: sleeper, silenceSeconds: 0.2 });
+    expect(await run.exitCode).toBe(77);
+    expect(opened).toBeGreaterThan(1);
+    expect(run.stderr.text).toContain('the service fell silent');
   });
 
   test('a service that goes away for good: 69, and the failed record costs one line', async () => {
@@ -173,9 +194,10 @@ describe('the command comes to its own end', () => {
   });
 
   test('the watch is closed', async () => {
-    const run = guard(service, { command: ['sh', '-c', 'read -r line </dev/null; sleep 0.2'] });
-    const watch = await service.watched();
-    const closed = new Promise((resolve) => watch.once('close', resolve));
+    const { command, end } = ending(0);
+    const run = await running({ command });
+    const closed = new Promise((resolve) => run.watch.once('close', resolve));
+    end();
     expect(await run.exitCode).toBe(0);
     await closed;
   });
