@@ -24,30 +24,43 @@ async function hangUpBeforeCommit(path: string, json: object, headers = ''): Pro
     `content-length: ${body.length}`,
     headers,
   ].filter((line) => line !== '');
-  await service.db.sql.begin(async (tx) => {
+  const hungUp = await service.db.sql.begin(async (tx) => {
     await tx`select 1 from audit_heads for update`;
     const socket = connect(Number(port), hostname);
     socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
-    await isWaiting();
+    const transaction = await waiting();
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.destroy();
     await closed;
     // Answered after the end of the other connection was seen.
     for (let at = 0; at < 3; at += 1) await fetch(`${service.url}/healthz`);
+    return transaction;
   });
-  // The rolled back transaction lets go of what it held.
-  await service.db.sql`select 1 from audit_heads for update`;
+  await eventually('the transaction ended', async () => {
+    const left = await service.db.sql`select 1 from pg_stat_activity
+      where pid = ${hungUp.pid} and xact_start = ${hungUp.since}::text::timestamptz`;
+    return left.length === 0 ? true : undefined;
+  });
 }
 
-async function isWaiting(): Promise<void> {
-  const deadline = Date.now() + 10_000;
+/** The transaction that waits for a lock: its process, and when it began. */
+function waiting(): Promise<{ pid: number; since: string }> {
+  return eventually('a transaction came to wait', async () => {
+    const [found] = await service.db.sql<{ pid: number; since: string }[]>`
+      select pid, xact_start::text as since from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    return found;
+  });
+}
+
+async function eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + 25_000;
   while (Date.now() < deadline) {
-    const [waiting] = await service.db.sql`
-      select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    if (waiting !== undefined) return;
+    const found = await look();
+    if (found !== undefined) return found;
     await delay(10);
   }
-  throw new Error('no transaction came to wait');
+  throw new Error(`it took too long until ${what}`);
 }
 
 const actions = async (target: string) => {
