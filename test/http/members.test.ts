@@ -175,7 +175,7 @@ describe('an invitation', () => {
 
 /** Waits until a statement of this database waits for a lock. */
 async function waitsForLock(): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 25_000;
   for (;;) {
     const rows = await service.db.sql`
       select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;

@@ -47,8 +47,10 @@ async function told(events: AsyncGenerator<WatchEvent>): Promise<string | undefi
 const gauge = async (on: TestService) =>
   Number(/^countersign_watches (\d+)$/m.exec((await send(on, 'GET', '/metrics')).text)?.[1]);
 
+const heard = async () => /^countersign_notifications_heard 1$/m.test((await send(service, 'GET', '/metrics')).text);
+
 async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 40_000;
   while (!(await isTrue())) {
     if (Date.now() > deadline) throw new Error('it did not come true in time');
     await nextTurn();
@@ -162,6 +164,7 @@ describe('a lost notification', () => {
 
   it('of a listener that was killed costs nothing', async () => {
     const job = await startJob();
+    await until(heard);
     const killed = await service.db.sql`
       select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and query ilike 'listen%'`;
@@ -171,13 +174,11 @@ describe('a lost notification', () => {
     const again = await startJob();
     await service.client(null).revoke(again.token);
     expect(await told(again.events)).toBe('revoked');
-  });
+  }, 60_000);
 
   it('ends when the listener is back, which the gauge shows', async () => {
-    const heard = async () =>
-      /^countersign_notifications_heard 1$/m.test((await send(service, 'GET', '/metrics')).text);
     await until(heard);
-  });
+  }, 60_000);
 });
 
 describe('what does not end a watch', () => {
@@ -292,7 +293,7 @@ describe('an open watch', () => {
     } finally {
       await listening.close();
     }
-  });
+  }, 60_000);
 
   it('is ended without a word when the node drains, and so is one that comes after', async () => {
     const own = await createTestService();
