@@ -51,7 +51,8 @@ it('every statement after a lost connection is answered', async () => {
 
 it('an idle connection that is ended is replaced', async () => {
   const pids = await Promise.all(Array.from({ length: 8 }, () => inTransaction(ours.db, pidOf)));
-  for (const pid of new Set(pids)) await admin.db.execute(sql`select pg_terminate_backend(${pid})`);
+  // Answered when it has ended.
+  for (const pid of new Set(pids)) await admin.db.execute(sql`select pg_terminate_backend(${pid}, 25000)`);
   const answers = await Promise.allSettled(
     Array.from({ length: 8 }, () => inTransaction(ours.db, (tx) => tx.execute(sql`select 1`))),
   );
