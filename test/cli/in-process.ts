@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { runCommandLine } from '../../src/cli/command-line.js';
 import type { Circumstances, Outcome } from './command-line.js';
 
-const DECIDES = /^(COUNTERSIGN_|XDG_|HOME$|CI$|NO_COLOR$|FORCE_COLOR$)/;
+const DECIDES = /^(COUNTERSIGN_|XDG_|HOME$|CI$|CI_|GITHUB_|GITLAB_|BUILDKITE|NO_COLOR$|FORCE_COLOR$)/;
 
 /** A user of the command line within this process, which costs no start of another one: `process` is what a command sees
  *  of the world. The built command itself is tried in the tests of the program and the journey. */

@@ -122,7 +122,7 @@ export async function seedDataDir(): Promise<() => Promise<string>> {
 
 /** Waits until nothing runs any more that belonged to a serve: no worker, no PostgreSQL of its data directory. */
 export async function untilNothingIsLeft(starting: Pick<Starting, 'pid'>, dataDir?: string): Promise<void> {
-  await vi.waitFor(async () => expect(await leftOf(starting, dataDir)).toEqual([]), { timeout: 15_000, interval: 50 });
+  await vi.waitFor(async () => expect(await leftOf(starting, dataDir)).toEqual([]), { timeout: 25_000, interval: 50 });
 }
 
 /** The processes of a serve that run. */
