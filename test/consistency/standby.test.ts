@@ -12,7 +12,7 @@ import { type Connections, openConnections } from './connection.js';
 import { openPair, type Pair, pairUrl, TCP } from './failover.js';
 import { startInsideNode } from './inside-node.js';
 import type { Node } from './node.js';
-import { asAdmin, clusterAt, createDatabase, findInstallation, initialise, type Postgres } from './postgres.js';
+import { asAdmin, clusterAt, createDatabase, findInstallation, initialise, type Postgres, until } from './postgres.js';
 
 const home = mkdtempSync(join(tmpdir(), 'countersign-standby-'));
 let primary: Postgres;
@@ -29,7 +29,7 @@ beforeAll(async () => {
   await createDatabase(primary);
   await migrateDatabase(primary.admin, new Date());
   pair = await openPair(home, primary, installation);
-});
+}, 180_000);
 afterAll(async () => {
   connections.close();
   await pair.stop();
@@ -59,7 +59,13 @@ it('a node that reaches a standby never says yes', async () => {
 
   expect((await connections.send(right ?? '', introspection))?.body).toMatchObject({ active: true });
   // From here on the standby knows of nothing that happens, though it has it on its disk.
-  await asAdmin(pair.standby.admin, (sql) => sql`select pg_wal_replay_pause()`);
+  await asAdmin(pair.standby.admin, async (sql) => {
+    await sql`select pg_wal_replay_pause()`;
+    await until('the standby stood still', async () => {
+      const [row] = await sql`select pg_get_wal_replay_pause_state() as state`;
+      return row?.['state'] === 'paused';
+    });
+  });
   expect((await connections.send(right ?? '', revocation))?.status).toBe(200);
 
   expect((await connections.send(right ?? '', introspection))?.status).toBe(401);
