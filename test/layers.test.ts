@@ -145,7 +145,7 @@ describe('the published client', () => {
     const args = ['-p', 'tsconfig.build.json', '--emitDeclarationOnly', '--outDir', outDir];
     // Types are written also where the code has faults: those are for `npm run check` to name.
     spawnSync(process.execPath, [tsc, ...args], { cwd: ROOT, stdio: 'pipe' });
-  }, 60_000);
+  }, 120_000);
 
   test('has types that stand alone: they mention no package and no module of Node', () => {
     const reached = new Set(['index.d.ts']);

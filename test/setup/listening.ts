@@ -20,6 +20,8 @@ export async function createListeningService(
     if (!service.service.direct(request, response)) void others(request, response);
   });
   server.on('clientError', answerUnreadable);
+  // Of an idle connection both ends may be about to speak and to close: only the client closes.
+  server.keepAliveTimeout = 0;
   url = await new Promise<string>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {

@@ -84,7 +84,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     if (signIn === undefined) throw new Error(`${slug} is taken`);
     return signIn;
   };
-  const owner = await makeWorkspace(`acme-${randomBytes(3).toString('hex')}`);
+  const owner = await makeWorkspace(`acme-${randomBytes(6).toString('hex')}`);
   const fetchFrom =
     (address: string): typeof fetch =>
     async (input, init) =>
@@ -112,7 +112,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     makeWorkspace,
     makeWorkflow,
     makeMember: async (role) => {
-      const email = `${role}-${randomBytes(4).toString('hex')}@acme.example`;
+      const email = `${role}-${randomBytes(6).toString('hex')}@acme.example`;
       const { invitation } = await client().members.invite({ email, role });
       const accepted = await client(null).members.accept(invitation);
       return { id: accepted.id, token: accepted.token };
@@ -134,7 +134,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
 
 /** Fresh keys of a service. */
 export async function makeKeys(): Promise<Keys> {
-  const kid = `p${randomBytes(2).toString('hex')}`;
+  const kid = `p${randomBytes(8).toString('hex')}`;
   return {
     peppers: [{ kid, key: randomBytes(32) }],
     signingKeys: signingKeySet.parse({ keys: [await generateSigningKey()] }),
