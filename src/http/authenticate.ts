@@ -5,7 +5,7 @@ import type { TokenFacts } from '../rules/token.js';
 import type { StoredToken } from '../store/lookup.js';
 import type { Deps } from './deps.js';
 import type { Exchange } from './exchange.js';
-import { findPresented, useToken } from './presented.js';
+import { findPresented, type Soon, useToken } from './presented.js';
 
 const NO_CREDENTIALS = refuse({ kind: 'unauthenticated', hasCredentials: false });
 const BAD_CREDENTIALS = refuse({ kind: 'unauthenticated', hasCredentials: true });
@@ -23,14 +23,12 @@ export async function authenticate(deps: Deps, exchange: Exchange): Promise<Resu
 }
 
 /** Turns a verified token into the caller, if it is live. Refuses `unauthenticated`. */
-export async function alive(
-  deps: Deps,
-  exchange: Exchange,
-  token: StoredToken | undefined,
-): Promise<Result<TokenFacts>> {
+export function alive(deps: Deps, exchange: Exchange, token: StoredToken | undefined): Soon<Result<TokenFacts>> {
   if (token === undefined) return exchange.header('authorization') !== undefined ? BAD_CREDENTIALS : NO_CREDENTIALS;
   const where = { ip: exchange.ip, by: undefined, requestId: exchange.requestId };
-  return (await useToken(deps, token, where, exchange.now)) ? accept(token.facts) : BAD_CREDENTIALS;
+  const isUsed = useToken(deps, token, where, exchange.now);
+  const caller = (isLive: boolean) => (isLive ? accept(token.facts) : BAD_CREDENTIALS);
+  return isUsed instanceof Promise ? isUsed.then(caller) : caller(isUsed);
 }
 
 /** The verified token of a request, whatever its state: for things that a token may ask about itself after its end.

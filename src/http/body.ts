@@ -47,7 +47,7 @@ export async function readJson(exchange: Exchange, isOptional: boolean): Promise
 
 /** A form's fields, each once. RFC 6749 section 3.2: parameters must not be included more than once; an empty value
  *  counts as left out. */
-export type Form = ReadonlyMap<string, string>;
+export type Form = Readonly<Record<string, string>>;
 
 const FORM_TYPE = 'application/x-www-form-urlencoded';
 const BAD_ESCAPE = /%(?![0-9A-Fa-f]{2})/;
@@ -65,7 +65,7 @@ function parseForm(exchange: Exchange, text: string): Result<Form> {
     return refuse({ kind: 'unsupported_media_type', detail: `send the body as ${FORM_TYPE}` });
   }
   const alone = TOKEN_ALONE.exec(text)?.[1];
-  if (alone !== undefined) return accept(new Map([['token', alone]]));
+  if (alone !== undefined) return accept({ token: alone });
   if (BAD_ESCAPE.test(text)) return refuse({ kind: 'malformed_body', detail: 'the form is badly encoded' });
   const fields = new Map<string, string>();
   const names = new Set<string>();
@@ -74,7 +74,7 @@ function parseForm(exchange: Exchange, text: string): Result<Form> {
     names.add(name);
     if (value !== '') fields.set(name, value);
   }
-  return accept(fields);
+  return accept(Object.fromEntries(fields));
 }
 
 function mediaType(exchange: Exchange): string | undefined {

@@ -10,10 +10,12 @@ import { requestIdOf, respond } from './respond.js';
 /** Answers the requests of a few busy routes straight from node:http, and gives false for all others. The same endpoints
  *  are in the app: this way only spares the objects of the Fetch API. */
 export function createDirectListener(deps: Deps, routes: readonly Route[]) {
-  const byUrl = new Map(routes.map((route) => [route.operation.path, route]));
+  const byUrl = new Map(
+    routes.map((route) => [route.operation.path, { ...route, method: route.operation.method.toUpperCase() }]),
+  );
   return (request: IncomingMessage, response: ServerResponse): boolean => {
     const route = byUrl.get(request.url ?? '');
-    if (route === undefined || request.method?.toLowerCase() !== route.operation.method) return false;
+    if (route === undefined || request.method !== route.method) return false;
     const exchange = nodeExchange(deps, request, response);
     void respond(deps, exchange, route.operation.path, route.handle).then((answer) => write(response, answer));
     return true;
@@ -65,8 +67,9 @@ function signalOf(response: ServerResponse): AbortSignal {
 
 function write(response: ServerResponse, answer: Answer): void {
   const body = typeof answer.body === 'string' ? answer.body : '';
+  const headers: Record<string, string | number> = { ...answer.headers, 'content-length': Buffer.byteLength(body) };
   // What is left of a body that was refused is not read: the connection ends with the answer.
-  const closing = response.req.complete ? {} : { connection: 'close' };
-  response.writeHead(answer.status, { ...answer.headers, ...closing, 'content-length': Buffer.byteLength(body) });
+  if (!response.req.complete) headers['connection'] = 'close';
+  response.writeHead(answer.status, headers);
   response.end(body);
 }

@@ -13,7 +13,7 @@ export interface Presentation {
 }
 
 /** Gives at once what needs no waiting. On the hot path nothing does, and every promise has its price. */
-type Soon<T> = T | Promise<T>;
+export type Soon<T> = T | Promise<T>;
 
 /** Finds the token that a printed one stands for and verifies its secret, whatever its state. Gives `undefined` for a
  *  malformed, unknown or forged one; a malformed one costs no query. */

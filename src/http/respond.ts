@@ -24,13 +24,14 @@ export async function respond(deps: Deps, exchange: Exchange, route: string, han
   const seconds = (performance.now() - startedAt) / 1000;
   deps.metrics.request(method, route, answer.status, seconds);
   deps.log.debug({ requestId, method, route, status: answer.status, seconds }, 'answered');
-  const headers = {
+  const headers: Record<string, string> = {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
     ...answer.headers,
   };
-  return { ...answer, headers: deps.isDraining() ? { ...headers, connection: 'close' } : headers };
+  if (deps.isDraining()) headers['connection'] = 'close';
+  return { ...answer, headers };
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;

@@ -9,7 +9,7 @@ import { readForm } from '../body.js';
 import type { Deps } from '../deps.js';
 import { jsonAnswer, type Route } from '../endpoint.js';
 import type { Answer, Exchange } from '../exchange.js';
-import { findBoth, useToken } from '../presented.js';
+import { findBoth, type Soon, useToken } from '../presented.js';
 
 const JWT_TYPE = 'application/token-introspection+jwt';
 
@@ -21,7 +21,7 @@ export const introspectRoute: Route = {
   handle: async (deps, exchange) => {
     const form = await readForm(exchange);
     if (!form.ok) return form;
-    const printed = form.value.get('token');
+    const printed = form.value['token'];
     const credentials = callerCredentials(exchange.header('authorization'));
     if (credentials === undefined) return refuse({ kind: 'unauthenticated', hasCredentials: false });
     const { caller: presented, subject } = await findBoth(deps, credentials.printed, printed);
@@ -64,32 +64,36 @@ function isId(token: StoredToken | undefined, clientId: string): boolean {
 }
 
 /** Starts from inactive; only the last line says active. */
-async function answerFor(
+function answerFor(
   deps: Deps,
   exchange: Exchange,
   caller: TokenFacts,
   subject: StoredToken | undefined,
   isSelf: boolean,
-): Promise<Introspection> {
+): Soon<Introspection> {
   if (subject === undefined) return INACTIVE;
   if (subject.facts.workspaceId !== caller.workspaceId) return INACTIVE;
   const where = { ip: exchange.ip, by: caller.id, requestId: exchange.requestId };
   // What asks about itself was used when it authenticated.
-  if (!isSelf && !(await useToken(deps, subject, where, exchange.now))) return INACTIVE;
-  return introspect(subject.facts, caller, deps.issuer, exchange.now);
+  const isUsed = isSelf || useToken(deps, subject, where, exchange.now);
+  const answer = (isLive: boolean) =>
+    isLive ? introspect(subject.facts, caller, deps.issuer, exchange.now) : INACTIVE;
+  return isUsed instanceof Promise ? isUsed.then(answer) : answer(isUsed);
 }
 
 /** JSON, or a signed JWT for who asks for one. RFC 9701 section 4. */
-async function respond(deps: Deps, exchange: Exchange, caller: TokenFacts, answer: Introspection): Promise<Answer> {
+function respond(deps: Deps, exchange: Exchange, caller: TokenFacts, answer: Introspection): Soon<Answer> {
   if (!wantsJwt(exchange.header('accept'))) return jsonAnswer({ status: 200, body: answer });
   const claims = { iss: deps.issuer, aud: printId('tok', caller.id), introspection: answer };
-  const jwt = await deps.signer.signIntrospection(claims, exchange.now);
-  return { status: 200, headers: { 'content-type': JWT_TYPE }, body: jwt };
+  return deps.signer
+    .signIntrospection(claims, exchange.now)
+    .then((jwt) => ({ status: 200, headers: { 'content-type': JWT_TYPE }, body: jwt }));
 }
 
 /** Who names the type, and gives it no less weight than JSON. RFC 9110 section 12.5.1. */
 function wantsJwt(accept: string | undefined): boolean {
-  const ranges = (accept ?? '').toLowerCase().split(',');
+  if (accept === undefined) return false;
+  const ranges = accept.toLowerCase().split(',');
   const weight = weightOf(ranges, JWT_TYPE);
   return weight > 0 && weight >= weightOf(ranges, 'application/json');
 }

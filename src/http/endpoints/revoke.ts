@@ -19,7 +19,7 @@ export const revokeRoute: Route = {
   handle: async (deps, exchange) => {
     const form = await readForm(exchange);
     if (!form.ok) return form;
-    const printed = form.value.get('token');
+    const printed = form.value['token'];
     if (printed === undefined) return refuse({ kind: 'malformed_body', detail: 'token is missing' });
     if (parseToken(printed) === undefined) return done();
     const address = exchange.ip ?? 'unknown';
