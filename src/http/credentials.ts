@@ -7,10 +7,11 @@ export interface Credential {
   readonly digest: StoredDigest;
 }
 
-const MAX_REMEMBERED = 1_000;
+const MAX_REMEMBERED = 10_000;
 
-/** Reads the printed tokens of callers, who come again and again with the same one. What follows from the text alone is
- *  remembered for the latest of them; whether a token is good never is. Gives `undefined` for a malformed one. */
+/** Reads printed tokens, which come again and again: a job's runner asks about the same one all day. What follows from the
+ *  text alone is remembered for the latest of them; whether a token is good never is. Gives `undefined` for a malformed
+ *  one. */
 export function createCredentials(secrets: Secrets): (printed: string) => Credential | undefined {
   const remembered = new Map<string, Credential>();
   return (printed) => {

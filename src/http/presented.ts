@@ -1,4 +1,4 @@
-import { type ParsedToken, parseToken, type TokenId } from '../rules/format.js';
+import type { ParsedToken, TokenId } from '../rules/format.js';
 import { isActive, tokenStatus } from '../rules/token.js';
 import type { StoredToken } from '../store/lookup.js';
 import { recordFirstUse, recordReuse, remakeDigest, type Use, verifierOf } from '../store/use.js';
@@ -18,8 +18,8 @@ export type Soon<T> = T | Promise<T>;
 /** Finds the token that a printed one stands for and verifies its secret, whatever its state. Gives `undefined` for a
  *  malformed, unknown or forged one; a malformed one costs no query. */
 export async function findPresented(deps: Deps, printed: string): Promise<StoredToken | undefined> {
-  const parsed = parseToken(printed);
-  return parsed && verified(deps, parsed, await deps.lookup.find(parsed.id));
+  const credential = deps.credentials(printed);
+  return credential && verified(deps, credential, await deps.lookup.find(credential.parsed.id));
 }
 
 /** What {@link findPresented} gives for a caller and for the token that it asks about, read in the same statement. */
@@ -28,37 +28,33 @@ export async function findBoth(
   callerText: string,
   subjectText: string | undefined,
 ): Promise<{ readonly caller: StoredToken | undefined; readonly subject: StoredToken | undefined }> {
-  const credential = deps.credentials(callerText);
-  const parsed = subjectText === undefined ? undefined : parseToken(subjectText);
-  if (credential === undefined) return { caller: undefined, subject: undefined };
-  const ids = parsed === undefined ? [credential.parsed.id] : [credential.parsed.id, parsed.id];
+  const asking = deps.credentials(callerText);
+  if (asking === undefined) return { caller: undefined, subject: undefined };
+  const asked = subjectText === undefined ? undefined : deps.credentials(subjectText);
+  const ids = asked === undefined ? [asking.parsed.id] : [asking.parsed.id, asked.parsed.id];
   const [first, second] = await deps.lookup.findAll(ids);
-  const caller = verifiedCaller(deps, credential, first);
-  const subject = parsed && verified(deps, parsed, second);
+  const caller = verified(deps, asking, first);
+  const subject = asked && verified(deps, asked, second);
   return {
     caller: caller instanceof Promise ? await caller : caller,
     subject: subject instanceof Promise ? await subject : subject,
   };
 }
 
-function verifiedCaller(
+function verified(
   deps: Deps,
-  credential: Credential,
+  { parsed, digest }: Credential,
   token: StoredToken | undefined,
 ): Soon<StoredToken | undefined> {
-  if (token !== undefined && deps.secrets.isSame(credential.digest, token.stored)) return token;
-  return verified(deps, credential.parsed, token);
-}
-
-function verified(deps: Deps, parsed: ParsedToken, token: StoredToken | undefined): Soon<StoredToken | undefined> {
   if (token === undefined) return undefined;
+  if (deps.secrets.isSame(digest, token.stored)) return token;
   switch (deps.secrets.compare(token.facts.id, parsed.tokenSecret, token.stored)) {
     case 'mismatch':
       return undefined;
     case 'unknown_pepper':
       return verifiedSlowly(deps, parsed, token);
     case 'match':
-      return token.stored.pepperKid === deps.secrets.currentKid ? token : movedToCurrentPepper(deps, parsed, token);
+      return movedToCurrentPepper(deps, parsed, token);
   }
 }
 
