@@ -39,6 +39,8 @@ export function scriptedService() {
     response.writeHead(answer.status, { 'content-type': type, 'x-request-id': 'req-1', ...answer.headers });
     response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
   });
+  // Of an idle connection both ends may be about to speak and to close: only the client closes.
+  server.keepAliveTimeout = 0;
   beforeAll(async () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });

@@ -11,7 +11,7 @@ test('whatever the command is, the service takes its text', () => {
       expect(line(4096).safeParse(commandText(command, TOKEN)).success).toBe(true);
     }),
   );
-});
+}, 90_000);
 
 test('a character that would be cut in half is left out', () => {
   expect(commandText([`${'a'.repeat(4095)}😀`], TOKEN)).toBe('a'.repeat(4095));

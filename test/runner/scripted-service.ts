@@ -101,6 +101,8 @@ export async function scriptedService(): Promise<ScriptedService> {
       if (watch) one.resolve(watch);
     }
   });
+  // Of an idle connection both ends may be about to speak and to close: only the client closes.
+  server.keepAliveTimeout = 0;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const service: ScriptedService = {
