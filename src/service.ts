@@ -2,15 +2,15 @@ import { BUSY_ROUTES, createApp } from './http/app.js';
 import { createCredentials } from './http/credentials.js';
 import { createSigner } from './http/jwt.js';
 import type { Log } from './http/log.js';
-import { createMetrics } from './http/metrics.js';
+import { createMetrics, type ShareFigures } from './http/metrics.js';
 import { createDirectListener } from './http/node.js';
 import { createWatches } from './http/watches.js';
 import type { Keys } from './keys.js';
-import { createCheckLog, dropOldPartitions, ensurePartitions } from './store/checks.js';
+import { createCheckLog } from './store/checks.js';
 import type { ConnectionOptions } from './store/connect.js';
 import { openDatabase } from './store/database.js';
+import { keepHouse } from './store/housekeeping.js';
 import { createLookup, type LookupWidth } from './store/lookup.js';
-import { dropOldKeys } from './store/mint.js';
 import { listenForChanges } from './store/notifications.js';
 import { createSecrets, type Secrets } from './store/secret.js';
 import { createUseLog } from './store/use.js';
@@ -24,6 +24,8 @@ export interface ServiceOptions {
   readonly trustedProxies: readonly string[];
   readonly log: Log;
   readonly now: () => Date;
+  /** In a process that is one of several. */
+  readonly shareFigures?: ShareFigures | undefined;
   /** For the tests, which make thousands of tokens: cheaper ones than those of `keys`. */
   readonly secrets?: Secrets;
   /** For the benchmark. */
@@ -63,26 +65,25 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const secrets = options.secrets ?? createSecrets(options.keys.peppers);
   const watches = createWatches(lookup, (error) => log.warn({ err: error }, 'a watch could not be read; trying again'));
   const notifications = listenForChanges(options.direct, watches.changed);
-  const metrics = createMetrics({
+  const readings = {
     lookupQueue: lookup.length,
     checkQueue: checkLog.length,
     hashQueue: secrets.queueLength,
     openWatches: watches.size,
     notificationsHeard: () => (notifications.isHeard() ? 1 : 0),
-  });
+  };
+  const metrics = createMetrics(readings, options.shareFigures);
 
   const flush = () => useLog.flush().catch((error) => log.warn({ err: error }, 'last uses wait to be written'));
-  async function keepHouse(): Promise<void> {
+  async function tidy(): Promise<void> {
     try {
-      await ensurePartitions(database.sql, now());
-      const dropped = await dropOldPartitions(database.sql, now());
-      await dropOldKeys(database.db, now());
+      const dropped = await keepHouse(database.sql, now());
       if (dropped.length > 0) log.info({ dropped }, 'dropped old exec checks');
     } catch (error) {
       log.warn({ err: error }, 'housekeeping did not finish; the next hour tries again');
     }
   }
-  const timers = [setInterval(flush, FLUSH_EVERY_MS), setInterval(keepHouse, HOUSEKEEPING_EVERY_MS)];
+  const timers = [setInterval(flush, FLUSH_EVERY_MS), setInterval(tidy, HOUSEKEEPING_EVERY_MS)];
   for (const timer of timers) timer.unref();
 
   const signer = await createSigner(options.keys.signingKeys);

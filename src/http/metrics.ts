@@ -1,9 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type Aggregator, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** The figures that the service gives to Prometheus. No label holds a token, a workspace or a raw path, so that their
  *  number is bounded. */
 export interface Metrics {
-  readonly registry: Registry;
+  readonly contentType: string;
+  /** In the text format of Prometheus; those of all workers together, where there are several. */
+  print(): Promise<string>;
   /** One answered request. `route` is the path with its parameters unfilled. */
   request(method: string, route: string, status: number, seconds: number): void;
   introspection(isActive: boolean): void;
@@ -20,10 +22,13 @@ export interface Readings {
   readonly notificationsHeard: () => number;
 }
 
+/** Puts the figures of this process together with those of others: gets how to read its own, gives how to print all. */
+export type ShareFigures = (read: () => Promise<unknown>) => () => Promise<string>;
+
 // Whoever asks chooses the method's name: others than these are one.
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-export function createMetrics(readings: Readings): Metrics {
+export function createMetrics(readings: Readings, share?: ShareFigures): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -52,27 +57,31 @@ export function createMetrics(readings: Readings): Metrics {
     labelNames: ['act'],
     registers,
   });
-  const gauge = (name: string, help: string, read: () => number) =>
+  const gauge = (name: string, aggregator: Aggregator, help: string, read: () => number) =>
     new Gauge({
       name,
       help,
+      aggregator,
       registers,
       collect() {
         this.set(read());
       },
     });
-  gauge('countersign_lookup_queue', 'Token lookups that wait or are under way', readings.lookupQueue);
-  gauge('countersign_exec_check_queue', 'Decisions that wait for their commit', readings.checkQueue);
-  gauge('countersign_hash_queue', 'argon2id computations that run or wait', readings.hashQueue);
-  gauge('countersign_watches', 'Open watches of running jobs', readings.openWatches);
+  // A queue's bound is that of each process: the longest one tells how near it is.
+  gauge('countersign_lookup_queue', 'max', 'Token lookups that wait or are under way', readings.lookupQueue);
+  gauge('countersign_exec_check_queue', 'max', 'Decisions that wait for their commit', readings.checkQueue);
+  gauge('countersign_hash_queue', 'max', 'argon2id computations that run or wait', readings.hashQueue);
+  gauge('countersign_watches', 'sum', 'Open watches of running jobs', readings.openWatches);
   gauge(
     'countersign_notifications_heard',
+    'min',
     '1 when the last database notification came back',
     readings.notificationsHeard,
   );
 
   return {
-    registry,
+    contentType: registry.contentType,
+    print: share ? share(() => registry.getMetricsAsJSON()) : () => registry.metrics(),
     request: (method, route, status, seconds) =>
       requests.observe({ method: METHODS.has(method) ? method : 'other', route, status }, seconds),
     introspection: (isActive) => introspections.inc({ active: String(isActive) }),

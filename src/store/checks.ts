@@ -37,6 +37,7 @@ export interface CheckLog {
 const MAX_PER_STATEMENT = 256;
 const MAX_WAITING = 1024;
 const RETENTION_MONTHS = 13;
+const DROP_LOCK_TIMEOUT = '200ms';
 const PARTITION_LOCK = 4_837_201_184;
 // check_violation, which PostgreSQL answers when no partition takes a row.
 const NO_PARTITION = '23514';
@@ -151,14 +152,16 @@ export async function ensurePartitions(sql: Sql, now: Date): Promise<void> {
   for (const ahead of [0, 1, 2]) await ensurePartition(sql, monthOf(now, ahead));
 }
 
-/** Drops the partitions that ended more than 13 months ago. Gives their names. */
-export async function dropOldPartitions(sql: Sql, now: Date): Promise<string[]> {
+/** Drops the partitions that ended more than 13 months ago. Gives their names. A drop shuts `exec_checks` to everybody until
+ *  the commit; where somebody reads it for long, a dump say, it gives up before decisions wait for it noticeably. */
+export async function dropOldPartitions(tx: TransactionSql, now: Date): Promise<string[]> {
   const oldest = partitionName(monthOf(now, -RETENTION_MONTHS));
-  const partitions = await sql<{ name: string }[]>`
+  const partitions = await tx<{ name: string }[]>`
     select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'exec_checks'::regclass and c.relname ~ '^exec_checks_[0-9]{6}$'`;
   const old = partitions.map((row) => row.name).filter((name) => name < oldest);
-  for (const name of old) await sql`drop table if exists ${sql(name)}`;
+  await tx`select set_config('lock_timeout', ${DROP_LOCK_TIMEOUT}, true)`;
+  for (const name of old) await tx`drop table if exists ${tx(name)}`;
   return old;
 }
 

@@ -13,6 +13,7 @@ import {
 import { addDays } from '../rules/lifetime.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import type { TokenKind } from '../rules/token.js';
+import type { TransactionSql } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { idempotencyKeys, tokens } from './schema.js';
@@ -209,8 +210,8 @@ async function claimKey(
 }
 
 /** Forgets the keys that no retry can mean any more. */
-export async function dropOldKeys(db: Db, now: Date): Promise<void> {
-  await db.delete(idempotencyKeys).where(lt(idempotencyKeys.createdAt, addDays(now, -IDEMPOTENCY_DAYS)));
+export async function dropOldKeys(tx: TransactionSql, now: Date): Promise<void> {
+  await tx`delete from idempotency_keys where created_at < ${addDays(now, -IDEMPOTENCY_DAYS).toISOString()}`;
 }
 
 function keyIs(owner: KeyOwner, request: IdempotentRequest) {

@@ -28,8 +28,8 @@ export const readinessRoute = endpoint(readinessOperation, async (deps) => {
 
 export const metricsRoute: Route = {
   operation: metricsOperation,
-  handle: async ({ metrics: { registry } }) =>
-    accept({ status: 200, headers: { 'content-type': registry.contentType }, body: await registry.metrics() }),
+  handle: async ({ metrics }) =>
+    accept({ status: 200, headers: { 'content-type': metrics.contentType }, body: await metrics.print() }),
 };
 
 // What makes documents and pages is imported when somebody reads them: a node starts faster without.

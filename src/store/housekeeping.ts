@@ -1,0 +1,29 @@
+import { dropOldPartitions, ensurePartitions } from './checks.js';
+import type { Sql, TransactionSql } from './connect.js';
+import { dropOldKeys } from './mint.js';
+import { unlessLost } from './pool.js';
+
+const HOUSEKEEPING_LOCK = 4_837_201_185;
+
+/** Makes the partitions that come next, and deletes what is too old. Of all processes on a database one at a time does it:
+ *  who comes meanwhile leaves it to that one, who comes later finds it done. Gives the names of dropped partitions. */
+export async function keepHouse(sql: Sql, now: Date): Promise<string[]> {
+  await ensurePartitions(sql, now);
+  await alone(sql, (tx) => dropOldKeys(tx, now));
+  // Apart, so that a drop that gives up takes nothing else back.
+  let dropped: string[] = [];
+  await alone(sql, async (tx) => {
+    dropped = await dropOldPartitions(tx, now);
+  });
+  return dropped;
+}
+
+// A lock of the transaction, which a transaction-mode pooler keeps on one connection.
+async function alone(sql: Sql, act: (tx: TransactionSql) => Promise<void>): Promise<void> {
+  await sql.begin((tx) =>
+    unlessLost(async () => {
+      const [lock] = await tx`select pg_try_advisory_xact_lock(${HOUSEKEEPING_LOCK}) as taken`;
+      if (lock?.['taken'] === true) await act(tx);
+    }),
+  );
+}
