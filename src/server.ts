@@ -6,6 +6,7 @@ import type { DatabaseWays } from './host.js';
 import { createDrain } from './http/drain.js';
 import { listen } from './http/listen.js';
 import type { Log } from './http/log.js';
+import type { ShareFigures } from './http/metrics.js';
 import { answerUnreadable, LISTENER_OPTIONS } from './http/unreadable.js';
 import type { Keys } from './keys.js';
 import { createService } from './service.js';
@@ -28,6 +29,7 @@ export async function startServer(
   database: DatabaseWays,
   keys: Keys,
   log: Log,
+  shareFigures?: ShareFigures,
 ): Promise<RunningServer> {
   let url = '';
   const service = await createService({
@@ -38,6 +40,7 @@ export async function startServer(
     trustedProxies: config.trustedProxies,
     log,
     now: () => new Date(),
+    shareFigures,
   });
   const others = getRequestListener(service.app.fetch, LISTENER_OPTIONS);
   const server = createServer((request, response) => {

@@ -6,6 +6,7 @@ import { ListenError } from '../http/listen.js';
 import type { Log } from '../http/log.js';
 import { loadKeys } from '../keys.js';
 import { startServer } from '../server.js';
+import { workerFigures } from './serve-figures.js';
 
 /** Where a worker finds the embedded PostgreSQL that its primary keeps. Not for people to set. */
 export const SOCKET_VARIABLE = 'COUNTERSIGN_WORKER_SOCKET';
@@ -18,11 +19,13 @@ export async function runWorker(config: Config, log: Log): Promise<number> {
     process.on('SIGINT', () => undefined);
     process.on('SIGHUP', () => undefined);
   });
+  const figures = workerFigures();
   try {
-    const server = await startServer(config, databaseOf(config), await loadKeys(config), log);
+    const server = await startServer(config, databaseOf(config), await loadKeys(config), log, figures.share);
     process.send?.({ event: 'listening', url: server.url });
     await asked;
     await server.stop();
+    await figures.leave();
     await leave();
     return 0;
   } catch (error) {

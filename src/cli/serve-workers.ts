@@ -8,6 +8,7 @@ import type { Host } from '../host.js';
 import { ListenError, listen } from '../http/listen.js';
 import type { Log } from '../http/log.js';
 import type { RunningServer } from '../server.js';
+import { primaryFigures } from './serve-figures.js';
 import { SOCKET_VARIABLE } from './serve-worker.js';
 
 const listening = z.object({ event: z.literal('listening'), url: z.string() });
@@ -23,6 +24,7 @@ export async function startWorkers(config: Config, host: Host, log: Log): Promis
   cluster.setupPrimary({ exec: entry, args: ['serve', '--json'] });
   // Those that are to be replaced when they end.
   const crew = new Set<Worker>();
+  const followFigures = primaryFigures(log);
   let url = '';
   let isStopping = false;
   const environment = {
@@ -38,6 +40,7 @@ export async function startWorkers(config: Config, host: Host, log: Log): Promis
       await stopWorker(worker);
       throw error;
     }
+    followFigures(worker);
     crew.add(worker);
     worker.once('exit', (code, signal) => {
       if (!crew.delete(worker) || isStopping) return;

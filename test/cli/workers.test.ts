@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 describe('workers', () => {
-  test('share one port, and what one revokes is dead for all', async () => {
+  test('share one port, what one revokes is dead for all, and each gives the figures of all', async () => {
     const { serving } = await start(3);
     const owner = await serving.owner();
     await vi.waitFor(() => answeringWorkers(serving).then((count) => expect(count).toBe(3)), 25_000);
@@ -33,16 +33,35 @@ describe('workers', () => {
       await owner.tokens.revoke(minted.id, { reason: 'leaked' });
       expect(new Set(await Promise.all(Array.from({ length: 24 }, isActive)))).toEqual(new Set([false]));
     }
+    for (const figures of await Promise.all(Array.from({ length: 6 }, () => figuresOf(serving)))) {
+      expect(figures).toMatchObject({
+        'countersign_introspections_total{active="true"}': 60,
+        'countersign_introspections_total{active="false"}': 120,
+        'countersign_tokens_total{act="minted"}': 5,
+        countersign_watches: 0,
+      });
+      expect(figures).not.toHaveProperty('process_start_time_seconds');
+    }
     expect(await serving.stop()).toEqual({ code: 0, signal: null });
     await untilNothingIsLeft(serving);
   });
 
-  test('that are killed are replaced on the same port, all at once too, and no data is lost', async () => {
+  test('that are killed are replaced on the same port, all at once too, and no data is lost, nor does a figure fall', async () => {
     const { serving, dataDir } = await start(2);
     const owner = await serving.owner();
     await owner.workflows.put('nightly', { allowed_scopes: ['repo:*'] });
+    const served = 'countersign_http_request_seconds_count{method="GET",route="/healthz",status="200"}';
     for (const victims of [1, 2]) {
       const before = await workersOf(serving);
+      await answeringWorkers(serving);
+      const { [served]: counted = 0 } = await figuresOf(serving);
+      expect(counted).toBeGreaterThanOrEqual(24);
+      if (victims === 1) {
+        // One that hangs holds nobody up: what is handed to it fails with its end.
+        for (const pid of before.slice(0, 1)) process.kill(pid, 'SIGSTOP');
+        const asked = Array.from({ length: 4 }, () => figuresOf(serving));
+        expect(await Promise.any(asked)).toMatchObject({ [served]: counted });
+      }
       for (const pid of before.slice(0, victims)) process.kill(pid, 'SIGKILL');
       await untilWorkers(
         serving,
@@ -50,6 +69,8 @@ describe('workers', () => {
       );
       await vi.waitFor(() => answeringWorkers(serving).then((count) => expect(count).toBe(2)), 25_000);
       expect(await owner.workflows.show('nightly')).toMatchObject({ label: 'nightly' });
+      const { [served]: after = 0 } = await figuresOf(serving);
+      expect(after).toBeGreaterThanOrEqual(counted + 24);
     }
     expect(await serving.stop('SIGINT')).toEqual({ code: 0, signal: null });
     await untilNothingIsLeft(serving, dataDir);
@@ -93,7 +114,7 @@ describe('workers', () => {
 });
 
 describe('SIGHUP', () => {
-  test('renews the workers one after the other, and no request is lost', async () => {
+  test('renews the workers one after the other, and no request is lost, in the figures neither', async () => {
     const { serving, dataDir } = await start(2);
     const { token } = await (await serving.owner()).me();
     const first = await workersOf(serving);
@@ -125,6 +146,8 @@ describe('SIGHUP', () => {
     }
     isOver = true;
     await Promise.all(streams);
+    const shown = 'countersign_http_request_seconds_count{method="GET",route="/v1/tokens/{id}",status="200"}';
+    await vi.waitFor(async () => expect(await figuresOf(serving)).toMatchObject({ [shown]: answered }), 25_000);
     expect((await workersOf(serving)).filter((pid) => first.includes(pid))).toEqual([]);
     expect(await serving.stop()).toEqual({ code: 0, signal: null });
     await untilNothingIsLeft(serving, dataDir);
@@ -187,6 +210,14 @@ async function answeringWorkers(serving: Serving): Promise<number> {
     .split('\n')
     .filter((line) => line.includes('"answered"'));
   return new Set(lines.map((line) => JSON.parse(line).pid)).size;
+}
+
+/** What `/metrics` says, by series. */
+async function figuresOf(serving: Serving): Promise<Record<string, number>> {
+  const answer = await fetch(`${serving.url}/metrics`, { headers: { connection: 'close' } });
+  expect(answer.status).toBe(200);
+  const lines = (await answer.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return Object.fromEntries(lines.map((line) => [line.replace(/ \S+$/, ''), Number(line.split(' ').at(-1))]));
 }
 
 function headersOf(init: RequestInit | undefined): Record<string, string> {
