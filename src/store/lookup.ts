@@ -38,7 +38,6 @@ export interface LookupWidth {
 
 /** One statement in flight on a connection of its own, for at most 256 requests. */
 const SHARED = { connections: 1, perStatement: 256 };
-const LIST_LENGTHS = [2, 8];
 const MAX_WAITING = 1024;
 const MAX_KNOWN_WORKSPACES = 100_000;
 
@@ -130,12 +129,22 @@ export function createLookup(options: ConnectionOptions, onHang: () => void, wid
 
 /** PostgreSQL keeps a plan only if planning each time would not be cheaper, and takes ten ids for granted in an array: one
  *  or two would be planned anew every time, which takes it longer than the read. A list of a fixed length is what it
- *  seems, so few ids are padded to one. */
+ *  seems, so few ids are padded to one. The text is always one of three, put together once. */
 function select(sql: Sql, ids: readonly TokenId[]) {
-  const length = LIST_LENGTHS.find((one) => one >= ids.length);
-  const padded = Array.from({ length: length ?? 0 }, (_, at) => ids[at] ?? ids[0] ?? '');
-  const isWanted = length === undefined ? sql`t.id = any(${ids}::uuid[])` : sql`t.id in ${sql(padded)}`;
-  return sql<Row[]>`
+  const list = LISTS.find(({ length }) => length >= ids.length);
+  if (list === undefined) return sql.unsafe<Row[]>(SELECT_ANY, [ids], { prepare: true });
+  const padded = Array.from({ length: list.length }, (_, at) => ids[at] ?? ids[0] ?? '');
+  return sql.unsafe<Row[]>(list.text, padded, { prepare: true });
+}
+
+const SELECT_ANY = selecting('t.id = any($1::uuid[])');
+const LISTS = [2, 8].map((length) => {
+  const places = Array.from({ length }, (_, at) => `$${at + 1}::uuid`);
+  return { length, text: selecting(`t.id in (${places.join(', ')})`) };
+});
+
+function selecting(isWanted: string): string {
+  return `
     select here.is_standby, case when t.id is not null then json_build_array(
       t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints,
       date_part('epoch', t.created_at), date_part('epoch', t.not_before), date_part('epoch', t.expires_at),
