@@ -26,9 +26,10 @@ export function listenForChanges(
   direct: ConnectionOptions,
   onChange: (workspaceId: string | undefined) => void,
 ): Notifications {
-  let connection = open();
   let isHeard = false;
-  let isPingOut = false;
+  // A ping is to come back: one that was sent, or the first, which is sent as soon as it can be heard.
+  let isAwaited = true;
+  let connection = open();
 
   function open(): Sql {
     const fresh = connect(direct, { max: 1 });
@@ -38,27 +39,34 @@ export function listenForChanges(
         (payload) => {
           if (payload !== PING) return onChange(payload);
           isHeard = true;
-          isPingOut = false;
+          isAwaited = false;
         },
-        () => onChange(undefined),
+        () => {
+          onChange(undefined);
+          ping(fresh);
+        },
       )
       // A listen that fails is seen by its ping, which then does not come back.
       .catch(() => undefined);
     return fresh;
   }
 
+  function ping(over: Sql): void {
+    isAwaited = true;
+    over.notify(CHANNEL, PING).catch(() => undefined);
+  }
+
   function beat(): void {
-    if (isPingOut) {
-      isHeard = false;
-      void connection.end({ timeout: 0 });
-      connection = open();
+    if (!isAwaited) {
+      ping(connection);
+      return;
     }
-    isPingOut = true;
-    connection.notify(CHANNEL, PING).catch(() => undefined);
+    isHeard = false;
+    void connection.end({ timeout: 0 });
+    connection = open();
   }
 
   const timer = setInterval(beat, PING_EVERY_MS);
-  beat();
   return {
     isHeard: () => isHeard,
     close: async () => {
