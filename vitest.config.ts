@@ -11,8 +11,9 @@ export default defineConfig({
     maxWorkers: 4,
     isolate: false,
     watch: false,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For a machine that is busy with other things too. No test waits for so long on one that is not.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     teardownTimeout: 30_000,
   },
 });
