@@ -1,6 +1,7 @@
 import { kill } from './kill.js';
 import { mask } from './mask.js';
 import type { Measure } from './measure.js';
+import { memory } from './memory.js';
 import { mint } from './mint.js';
 import { revoke } from './revoke.js';
 import { sizes } from './sizes.js';
@@ -10,4 +11,4 @@ import { watch } from './watch.js';
 import { workers } from './workers.js';
 
 /** The measures, in the order in which they run. */
-export const MEASURES: readonly Measure[] = [sizes, workers, mint, revoke, start, watch, stale, mask, kill];
+export const MEASURES: readonly Measure[] = [sizes, workers, mint, revoke, start, watch, memory, stale, mask, kill];

@@ -9,6 +9,7 @@ export const PARTS = [
   'revoke',
   'start',
   'watch',
+  'memory',
   'stale',
   'mask',
   'kill',
@@ -25,6 +26,8 @@ export interface Plan {
   /** Tokens that one revocation takes with it. */
   readonly bulk: number;
   readonly watches: number;
+  /** The hour's worth of load that tells of memory is divided by this. */
+  readonly memoryPart: number;
   /** How often what is not load is repeated. */
   readonly repeats: number;
   wants(part: Part): boolean;
