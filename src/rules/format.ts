@@ -151,23 +151,27 @@ export function printId<P extends IdPrefix>(prefix: P, id: Ids[P]): string {
   return `${prefix}_${encodeUuid(id)}`;
 }
 
+const MAX_REMEMBERED_IDS = 10_000;
+const remembered = new Map<string, string>();
+
+/** The same as {@link printId}, for the ids that are printed all day: it remembers the latest of them. */
+export function printBusyId<P extends IdPrefix>(prefix: P, id: Ids[P]): string {
+  const known = remembered.get(id);
+  if (known?.startsWith(prefix)) return known;
+  const printed = printId(prefix, id);
+  if (remembered.size >= MAX_REMEMBERED_IDS) remembered.clear();
+  remembered.set(id, printed);
+  return printed;
+}
+
 /** Parses a public id of the given kind. Gives `undefined` for another kind or a malformed one. */
 export function parsePublicId<P extends IdPrefix>(prefix: P, text: string): Ids[P] | undefined {
   const rest = text.startsWith(`${prefix}_`) ? text.slice(prefix.length + 1) : '';
   return rest.length === ID_WIDTH ? (decodeUuid(rest) as Ids[P] | undefined) : undefined;
 }
 
-const MAX_REMEMBERED_IDS = 10_000;
-const remembered = new Map<string, string>();
-
-/** Remembers what it wrote: the same few ids are in nearly every answer. */
 function encodeUuid(uuid: string): string {
-  const known = remembered.get(uuid);
-  if (known !== undefined) return known;
-  const text = encodeBase62(BigInt(`0x${uuid.replaceAll('-', '')}`), ID_WIDTH);
-  if (remembered.size >= MAX_REMEMBERED_IDS) remembered.clear();
-  remembered.set(uuid, text);
-  return text;
+  return encodeBase62(BigInt(`0x${uuid.replaceAll('-', '')}`), ID_WIDTH);
 }
 
 function decodeUuid(text: string): string | undefined {

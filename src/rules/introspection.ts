@@ -1,5 +1,5 @@
 import { CONSTRAINT_KINDS, type Constraints, narrowConstraints } from './constraint.js';
-import { printId } from './format.js';
+import { printBusyId } from './format.js';
 import { mayUse } from './role.js';
 import { isActive, type TokenFacts } from './token.js';
 
@@ -60,7 +60,7 @@ function describeActive(token: TokenFacts, issuer: string): ActiveIntrospection 
   return {
     active: true,
     iss: issuer,
-    sub: printId('mem', token.creatorId),
+    sub: printBusyId('mem', token.creatorId),
     username: token.creatorEmail,
     client_id: token.workflowLabel,
     scope: token.scopes.join(' '),
@@ -68,12 +68,12 @@ function describeActive(token: TokenFacts, issuer: string): ActiveIntrospection 
     iat,
     nbf: token.notBefore ? epochSeconds(token.notBefore) : iat,
     exp: epochSeconds(token.expiresAt),
-    jti: printId('tok', token.id),
-    workspace_id: printId('ws', token.workspaceId),
+    jti: printBusyId('tok', token.id),
+    workspace_id: printBusyId('ws', token.workspaceId),
     workspace: token.workspaceSlug,
     workflow: token.workflowLabel,
     authorization_details: authorizationDetails(narrowConstraints(token.constraints, token.workflowConstraints)),
-    ...(token.succession ? { superseded_by: printId('tok', token.succession.successorId) } : {}),
+    ...(token.succession ? { superseded_by: printBusyId('tok', token.succession.successorId) } : {}),
   };
 }
 

@@ -6,10 +6,12 @@ import {
   encodeBase62,
   findTokens,
   idFloor,
+  type MemberId,
   newId,
   newTokenSecret,
   parsePublicId,
   parseToken,
+  printBusyId,
   printId,
   printToken,
   TOKEN_FORM,
@@ -171,6 +173,14 @@ describe('public ids', () => {
         expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/);
       }),
     );
+  });
+
+  test('an id of the busy ones is printed the same, also as another kind of thing, and after many others', () => {
+    const ids = Array.from({ length: 10_001 }, (_, at) => newId('tok', new Date(at)));
+    for (const id of [...ids, ...ids.slice(0, 10)]) {
+      expect(printBusyId('tok', id)).toBe(printId('tok', id));
+      expect(printBusyId('mem', id as string as MemberId)).toBe(printId('mem', id as string as MemberId));
+    }
   });
 
   test('a value over 128 bits, another width or another character is refused', () => {
