@@ -18,7 +18,7 @@ import { startService } from './steps/start-service.js';
 import { stopService } from './steps/stop-service.js';
 
 /** The built command line, or the one that `DEMO_CLI` names. */
-const MAIN = process.env['DEMO_CLI'] ?? fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const MAIN = process.env['DEMO_CLI'] ?? fileURLToPath(new URL('../dist/bin/countersign.js', import.meta.url));
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const startedMs = performance.now();

@@ -8,7 +8,7 @@ export const DIST = resolve(process.env['BENCH_DIST'] ?? fileURLToPath(new URL('
 export const PACKAGE = dirname(DIST);
 
 /** The built command line. */
-export const MAIN = join(DIST, 'cli/main.js');
+export const MAIN = join(DIST, 'bin/countersign.js');
 
 /** Loads a module of the build: the bench prepares its data with the code that it measures.
  *  @example const { newId } = await built<typeof import('../../src/rules/format.js')>('rules/format.js'); */

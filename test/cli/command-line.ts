@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The built command, or the one that `CLI_UNDER_TEST` names. */
-export const MAIN = process.env['CLI_UNDER_TEST'] ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const MAIN =
+  process.env['CLI_UNDER_TEST'] ?? fileURLToPath(new URL('../../dist/bin/countersign.js', import.meta.url));
 
 /** What a command did. */
 export interface Outcome {

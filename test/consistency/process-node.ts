@@ -9,7 +9,7 @@ import { startChild } from './child.js';
 import type { Node } from './node.js';
 
 /** The built service, or the one that `CLI_UNDER_TEST` names. */
-const MAIN = process.env['CLI_UNDER_TEST'] ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const MAIN = process.env['CLI_UNDER_TEST'] ?? fileURLToPath(new URL('../../dist/bin/countersign.js', import.meta.url));
 
 /** A service in a process of its own, which can be killed. */
 export interface ProcessNode extends Node {
