@@ -51,6 +51,8 @@ export const members = pgTable(
     uniqueIndex('members_email')
       .on(table.workspaceId, sql`lower(${table.email})`)
       .where(sql`${table.status} <> 'removed'`),
+    index('members_present').on(table.workspaceId, table.id).where(sql`${table.status} <> 'removed'`),
+    index('members_owners').on(table.workspaceId, table.id).where(sql`${table.role} = 'owner'`),
   ],
 );
 
@@ -76,6 +78,7 @@ export const workflows = pgTable(
   (table) => [
     primaryKey({ columns: [table.workspaceId, table.id] }),
     unique('workflows_label').on(table.workspaceId, table.label),
+    index('workflows_by_code_point').on(table.workspaceId, sql`${table.label} collate "C"`),
   ],
 );
 
@@ -124,6 +127,9 @@ export const tokens = pgTable(
     index('tokens_creator').on(table.workspaceId, table.creatorId, table.id),
     index('tokens_owner').on(table.workspaceId, table.ownerId, table.id),
     index('tokens_lineage').on(table.workspaceId, table.lineageId, table.id),
+    index('tokens_revoked').on(table.workspaceId, table.id).where(sql`${table.revokedAt} is not null`),
+    index('tokens_rotated').on(table.workspaceId, table.id).where(sql`${table.rotatedTo} is not null`),
+    index('tokens_not_before').on(table.workspaceId, table.id).where(sql`${table.notBefore} is not null`),
     foreignKey({
       name: 'tokens_workflow_fk',
       columns: [table.workspaceId, table.workflow],
@@ -166,6 +172,7 @@ export const execChecks = pgTable(
     primaryKey({ columns: [table.workspaceId, table.id] }),
     index('exec_checks_workflow').on(table.workspaceId, table.workflow, table.id),
     index('exec_checks_token').on(table.workspaceId, table.tokenId, table.id),
+    index('exec_checks_denied').on(table.workspaceId, table.id).where(sql`${table.decision} = 'deny'`),
   ],
 );
 
