@@ -15,20 +15,20 @@ export function readCursor<T>(
   return place === undefined ? invalid(['cursor'], 'is not a cursor of this list') : accept(place);
 }
 
-/** Makes a page of rows that were read one beyond the limit. */
+/** Makes a page of rows that were read one beyond the limit. `end` is where reading stopped before the end of the list: the
+ *  next page begins there when this one is not full. */
 export function pageOf<Row, T>(
   list: string,
   rows: readonly Row[],
   limit: number,
   place: (row: Row) => string,
   present: (row: Row) => T,
+  end?: string,
 ): Page<T> {
   const shown = rows.slice(0, limit);
   const last = rows.length > limit ? shown.at(-1) : undefined;
-  return {
-    data: shown.map(present),
-    next_cursor: last === undefined ? null : print(`${list}:${place(last)}`),
-  };
+  const next = last === undefined ? end : place(last);
+  return { data: shown.map(present), next_cursor: next === undefined ? null : print(`${list}:${next}`) };
 }
 
 function print(text: string): string {

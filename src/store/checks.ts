@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, lt } from 'drizzle-orm';
+import { and, desc, eq, gt, gte, isNull, lt } from 'drizzle-orm';
 import type { Denial } from '../rules/exec-check.js';
 import { type CheckId, idFloor, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { createBatch } from './batch.js';
@@ -7,6 +7,7 @@ import type { Db } from './database.js';
 import { openLine } from './line.js';
 import { unlessLost } from './pool.js';
 import { execChecks } from './schema.js';
+import { MAX_SEARCHED, type Path, searchEnd } from './search.js';
 
 export interface NewCheck {
   readonly id: CheckId;
@@ -104,23 +105,37 @@ export interface CheckQuery {
   readonly decision?: 'allow' | 'deny' | undefined;
 }
 
-/** Decisions, newest first. */
-export function listChecks(db: Db, workspaceId: WorkspaceId, query: CheckQuery): Promise<CheckRow[]> {
-  return db
+/** Decisions as they are listed. What lies before `end`, where there is one, was not looked at. */
+export interface CheckList {
+  readonly rows: readonly CheckRow[];
+  readonly end: CheckId | undefined;
+}
+
+/** Decisions, newest first. Gives fewer than `limit` when it looked through as many as one page may. */
+export async function listChecks(db: Db, workspaceId: WorkspaceId, query: CheckQuery): Promise<CheckList> {
+  const { before, after, workflow, tokenId, decision } = query;
+  const within = and(
+    eq(execChecks.workspaceId, workspaceId),
+    before && lt(execChecks.id, before),
+    after && gt(execChecks.id, after),
+  );
+  // What an index of its own answers, in the order of the ids. Denials are few, so that theirs costs nothing.
+  const paths: Path[] = [
+    ...(workflow === undefined ? [] : [[eq(execChecks.workflow, workflow)]]),
+    ...(tokenId ? [[eq(execChecks.tokenId, tokenId)]] : []),
+    ...(decision === 'deny' ? [[eq(execChecks.decision, decision)]] : []),
+  ];
+  const isSearch = paths.length > 1 || decision === 'allow';
+  const searched = { table: execChecks, id: execChecks.id, within, paths };
+  const end = isSearch ? await searchEnd<CheckId>(db, searched, MAX_SEARCHED) : undefined;
+  const isWanted = and(...paths.flat(), decision && eq(execChecks.decision, decision));
+  const rows = await db
     .select()
     .from(execChecks)
-    .where(
-      and(
-        eq(execChecks.workspaceId, workspaceId),
-        query.before && lt(execChecks.id, query.before),
-        query.after && gt(execChecks.id, query.after),
-        query.workflow === undefined ? undefined : eq(execChecks.workflow, query.workflow),
-        query.tokenId && eq(execChecks.tokenId, query.tokenId),
-        query.decision && eq(execChecks.decision, query.decision),
-      ),
-    )
+    .where(and(within, end && gte(execChecks.id, end), isWanted))
     .orderBy(desc(execChecks.id))
     .limit(query.limit);
+  return { rows, end };
 }
 
 /** One decision. */

@@ -1,4 +1,19 @@
-import { and, desc, eq, getTableColumns, lt, or, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  gte,
+  isNotNull,
+  isNull,
+  lt,
+  lte,
+  ne,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
 import type { Role } from '../rules/role.js';
@@ -6,6 +21,7 @@ import { overlapEnd } from '../rules/rotation.js';
 import { type TokenStatus, tokenStatus } from '../rules/token.js';
 import type { Db, Tx } from './database.js';
 import { members, tokens, workflows, workspaces } from './schema.js';
+import { MAX_SEARCHED, type Path, searchEnd } from './search.js';
 import { successionOf } from './succession.js';
 
 const creators = alias(members, 'creators');
@@ -69,26 +85,58 @@ export async function findToken(
   return row && view(row, now);
 }
 
-/** Tokens of a workspace, newest first. */
-export async function listTokens(db: Db, workspaceId: WorkspaceId, query: TokenQuery, now: Date): Promise<TokenView[]> {
-  const rows = await viewQuery(
-    db,
-    and(
-      eq(tokens.workspaceId, workspaceId),
-      query.before && lt(tokens.id, query.before),
-      query.visibleTo && or(eq(tokens.creatorId, query.visibleTo), eq(tokens.ownerId, query.visibleTo)),
-      query.workflow === undefined ? undefined : eq(tokens.workflow, query.workflow),
-      query.creatorId && eq(tokens.creatorId, query.creatorId),
-      query.ownerId && eq(tokens.ownerId, query.ownerId),
-      query.expiresBefore && lt(tokens.expiresAt, query.expiresBefore),
-      query.unusedSince &&
-        sql`coalesce(${tokens.lastUsedAt}, ${tokens.createdAt}) < ${query.unusedSince.toISOString()}::timestamptz`,
-      query.status && sql`${statusAt(now)} = ${query.status}`,
-    ),
-  )
-    .orderBy(desc(tokens.id))
-    .limit(query.limit);
-  return rows.map((row) => view(row, now));
+/** Tokens as they are listed. What lies before `end`, where there is one, was not looked at. */
+export interface TokenList {
+  readonly views: readonly TokenView[];
+  readonly end: TokenId | undefined;
+}
+
+/** Tokens of a workspace, newest first. Gives fewer than `limit` when it looked through as many as one page may. */
+export async function listTokens(db: Db, workspaceId: WorkspaceId, query: TokenQuery, now: Date): Promise<TokenList> {
+  const within = and(eq(tokens.workspaceId, workspaceId), query.before && lt(tokens.id, query.before));
+  const paths = pathsOf(query);
+  const weighed = weighedBy(query, now);
+  const isSearch = weighed.length > 0 || paths.length > 1;
+  const rows = isSearch ? MAX_SEARCHED : query.limit;
+  // One condition alone is an index's order: its page stops by itself.
+  const isOrdered = !isSearch && paths.every((path) => path.length === 1);
+  const searched = { table: tokens, id: tokens.id, within, paths };
+  const end = isOrdered ? undefined : await searchEnd<TokenId>(db, searched, rows);
+  const all = and(within, end && gte(tokens.id, end), ...paths.map((path) => or(...path)), ...weighed);
+  const found = await viewQuery(db, all).orderBy(desc(tokens.id)).limit(query.limit);
+  return { views: found.map((row) => view(row, now)), end };
+}
+
+/** What an index of its own answers, in the order of the ids. */
+function pathsOf({ workflow, creatorId, ownerId, visibleTo, status }: TokenQuery): Path[] {
+  const own = visibleTo && [eq(tokens.creatorId, visibleTo), eq(tokens.ownerId, visibleTo)];
+  const known = status && STORED_FACTS[status];
+  return [
+    ...(workflow === undefined ? [] : [[eq(tokens.workflow, workflow)]]),
+    ...(creatorId ? [[eq(tokens.creatorId, creatorId)]] : []),
+    ...(ownerId ? [[eq(tokens.ownerId, ownerId)]] : []),
+    ...(own ? [own] : []),
+    ...(known ? [[known]] : []),
+  ];
+}
+
+/** What a status needs that a row says by itself. For `revoked` it is all: the tokens of a member are revoked with its
+ *  removal. */
+const STORED_FACTS: Partial<Record<TokenStatus, SQL>> = {
+  revoked: isNotNull(tokens.revokedAt),
+  superseded: isNotNull(tokens.rotatedTo),
+  rotating: isNotNull(tokens.rotatedTo),
+  not_yet_valid: isNotNull(tokens.notBefore),
+};
+
+/** What is weighed row by row. */
+function weighedBy({ status, expiresBefore, unusedSince }: TokenQuery, now: Date): SQL[] {
+  const conditions = [
+    expiresBefore && lt(tokens.expiresAt, expiresBefore),
+    unusedSince && sql`coalesce(${tokens.lastUsedAt}, ${tokens.createdAt}) < ${unusedSince.toISOString()}::timestamptz`,
+    ...(status ? hasStatus(status, now) : []),
+  ];
+  return conditions.filter((condition) => condition !== undefined);
 }
 
 function viewQuery(db: Db | Tx, where: SQL | undefined) {
@@ -103,19 +151,32 @@ function viewQuery(db: Db | Tx, where: SQL | undefined) {
     .where(and(where, eq(tokens.kind, 'access')));
 }
 
-/** The rule of `tokenStatus` in SQL, so that a list can be narrowed by it. A test holds the two together. */
-function statusAt(now: Date): SQL {
-  const at = sql`${now.toISOString()}::timestamptz`;
-  return sql`case
-    when ${tokens.revokedAt} is not null or ${creators.status} = 'removed' then 'revoked'
-    when ${tokens.expiresAt} <= ${at} then 'expired'
-    when ${tokens.rotatedTo} is not null and least(${tokens.overlapEndsAt},
-      ${successors.firstUsedAt} + ${tokens.drainSeconds} * interval '1 second') <= ${at} then 'superseded'
-    when ${workspaces.suspendedAt} is not null or ${workflows.pausedAt} is not null or ${creators.status} <> 'active'
-      then 'suspended'
-    when ${tokens.notBefore} > ${at} then 'not_yet_valid'
-    when ${tokens.rotatedTo} is not null then 'rotating'
-    else 'active' end`;
+/** The rule of `tokenStatus` in SQL, so that a list can be narrowed by it: what ends a token before what holds it back. A
+ *  test holds the two together. Condition by condition, because of a `case` the planner knows nothing. */
+function hasStatus(status: TokenStatus, now: Date): (SQL | undefined)[] {
+  const lasts = [isNull(tokens.revokedAt), gt(tokens.expiresAt, now)];
+  const overlapEndsAt = sql`least(${tokens.overlapEndsAt},
+    ${successors.firstUsedAt} + ${tokens.drainSeconds} * interval '1 second')`;
+  const goesOn = [...lasts, or(isNull(tokens.rotatedTo), gt(overlapEndsAt, now.toISOString()))];
+  const isPaused = or(isNotNull(workspaces.suspendedAt), isNotNull(workflows.pausedAt));
+  const isFree = [isNull(workspaces.suspendedAt), isNull(workflows.pausedAt), eq(creators.status, 'active')];
+  const hasBegun = or(isNull(tokens.notBefore), lte(tokens.notBefore, now));
+  switch (status) {
+    case 'revoked':
+      return [];
+    case 'expired':
+      return [isNull(tokens.revokedAt), lte(tokens.expiresAt, now)];
+    case 'superseded':
+      return [...lasts, lte(overlapEndsAt, now.toISOString())];
+    case 'suspended':
+      return [...goesOn, or(isPaused, ne(creators.status, 'active'))];
+    case 'not_yet_valid':
+      return [...goesOn, ...isFree, gt(tokens.notBefore, now)];
+    case 'rotating':
+      return [...goesOn, ...isFree, hasBegun];
+    case 'active':
+      return [...goesOn, ...isFree, hasBegun, isNull(tokens.rotatedTo)];
+  }
 }
 
 type Row = Awaited<ReturnType<typeof viewQuery>>[number];

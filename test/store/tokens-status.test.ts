@@ -63,7 +63,8 @@ describe('the status by which a list is narrowed', () => {
       rotatedTo: successor,
       overlapEndsAt: row.succession?.overlapEndsAt ?? null,
       drainSeconds: row.succession?.drainSeconds ?? null,
-      revokedAt: row.isRevoked ? NOW : null,
+      // A removal revokes: no token of a removed member is without the mark.
+      revokedAt: row.isRevoked || row.creator === 'removed' ? NOW : null,
       digest: Buffer.alloc(32),
       pepperKid: 'none',
       secretSetAt: NOW,
@@ -79,10 +80,10 @@ describe('the status by which a list is narrowed', () => {
       return [hidden, valuesOf(row, id, successorId)];
     });
     await db.insert(tokens).values(drafts);
-    const all = await listTokens(db, workspaceId, { limit: 10_000 }, NOW);
+    const { views: all } = await listTokens(db, workspaceId, { limit: 10_000 }, NOW);
     const seen = new Set<TokenId>();
     for (const status of TOKEN_STATUSES) {
-      const narrowed = await listTokens(db, workspaceId, { limit: 10_000, status }, NOW);
+      const { views: narrowed } = await listTokens(db, workspaceId, { limit: 10_000, status }, NOW);
       expect(idsOf(narrowed)).toEqual(idsOf(all.filter((view) => view.status === status)));
       for (const { token } of narrowed) seen.add(token.id);
       expect(narrowed.length, `no row is ${status}`).toBeGreaterThan(0);

@@ -29,7 +29,7 @@ export const listExecChecksRoute = endpoint(listExecChecksOperation, async (deps
   if (isNothing) return accept({ status: 200, body: { data: [], next_cursor: null } });
   const after = query.after === undefined ? undefined : afterBound(query.after);
   if (query.after !== undefined && after === undefined) return invalid(['after'], 'is not the id of a check');
-  const rows = await listChecks(deps.db, caller.workspaceId, {
+  const { rows, end } = await listChecks(deps.db, caller.workspaceId, {
     limit: query.limit + 1,
     before: before.value,
     after,
@@ -37,7 +37,8 @@ export const listExecChecksRoute = endpoint(listExecChecksOperation, async (deps
     tokenId: seesAll ? tokenId : caller.id,
     decision: query.decision,
   });
-  const page = pageOf('checks', rows, query.limit, (row) => printId('chk', row.id), presentCheck);
+  const place = (row: CheckRow) => printId('chk', row.id);
+  const page = pageOf('checks', rows, query.limit, place, presentCheck, end && printId('chk', end));
   return accept({ status: 200, body: page });
 });
 

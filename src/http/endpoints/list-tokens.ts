@@ -1,7 +1,7 @@
 import { parsePublicId, printId } from '../../rules/format.js';
 import { accept } from '../../rules/refusal.js';
 import { seesAllTokens } from '../../rules/role.js';
-import { listTokens } from '../../store/tokens.js';
+import { listTokens, type TokenView } from '../../store/tokens.js';
 import { listTokensOperation } from '../../wire/tokens.js';
 import { pageOf, readCursor } from '../cursor.js';
 import { endpoint } from '../endpoint.js';
@@ -16,7 +16,7 @@ export const listTokensRoute = endpoint(listTokensOperation, async (deps, { call
   const hasNoCreator = query.creator !== undefined && creatorId === undefined;
   const hasNoOwner = query.owner !== undefined && ownerId === undefined;
   if (hasNoCreator || hasNoOwner) return accept({ status: 200, body: { data: [], next_cursor: null } });
-  const rows = await listTokens(
+  const { views, end } = await listTokens(
     deps.db,
     caller.workspaceId,
     {
@@ -32,6 +32,7 @@ export const listTokensRoute = endpoint(listTokensOperation, async (deps, { call
     },
     now,
   );
-  const page = pageOf('tokens', rows, query.limit, (row) => printId('tok', row.token.id), presentToken);
+  const place = (view: TokenView) => printId('tok', view.token.id);
+  const page = pageOf('tokens', views, query.limit, place, presentToken, end && printId('tok', end));
   return accept({ status: 200, body: page });
 });
