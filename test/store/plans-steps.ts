@@ -1,0 +1,170 @@
+import { newId, parseToken } from '../../src/rules/format.js';
+import type { Client } from '../../src/sdk/index.js';
+import { keepHouse } from '../../src/store/housekeeping.js';
+import { createLookup } from '../../src/store/lookup.js';
+import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
+import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/workspaces.js';
+import type { MintedToken, RevocationRequest } from '../../src/wire/resources.js';
+import { send } from '../setup/request.js';
+import type { TestService } from '../setup/service.js';
+import { memberAt } from './plans-data.js';
+
+/** Who acts: the owner of the workspace with many rows, a plain member of it, and the owner of a workspace beside it. */
+export interface Scene {
+  readonly service: TestService;
+  readonly large: SignIn;
+  readonly member: SignIn;
+  readonly small: SignIn;
+}
+
+/** Something that the service does, by what the log is told that it is. */
+export type Step = readonly [name: string, act: (scene: Scene) => Promise<unknown>];
+
+const LEAKED = { reason: 'leaked' } as const;
+const POLICY = { allowed_scopes: ['repo:*'] };
+const MINT = { workflow: 'job-1', scopes: ['repo:read'], expires_in_days: 30 };
+const HALF_A_YEAR_AGO = new Date(Date.now() - 182 * 86_400_000).toISOString();
+// postgres.js prepares a statement, and PostgreSQL weighs one plan for all its values from the sixth time on.
+const AGAIN_AND_AGAIN = Array.from({ length: 7 });
+
+/** Everything but the lists and the panic button. Each may be done again. */
+export const STEPS: readonly Step[] = [
+  ['mint with an idempotency key, twice', mintTwice],
+  ['show, explain and transfer a token', showAndTransfer],
+  ['rotate a token and use both', rotateAndUse],
+  ['introspect many at once', introspectMany],
+  ['make a digest anew and write down a use', remakeAndUse],
+  ['make, change, pause and resume a workflow', changeWorkflow],
+  ['check, watch and finish a job', runJob],
+  ['bring a person in and let it go', bringIn],
+  ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
+  ['recover a member on the host', recover],
+  ['keep house', ({ service }) => keepHouse(service.db.sql, new Date())],
+  ['tell of the service', tellOfItself],
+];
+
+/** The panic button, each way, and how many rows it may read: what it takes, it has to touch. */
+export const PANICS: readonly (readonly [...Step, mayRead: number])[] = [
+  ['all of a lineage', async (scene) => revoke(owner(scene), { lineage_id: (await mint(scene)).id }), 10],
+  ['all of a workflow', (scene) => revoke(owner(scene), { workflow: 'job-1000' }), 600],
+  ['all of a creator', (scene) => revoke(owner(scene), { creator_id: memberAt(600) }), 1_100],
+  ['all before a time', (scene) => revoke(ownerOfSmall(scene), { issued_before: HALF_A_YEAR_AGO }), 2_100],
+  ['all of a workspace', (scene) => revoke(ownerOfSmall(scene), { workspace: true }), 2_100],
+];
+
+async function mintTwice(scene: Scene): Promise<void> {
+  const key = newId('evt', new Date());
+  await owner(scene).tokens.mint(MINT, key);
+  await owner(scene).tokens.mint(MINT, key);
+}
+
+async function showAndTransfer(scene: Scene): Promise<void> {
+  const { id } = await mint(scene);
+  await owner(scene).tokens.show(id);
+  await owner(scene).tokens.show('self');
+  await owner(scene).tokens.explain(id);
+  await owner(scene).tokens.transfer(id, { owner_id: memberAt(301) });
+}
+
+/** Loses the answer of the first rotation, and ends with a secret that is used after its overlap. */
+async function rotateAndUse(scene: Scene): Promise<void> {
+  const first = await mint(scene);
+  await owner(scene).introspect(first.token);
+  await owner(scene).tokens.rotate(first.id, { drain_seconds: 0 });
+  const next = await owner(scene).tokens.rotate(first.id);
+  await owner(scene).introspect(next.token);
+  scene.service.clock.advance(1);
+  await owner(scene).introspect(first.token);
+  await owner(scene).tokens.revoke(next.id, LEAKED);
+}
+
+async function introspectMany(scene: Scene): Promise<void> {
+  const minted = await Promise.all(Array.from({ length: 12 }, () => mint(scene)));
+  for (const count of [1, 3, 12]) {
+    const some = minted.slice(0, count);
+    for (const _ of AGAIN_AND_AGAIN) await Promise.all(some.map(({ token }) => owner(scene).introspect(token)));
+  }
+}
+
+async function remakeAndUse(scene: Scene): Promise<void> {
+  const { token } = await mint(scene);
+  const { db } = scene.service.db;
+  const lookup = createLookup(scene.service.database.options, () => undefined);
+  const id = parseToken(token)?.id;
+  const stored = id && (await lookup.find(id));
+  await lookup.close();
+  if (!stored) throw new Error('a token went away');
+  await verifierOf(db, stored);
+  await remakeDigest(db, stored, { digest: Buffer.alloc(32), pepperKid: 'other' });
+  const uses = createUseLog(() => db);
+  uses.note(stored, { at: new Date(), ip: undefined, by: undefined });
+  await uses.flush();
+}
+
+async function changeWorkflow(scene: Scene): Promise<void> {
+  const { workflows } = owner(scene);
+  const label = newId('evt', new Date());
+  await workflows.put(label, POLICY);
+  await workflows.put(label, { ...POLICY, max_run_seconds: 60 });
+  await workflows.show(label);
+  await workflows.pause(label);
+  await workflows.resume(label);
+}
+
+async function runJob(scene: Scene): Promise<void> {
+  const { token } = await mint(scene);
+  const { workflow } = MINT;
+  const { execChecks } = scene.service.client(token);
+  for (const _ of AGAIN_AND_AGAIN) await execChecks.check({ workflow });
+  await owner(scene).execChecks.check({ workflow, token });
+  const { check_id } = await execChecks.check({ workflow });
+  await execChecks.show(check_id);
+  const watched = execChecks.watch(check_id);
+  await watched.next();
+  await execChecks.finish(check_id, { exit_code: 0 });
+  await scene.service.client(null).revoke(token);
+  for await (const event of watched) if (event.type === 'revoked') return;
+}
+
+async function bringIn(scene: Scene): Promise<void> {
+  const { members } = owner(scene);
+  const email = `${newId('evt', new Date())}@acme.example`;
+  const { id, invitation } = await members.invite({ email, role: 'owner' });
+  const { token } = await scene.service.client(null).members.accept(invitation);
+  await scene.service.client(token).me();
+  await members.show(id);
+  await members.patch(id, { name: 'Ada' });
+  await members.suspend(id);
+  await members.reactivate(id);
+  await members.patch(id, { role: 'admin' });
+  await members.remove(id);
+}
+
+async function recover({ service, large }: Scene): Promise<void> {
+  await listWorkspaces(service.db.db);
+  await recoverMember(service.db.db, service.secrets, large.workspace, large.member.email, new Date());
+}
+
+async function tellOfItself({ service }: Scene): Promise<void> {
+  const wellKnown = ['oauth-authorization-server', 'jwks.json'].map((name) => `/.well-known/${name}`);
+  const paths = ['/healthz', '/readyz', '/openapi.json', '/docs', '/problems/conflict', '/metrics', ...wellKnown];
+  for (const path of paths) await send(service, 'GET', path, { token: null });
+}
+
+/** Looks first what it would take. */
+async function revoke(client: Client, selector: Omit<RevocationRequest, 'reason'>): Promise<void> {
+  await client.tokens.revokeMany({ ...LEAKED, ...selector, dry_run: true });
+  await client.tokens.revokeMany({ ...LEAKED, ...selector });
+}
+
+function mint(scene: Scene): Promise<MintedToken> {
+  return owner(scene).tokens.mint(MINT);
+}
+
+function owner({ service, large }: Scene): Client {
+  return service.client(large.printed);
+}
+
+function ownerOfSmall({ service, small }: Scene): Client {
+  return service.client(small.printed);
+}
