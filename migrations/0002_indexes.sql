@@ -1,6 +1,7 @@
 -- Indexes for the lists: each gives rows in the order of its list, so that a page costs the same wherever it is.
--- Each statement keeps writers of its table waiting while it reads it, about a second for a million rows; readers go on,
--- introspection among them. All are partial and small, but for that of the workflows. The release before runs with them.
+-- Writers of a table wait from its first index on until the whole migration is committed, a few seconds for a million
+-- rows; readers go on, introspection among them. All are partial and small, but for that of the workflows. The release
+-- before this one runs with them.
 CREATE INDEX "exec_checks_denied" ON "exec_checks" USING btree ("workspace_id","id") WHERE "exec_checks"."decision" = 'deny';--> statement-breakpoint
 CREATE INDEX "members_present" ON "members" USING btree ("workspace_id","id") WHERE "members"."status" <> 'removed';--> statement-breakpoint
 CREATE INDEX "members_owners" ON "members" USING btree ("workspace_id","id") WHERE "members"."role" = 'owner';--> statement-breakpoint

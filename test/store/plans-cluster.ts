@@ -37,7 +37,7 @@ const LOADED = {
   wal_level: 'minimal',
   max_wal_senders: '0',
   max_wal_size: '8GB',
-  shared_buffers: '768MB',
+  shared_buffers: '256MB',
   maintenance_work_mem: '256MB',
   autovacuum: 'off',
 };
