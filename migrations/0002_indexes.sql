@@ -6,6 +6,5 @@ CREATE INDEX "exec_checks_denied" ON "exec_checks" USING btree ("workspace_id","
 CREATE INDEX "members_present" ON "members" USING btree ("workspace_id","id") WHERE "members"."status" <> 'removed';--> statement-breakpoint
 CREATE INDEX "members_owners" ON "members" USING btree ("workspace_id","id") WHERE "members"."role" = 'owner';--> statement-breakpoint
 CREATE INDEX "tokens_revoked" ON "tokens" USING btree ("workspace_id","id") WHERE "tokens"."revoked_at" is not null;--> statement-breakpoint
-CREATE INDEX "tokens_rotated" ON "tokens" USING btree ("workspace_id","id") WHERE "tokens"."rotated_to" is not null;--> statement-breakpoint
 CREATE INDEX "tokens_not_before" ON "tokens" USING btree ("workspace_id","id") WHERE "tokens"."not_before" is not null;--> statement-breakpoint
 CREATE INDEX "workflows_by_code_point" ON "workflows" USING btree ("workspace_id","label" collate "C");

@@ -128,7 +128,6 @@ export const tokens = pgTable(
     index('tokens_owner').on(table.workspaceId, table.ownerId, table.id),
     index('tokens_lineage').on(table.workspaceId, table.lineageId, table.id),
     index('tokens_revoked').on(table.workspaceId, table.id).where(sql`${table.revokedAt} is not null`),
-    index('tokens_rotated').on(table.workspaceId, table.id).where(sql`${table.rotatedTo} is not null`),
     index('tokens_not_before').on(table.workspaceId, table.id).where(sql`${table.notBefore} is not null`),
     foreignKey({
       name: 'tokens_workflow_fk',

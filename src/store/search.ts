@@ -18,8 +18,8 @@ export interface Searched {
   readonly paths: readonly Path[];
 }
 
-/** The id at which a page stops looking, inclusive: along the path that leads furthest within that many rows. Gives
- *  `undefined` when one of them comes to the end of the list.
+/** The id at which a page stops looking, inclusive: the nearest at which a path has given that many rows, so that it is so
+ *  many at most whichever the planner takes. Gives `undefined` when one of them comes to the end of the list before.
  *
  *  What no index answers is weighed row by row, and a filter that fits few rows would read them all for one page. A page
  *  that stops here costs the same wherever it is, and may be short: the next one begins where it stopped. */
@@ -33,8 +33,8 @@ export async function searchEnd<Id extends string>(db: Db, searched: Searched, r
   };
   const paths = searched.paths.length > 0 ? searched.paths : [[sql`true`]];
   const ends = sql.join(paths.map(endOf), sql`, `);
-  const [furthest] = await db.execute<{ id: Id | null }>(
-    sql`select id from (values ${ends}) ends (id) order by id nulls first limit 1`,
+  const [nearest] = await db.execute<{ id: Id | null }>(
+    sql`select id from (values ${ends}) ends (id) order by id desc nulls first limit 1`,
   );
-  return furthest?.id ?? undefined;
+  return nearest?.id ?? undefined;
 }

@@ -120,12 +120,10 @@ function pathsOf({ workflow, creatorId, ownerId, visibleTo, status }: TokenQuery
   ];
 }
 
-/** What a status needs that a row says by itself. For `revoked` it is all: the tokens of a member are revoked with its
- *  removal. */
+/** What a status needs that few rows have and that stays. For `revoked` it is all: the tokens of a member are revoked with
+ *  its removal. */
 const STORED_FACTS: Partial<Record<TokenStatus, SQL>> = {
   revoked: isNotNull(tokens.revokedAt),
-  superseded: isNotNull(tokens.rotatedTo),
-  rotating: isNotNull(tokens.rotatedTo),
   not_yet_valid: isNotNull(tokens.notBefore),
 };
 
@@ -167,13 +165,13 @@ function hasStatus(status: TokenStatus, now: Date): (SQL | undefined)[] {
     case 'expired':
       return [isNull(tokens.revokedAt), lte(tokens.expiresAt, now)];
     case 'superseded':
-      return [...lasts, lte(overlapEndsAt, now.toISOString())];
+      return [...lasts, isNotNull(tokens.rotatedTo), lte(overlapEndsAt, now.toISOString())];
     case 'suspended':
       return [...goesOn, or(isPaused, ne(creators.status, 'active'))];
     case 'not_yet_valid':
       return [...goesOn, ...isFree, gt(tokens.notBefore, now)];
     case 'rotating':
-      return [...goesOn, ...isFree, hasBegun];
+      return [...goesOn, ...isFree, hasBegun, isNotNull(tokens.rotatedTo)];
     case 'active':
       return [...goesOn, ...isFree, hasBegun, isNull(tokens.rotatedTo)];
   }

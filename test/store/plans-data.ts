@@ -15,8 +15,8 @@ const YEAR_SECONDS = 365 * 86_400;
 
 const TABLES = ['members', 'workflows', 'tokens', 'exec_checks', 'audit_events', 'idempotency_keys'];
 
-/** The public id of the i-th member of each workspace. The first 200 were removed, and each hundredth after the 7th is
- *  suspended. */
+/** The public id of the i-th member of each workspace. The first 500 were removed, each hundredth after the 607th
+ *  is suspended. */
 export function memberAt(i: number): string {
   return printId('mem', numbered(i) as MemberId);
 }
@@ -95,7 +95,7 @@ async function insertPeople(tx: TransactionSql, workspaceId: WorkspaceId): Promi
     insert into members (workspace_id, id, email, name, role, status, created_at)
     select ${workspaceId}, pg_temp.numbered(i), 'person-' || i || '@acme.example', null,
       case when i % 100 = 0 then 'admin' else 'member' end,
-      case when i <= 200 then 'removed' when i % 100 = 7 then 'suspended' else 'active' end, '2024-01-01'
+      case when i <= 500 then 'removed' when i % 100 = 7 then 'suspended' else 'active' end, '2024-01-01'
     from generate_series(1, ${MEMBERS}::int) i`;
   await tx`
     insert into workflows (workspace_id, id, label, description, allowed_scopes, allowed_expiry_days, constraints,
@@ -117,7 +117,7 @@ async function insertTokens(
     insert into tokens (workspace_id, id, kind, workflow, creator_id, owner_id, name, scopes, constraints, created_at,
       not_before, expires_at, expires_in_days, lineage_id, rotated_from, rotated_to, overlap_ends_at, drain_seconds,
       first_used_at, last_used_at, revoked_at, revoked_by, revoked_reason, digest, pepper_kid, verifier, secret_set_at)
-    select ${workspaceId}, id, 'access', 'job-' || job, maker, case when i % 50 = 3 then pg_temp.numbered(300 + i % 700)
+    select ${workspaceId}, id, 'access', 'job-' || job, maker, case when i % 50 = 3 then pg_temp.numbered(501 + i % 500)
         else maker end, 'loaded', '{repo:read}', '{}', at, case when i % 1000 = 5 then at + interval '40 days' end,
       at + interval '1 day' * days, days, coalesce(before, id), before, after, case when i % 4 = 0 then at + interval '1 day' end,
       case when i % 4 = 0 then 3600 end, used, used, revoked, case when revoked is not null then 'host' end,
@@ -128,10 +128,10 @@ async function insertTokens(
         case when i % 4 = 1 then pg_temp.v7(pg_temp.year_at(i - 1, ${count}), i - 1 + ${apart}) end as before,
         case when i % 4 = 0 then pg_temp.v7(pg_temp.year_at(i + 1, ${count}), i + 1 + ${apart}) end as after,
         case when i % 3 > 0 then at + interval '1 day' end as used,
-        case when i % 7 = 3 and i < ${count} / 2 or person <= 200 then at + interval '2 days' end as revoked
+        case when i % 7 = 3 and i < ${count} / 2 then at + interval '2 days' end as revoked
       from (
         select i, pg_temp.year_at(i, ${count}) as at,
-          case when i % 20 = 1 then 201 else i * 104729 % ${MEMBERS}::int + 1 end as person
+          case when i % 20 = 1 then 701 else i * 104729 % 500 + 501 end as person
         from generate_series(${first}::bigint, ${last}::bigint) i
       ) numbered
     ) drawn`;

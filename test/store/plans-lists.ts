@@ -24,9 +24,9 @@ const EVENTS_AFTER = ['events:150000', 'events:295000'];
 const WORKFLOWS_AFTER = ['workflows:job-1800', 'workflows:job-940'];
 const MEMBERS_AFTER = [`members:${memberAt(600)}`, `members:${memberAt(900)}`];
 
-// The first has a tenth of all; the creator 201 a twentieth.
+// The first has a tenth of all; the creator 701 a twentieth.
 const WORKFLOWS = ['workflow=job-0', 'workflow=job-7', 'workflow=never-was'];
-const PEOPLE = [201, 500].flatMap((i) => [`creator=${memberAt(i)}`, `owner=${memberAt(i)}`]);
+const PEOPLE = [701, 800].flatMap((i) => [`creator=${memberAt(i)}`, `owner=${memberAt(i)}`]);
 const isWeighed = (status: TokenStatus) => status !== 'revoked';
 const WEIGHED = TOKEN_STATUSES.filter(isWeighed).map((status) => `status=${status}`);
 const SEARCHED_TOKENS = [
@@ -36,12 +36,12 @@ const SEARCHED_TOKENS = [
   `expires_before=${instant(400)}`,
   `unused_since=${instant(30)}`,
   `unused_since=${instant(400)}`,
-  `creator=${memberAt(201)}&status=revoked`,
-  `creator=${memberAt(201)}&workflow=job-0`,
-  `creator=${memberAt(500)}&owner=${memberAt(600)}`,
+  `creator=${memberAt(701)}&status=revoked`,
+  `creator=${memberAt(701)}&workflow=job-0`,
+  `creator=${memberAt(800)}&owner=${memberAt(900)}`,
   `status=active&expires_before=${instant(-7)}&unused_since=${instant(5)}`,
 ];
-const OWN_SEARCHED = ['status=active', 'status=revoked', 'workflow=job-0', `creator=${memberAt(500)}`];
+const OWN_SEARCHED = ['status=active', 'status=revoked', 'workflow=job-0', `creator=${memberAt(800)}`];
 
 const TOKENS_CHECKED = [1, 500].map((i) => `token=${checkedTokenAt(i)}`);
 const ORDERED_CHECKS = ['', ...WORKFLOWS, ...TOKENS_CHECKED, 'decision=deny', `after=${instant(200)}`];

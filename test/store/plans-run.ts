@@ -63,7 +63,7 @@ async function loadPeople(cluster: PlanCluster, secrets: Secrets): Promise<Omit<
   if (small === undefined) throw new Error('there is no neighbour');
   const neighbours = [small, ...others].map(({ workspace }) => workspace.id);
   await loadYear(database.sql, large.workspace.id, neighbours, new Date());
-  const member = await recoverMember(database.db, secrets, large.workspace, 'person-201@acme.example', new Date());
+  const member = await recoverMember(database.db, secrets, large.workspace, 'person-701@acme.example', new Date());
   await database.close();
   if (!member.ok) throw new Error('a member was not loaded');
   return { large, member: member.value, small };

@@ -47,7 +47,7 @@ export const STEPS: readonly Step[] = [
 export const PANICS: readonly (readonly [...Step, mayRead: number])[] = [
   ['all of a lineage', async (scene) => revoke(owner(scene), { lineage_id: (await mint(scene)).id }), 10],
   ['all of a workflow', (scene) => revoke(owner(scene), { workflow: 'job-1000' }), 600],
-  ['all of a creator', (scene) => revoke(owner(scene), { creator_id: memberAt(600) }), 1_100],
+  ['all of a creator', (scene) => revoke(owner(scene), { creator_id: memberAt(901) }), 2_200],
   ['all before a time', (scene) => revoke(ownerOfSmall(scene), { issued_before: HALF_A_YEAR_AGO }), 2_100],
   ['all of a workspace', (scene) => revoke(ownerOfSmall(scene), { workspace: true }), 2_100],
 ];
@@ -63,7 +63,7 @@ async function showAndTransfer(scene: Scene): Promise<void> {
   await owner(scene).tokens.show(id);
   await owner(scene).tokens.show('self');
   await owner(scene).tokens.explain(id);
-  await owner(scene).tokens.transfer(id, { owner_id: memberAt(301) });
+  await owner(scene).tokens.transfer(id, { owner_id: memberAt(801) });
 }
 
 /** Loses the answer of the first rotation, and ends with a secret that is used after its overlap. */

@@ -66,7 +66,7 @@ describe('over a million tokens', () => {
 
 it('a search that goes on where it stopped finds all, each once, newest first', async () => {
   const { service, large } = await open();
-  const creator = memberAt(201);
+  const creator = memberAt(701);
   const client = service.client(large.printed);
   const found: string[] = [];
   let shortPages = 0;
