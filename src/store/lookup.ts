@@ -111,6 +111,8 @@ export function createLookup(options: ConnectionOptions, onHang: () => void, wid
       found.set(stored.facts.id, stored);
       workspaceOf.set(stored.facts.id, stored.facts.workspaceId);
     }
+    // What postgres.js gives survives its use until the next full collection, and with it every text in it.
+    rows.length = 0;
     return groups.map((ids) => ids.map((id) => found.get(id)));
   }
 
