@@ -134,40 +134,48 @@ export function createLookup(options: ConnectionOptions, onHang: () => void, wid
  *  seems, so few ids are padded to one. The text is always one of three, put together once. */
 function select(sql: Sql, ids: readonly TokenId[]) {
   const list = LISTS.find(({ length }) => length >= ids.length);
-  if (list === undefined) return sql.unsafe<Row[]>(SELECT_ANY, [ids], { prepare: true });
+  if (list === undefined) return sql.unsafe<Row[]>(SELECT_MANY, [ids], { prepare: true });
   const padded = Array.from({ length: list.length }, (_, at) => ids[at] ?? ids[0] ?? '');
   return sql.unsafe<Row[]>(list.text, padded, { prepare: true });
 }
 
-const SELECT_ANY = selecting('t.id = any($1::uuid[])');
+const SURROUNDINGS = `
+  select json_build_array(s.slug, s.suspended_at is not null, w.paused_at is not null, w.constraints,
+    w.max_run_seconds, m.email, m.role, m.status) as surroundings
+  from workspaces s
+  join workflows w on w.workspace_id = s.id
+  join members m on m.workspace_id = s.id
+  where s.id = t.workspace_id and w.label = t.workflow and m.id = t.creator_id`;
+
+// For few tokens the cheapest is to look their surroundings up for each.
 const LISTS = [2, 8].map((length) => {
   const places = Array.from({ length }, (_, at) => `$${at + 1}::uuid`);
-  return { length, text: selecting(`t.id in (${places.join(', ')})`) };
+  return { length, text: selecting(`(${SURROUNDINGS})`, 'tokens t', `t.id in (${places.join(', ')})`) };
 });
+// For many it is a join whose rows PostgreSQL remembers within the statement. `offset 0` keeps it from being merged into
+// three others.
+const SELECT_MANY = selecting(
+  'a.surroundings',
+  `(tokens t join lateral (${SURROUNDINGS} offset 0) a on true)`,
+  't.id = any($1::uuid[])',
+);
 
-function selecting(isWanted: string): string {
+function selecting(surroundings: string, source: string, isWanted: string): string {
   return `
     select here.is_standby, case when t.id is not null then json_build_array(
       t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints,
       date_part('epoch', t.created_at), date_part('epoch', t.not_before), date_part('epoch', t.expires_at),
       date_part('epoch', t.first_used_at), t.revoked_at is not null, t.rotated_from, t.rotated_to,
-      date_part('epoch', t.overlap_ends_at), t.drain_seconds, date_part('epoch', n.first_used_at),
+      date_part('epoch', t.overlap_ends_at), t.drain_seconds,
+      case when t.rotated_to is not null then (
+        select date_part('epoch', n.first_used_at) from tokens n
+        where n.workspace_id = t.workspace_id and n.id = t.rotated_to
+      ) end,
       date_part('epoch', t.reuse_recorded_at), encode(t.digest, 'base64'), t.pepper_kid,
-      date_part('epoch', t.secret_set_at), a.surroundings
+      date_part('epoch', t.secret_set_at), ${surroundings}
     )::text end as token
     from (select pg_is_in_recovery() as is_standby) here
-    left join (tokens t
-      join lateral (
-        select json_build_array(s.slug, s.suspended_at is not null, w.paused_at is not null, w.constraints,
-          w.max_run_seconds, m.email, m.role, m.status) as surroundings
-        from workspaces s
-        join workflows w on w.workspace_id = s.id
-        join members m on m.workspace_id = s.id
-        where s.id = t.workspace_id and w.label = t.workflow and m.id = t.creator_id
-        offset 0 -- keeps it a subquery, so that its rows are remembered within the statement
-      ) a on true
-      left join tokens n on n.workspace_id = t.workspace_id and n.id = t.rotated_to
-    ) on ${isWanted}`;
+    left join ${source} on ${isWanted}`;
 }
 
 function storedToken(row: TokenRow): StoredToken {
