@@ -15,11 +15,13 @@ export async function runServe(flags: { json?: true }): Promise<number> {
   const log = createLog(config.logLevel, process.stderr);
   if (asked === undefined) return (await import('./serve-worker.js')).runWorker(config, log);
   const keys = await loadKeys(config);
-  // The rest of the program is read while PostgreSQL starts.
-  const host = await openHost(config, 'serve', () => void importRest(config));
+  // The rest of the program is read while PostgreSQL starts, and while it is asked about its schema.
+  const host = await openHost(config, 'serve', () => void importListen(config));
   try {
-    const { prepareDatabase, listen } = await importRest(config);
+    const { prepareDatabase } = await import('./serve-prepare.js');
     const prepared = prepareDatabase(config, host, keys);
+    prepared.catch(() => undefined);
+    const listen = await importListen(config);
     // Another node may be migrating for a while: who is asked to stop does not wait for that.
     const reasonEarly = await Promise.race([asked, prepared.then(() => undefined)]);
     if (reasonEarly !== undefined) return 0;
@@ -37,11 +39,6 @@ export async function runServe(flags: { json?: true }): Promise<number> {
 }
 
 type Listen = (config: Config, host: Host, keys: Keys, log: Log) => Promise<RunningServer>;
-
-async function importRest(config: Config) {
-  const [{ prepareDatabase }, listen] = await Promise.all([import('./serve-prepare.js'), importListen(config)]);
-  return { prepareDatabase, listen };
-}
 
 // Of a process that only keeps workers nobody asks anything: it does without the service.
 async function importListen({ workers }: Config): Promise<Listen> {

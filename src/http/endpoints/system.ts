@@ -61,9 +61,8 @@ export const problemRoute: Route = {
 
 async function readiness({ sql, lookup, log, now }: Deps) {
   try {
-    // The way that decisions take, which is given up when the database hangs.
-    await lookup.find(newId('tok', now()));
-    const pending = await pendingMigrations(sql);
+    // The first is the way that decisions take, which is given up when the database hangs.
+    const [, pending] = await Promise.all([lookup.find(newId('tok', now())), pendingMigrations(sql)]);
     const isCurrent = pending.length === 0;
     const migrations = isCurrent ? ('current' as const) : ('behind' as const);
     return { status: isCurrent ? ('ok' as const) : ('unavailable' as const), database: 'ok' as const, migrations };
