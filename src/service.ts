@@ -13,7 +13,7 @@ import { keepHouse } from './store/housekeeping.js';
 import { createLookup, type LookupWidth } from './store/lookup.js';
 import { listenForChanges } from './store/notifications.js';
 import { createSecrets, type Secrets } from './store/secret.js';
-import { createUseLog } from './store/use.js';
+import { createUseLog, keepWriting } from './store/use.js';
 
 export interface ServiceOptions {
   readonly options: ConnectionOptions;
@@ -46,7 +46,6 @@ export interface Service {
 }
 
 const CLOSE_MS = 3_000;
-const FLUSH_EVERY_MS = 1_000;
 const HOUSEKEEPING_EVERY_MS = 3_600_000;
 
 /** Puts the parts together. */
@@ -74,7 +73,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   };
   const metrics = createMetrics(readings, options.shareFigures);
 
-  const flush = () => useLog.flush().catch((error) => log.warn({ err: error }, 'last uses wait to be written'));
+  const stopWriting = keepWriting(useLog, (error) => log.warn({ err: error }, 'last uses wait to be written'));
   async function tidy(): Promise<void> {
     try {
       const dropped = await keepHouse(database.sql, now());
@@ -83,8 +82,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       log.warn({ err: error }, 'housekeeping did not finish; the next hour tries again');
     }
   }
-  const timers = [setInterval(flush, FLUSH_EVERY_MS), setInterval(tidy, HOUSEKEEPING_EVERY_MS)];
-  for (const timer of timers) timer.unref();
+  const housekeeping = setInterval(tidy, HOUSEKEEPING_EVERY_MS).unref();
 
   const signer = await createSigner(options.keys.signingKeys);
   const deps = {
@@ -118,12 +116,12 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       watches.close();
     },
     close: async () => {
-      for (const timer of timers) clearInterval(timer);
+      clearInterval(housekeeping);
       watches.close();
       // A database that does not answer holds up no stop.
       await new Promise<void>((resolve, reject) => {
         const late = setTimeout(resolve, CLOSE_MS);
-        flush()
+        stopWriting()
           .then(() => Promise.all([notifications.close(), lookup.close(), checkLog.close(), database.close()]))
           .then(() => resolve(), reject)
           .finally(() => clearTimeout(late));

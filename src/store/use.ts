@@ -91,17 +91,19 @@ export async function verifierOf(db: Db, token: StoredToken): Promise<string | u
   return row?.verifier ?? undefined;
 }
 
-/** Gathers when and from where tokens were last used, and writes it down once a second: the hot path pays nothing. */
+/** Gathers when and from where tokens were last used, to be written down apart: the hot path pays nothing. */
 export interface UseLog {
   note(token: StoredToken, use: Use): void;
-  /** Writes what was gathered. Throws what the database throws; what was gathered is then kept for the next time. */
-  flush(): Promise<void>;
+  /** Writes the last uses of the 100 tokens that have waited longest, and gives how many of them were written. So few that
+   *  no lookup waits long behind them. Throws what the database throws; what was not written is kept. */
+  flush(): Promise<number>;
 }
 
 const MAX_GATHERED = 10_000;
+const MAX_WRITTEN = 100;
 
 export function createUseLog(db: () => Db): UseLog {
-  let gathered = new Map<TokenId, Use>();
+  const gathered = new Map<TokenId, Use>();
 
   /** Gives the tokens that were free. One that is locked is not waited for: whoever holds it may wait for another that
    *  this statement holds. */
@@ -131,17 +133,65 @@ export function createUseLog(db: () => Db): UseLog {
       if (gathered.size < MAX_GATHERED || gathered.has(token.facts.id)) gathered.set(token.facts.id, use);
     },
     async flush() {
-      if (gathered.size === 0) return;
-      const uses = gathered;
-      gathered = new Map();
-      try {
-        const free = new Set(await write(uses));
-        const held = [...uses].filter(([id]) => !free.has(id));
-        gathered = new Map([...held, ...gathered]);
-      } catch (error) {
-        gathered = new Map([...uses, ...gathered]);
-        throw error;
+      const uses = new Map<TokenId, Use>();
+      for (const [id, use] of gathered) {
+        if (uses.size === MAX_WRITTEN) break;
+        uses.set(id, use);
       }
+      if (uses.size === 0) return 0;
+      for (const id of uses.keys()) gathered.delete(id);
+      let written: ReadonlySet<TokenId> = new Set();
+      try {
+        written = new Set(await write(uses));
+      } finally {
+        // A use that came meanwhile is newer.
+        for (const [id, use] of uses) if (!written.has(id) && !gathered.has(id)) gathered.set(id, use);
+      }
+      return written.size;
     },
+  };
+}
+
+// A thousand tokens a second at most.
+const EVERY_MS = 100;
+const PAUSE_MS = 1_000;
+
+/** Writes what a log gathers, again and again, and waits a second after an error. What it gives stops that and writes the
+ *  rest. */
+export function keepWriting(log: UseLog, onError: (error: unknown) => void): () => Promise<void> {
+  let isStopped = false;
+  let writing = Promise.resolve();
+  let timer = later(EVERY_MS);
+
+  function later(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      writing = beat();
+    }, ms).unref();
+  }
+
+  async function beat(): Promise<void> {
+    const isWritten = await attempt();
+    if (!isStopped) timer = later(isWritten ? EVERY_MS : PAUSE_MS);
+  }
+
+  async function attempt(): Promise<boolean> {
+    try {
+      await log.flush();
+      return true;
+    } catch (error) {
+      onError(error);
+      return false;
+    }
+  }
+
+  return async () => {
+    isStopped = true;
+    clearTimeout(timer);
+    await writing;
+    try {
+      while ((await log.flush()) > 0);
+    } catch (error) {
+      onError(error);
+    }
   };
 }

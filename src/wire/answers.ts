@@ -36,7 +36,12 @@ export const revokeReason = z.enum(REVOKE_REASONS);
 
 /** Wraps a resource's schema in the form of a page. */
 export function page<T>(id: string, item: z.ZodType<T>) {
-  const nextCursor = z.string().nullable().describe('Pass it as `cursor` for the next page; `null` on the last.');
+  const nextCursor = z
+    .string()
+    .nullable()
+    .describe(
+      'Pass it as `cursor` for the next page; `null` on the last. Where few entries match a filter a page may hold fewer than `limit`, even none, and still not be the last.',
+    );
   return z.object({ data: z.array(item), next_cursor: nextCursor }).meta({ id });
 }
 

@@ -75,7 +75,10 @@ export const limit = z
   .regex(/^([1-9]\d?|1\d\d|200)$/, 'must be a whole number from 1 to 200')
   .transform(Number)
   .default(50)
-  .meta({ override: { type: 'integer', minimum: 1, maximum: 200, default: 50 }, description: 'Entries on a page.' });
+  .meta({
+    override: { type: 'integer', minimum: 1, maximum: 200, default: 50 },
+    description: 'Entries on a page, at most.',
+  });
 
 export const cursor = z.string().max(512).optional().describe('The `next_cursor` of the page before.');
 

@@ -121,6 +121,19 @@ describe('the log of last uses', () => {
     });
   });
 
+  it('writes a hundred tokens at a time, those first that have waited longest', async () => {
+    const seeded = [await service.seedToken()];
+    while (seeded.length < 101) seeded.push(await service.seedToken());
+    const found = await Promise.all(seeded.map(({ token }) => stored(token)));
+    const log = createUseLog(() => service.db.db);
+    const use = { at: new Date(service.clock.now().getTime() + 5000), ip: '192.0.2.5', by: undefined };
+    for (const token of found) log.note(token, use);
+    // Another use of the first is no new place at the end.
+    for (const first of found.slice(0, 1)) log.note(first, use);
+    expect([await log.flush(), await log.flush(), await log.flush()]).toEqual([100, 1, 0]);
+    expect((await service.client().tokens.show(seeded[100]?.id ?? '')).last_used_ip).toBe('192.0.2.5');
+  });
+
   it('keeps what the database did not take, for the next time', async () => {
     const { id, token } = await service.seedToken();
     const log = createUseLog(() => service.db.db);
