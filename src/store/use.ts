@@ -102,15 +102,21 @@ export interface UseLog {
 const MAX_GATHERED = 10_000;
 const MAX_WRITTEN = 100;
 
+interface LastUse {
+  atMs: number;
+  ip: string | undefined;
+  by: TokenId | undefined;
+}
+
 export function createUseLog(db: () => Db): UseLog {
-  const gathered = new Map<TokenId, Use>();
+  const gathered = new Map<TokenId, LastUse>();
 
   /** Gives the tokens that were free. One that is locked is not waited for: whoever holds it may wait for another that
    *  this statement holds. */
-  async function write(uses: ReadonlyMap<TokenId, Use>): Promise<readonly TokenId[]> {
+  async function write(uses: ReadonlyMap<TokenId, LastUse>): Promise<readonly TokenId[]> {
     const rows = [...uses].map(([id, use]) => ({
       id,
-      at: use.at.toISOString(),
+      at: new Date(use.atMs).toISOString(),
       ip: use.ip ?? null,
       by: use.by ?? null,
     }));
@@ -129,11 +135,19 @@ export function createUseLog(db: () => Db): UseLog {
   }
 
   return {
-    note(token, use) {
-      if (gathered.size < MAX_GATHERED || gathered.has(token.facts.id)) gathered.set(token.facts.id, use);
+    note(token, { at, ip, by }) {
+      const known = gathered.get(token.facts.id);
+      if (known === undefined) {
+        if (gathered.size < MAX_GATHERED) gathered.set(token.facts.id, { atMs: at.getTime(), ip, by });
+        return;
+      }
+      // In place, so that a token in constant use leaves no garbage in the old heap.
+      known.atMs = at.getTime();
+      if (known.ip !== ip) known.ip = ip;
+      if (known.by !== by) known.by = by;
     },
     async flush() {
-      const uses = new Map<TokenId, Use>();
+      const uses = new Map<TokenId, LastUse>();
       for (const [id, use] of gathered) {
         if (uses.size === MAX_WRITTEN) break;
         uses.set(id, use);
