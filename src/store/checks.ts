@@ -7,7 +7,7 @@ import type { Db } from './database.js';
 import { openLine } from './line.js';
 import { unlessLost } from './pool.js';
 import { execChecks } from './schema.js';
-import { MAX_SEARCHED, type Path, searchEnd } from './search.js';
+import { MAX_SEARCHED, onAll, pathsOf, searchEnd } from './search.js';
 
 export interface NewCheck {
   readonly id: CheckId;
@@ -120,15 +120,15 @@ export async function listChecks(db: Db, workspaceId: WorkspaceId, query: CheckQ
     after && gt(execChecks.id, after),
   );
   // What an index of its own answers, in the order of the ids. Denials are few, so that theirs costs nothing.
-  const paths: Path[] = [
-    ...(workflow === undefined ? [] : [[eq(execChecks.workflow, workflow)]]),
-    ...(tokenId ? [[eq(execChecks.tokenId, tokenId)]] : []),
-    ...(decision === 'deny' ? [[eq(execChecks.decision, decision)]] : []),
-  ];
+  const paths = pathsOf([
+    workflow === undefined ? undefined : [eq(execChecks.workflow, workflow)],
+    tokenId && [eq(execChecks.tokenId, tokenId)],
+    decision === 'deny' ? [eq(execChecks.decision, decision)] : undefined,
+  ]);
   const isSearch = paths.length > 1 || decision === 'allow';
   const searched = { table: execChecks, id: execChecks.id, within, paths };
   const end = isSearch ? await searchEnd<CheckId>(db, searched, MAX_SEARCHED) : undefined;
-  const isWanted = and(...paths.flat(), decision && eq(execChecks.decision, decision));
+  const isWanted = and(onAll(paths), decision && eq(execChecks.decision, decision));
   const rows = await db
     .select()
     .from(execChecks)

@@ -1,4 +1,4 @@
-import { and, type SQL, sql } from 'drizzle-orm';
+import { and, or, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Db } from './database.js';
 
@@ -16,6 +16,16 @@ export interface Searched {
   /** The workspace, and where the page begins. */
   readonly within: SQL | undefined;
   readonly paths: readonly Path[];
+}
+
+/** The paths of the conditions that a query asks for. */
+export function pathsOf(conditions: readonly (Path | undefined)[]): Path[] {
+  return conditions.filter((path) => path !== undefined);
+}
+
+/** What lies on all of the paths. */
+export function onAll(paths: readonly Path[]): SQL | undefined {
+  return and(...paths.map((path) => or(...path)));
 }
 
 /** The id at which a page stops looking, inclusive: the nearest at which a path has given that many rows, so that it is so

@@ -21,7 +21,7 @@ import { overlapEnd } from '../rules/rotation.js';
 import { type TokenStatus, tokenStatus } from '../rules/token.js';
 import type { Db, Tx } from './database.js';
 import { members, tokens, workflows, workspaces } from './schema.js';
-import { MAX_SEARCHED, type Path, searchEnd } from './search.js';
+import { MAX_SEARCHED, onAll, type Path, pathsOf, searchEnd } from './search.js';
 import { successionOf } from './succession.js';
 
 const creators = alias(members, 'creators');
@@ -94,7 +94,7 @@ export interface TokenList {
 /** Tokens of a workspace, newest first. Gives fewer than `limit` when it looked through as many as one page may. */
 export async function listTokens(db: Db, workspaceId: WorkspaceId, query: TokenQuery, now: Date): Promise<TokenList> {
   const within = and(eq(tokens.workspaceId, workspaceId), query.before && lt(tokens.id, query.before));
-  const paths = pathsOf(query);
+  const paths = orderedBy(query);
   const weighed = weighedBy(query, now);
   const isSearch = weighed.length > 0 || paths.length > 1;
   const rows = isSearch ? MAX_SEARCHED : query.limit;
@@ -102,22 +102,21 @@ export async function listTokens(db: Db, workspaceId: WorkspaceId, query: TokenQ
   const isOrdered = !isSearch && paths.every((path) => path.length === 1);
   const searched = { table: tokens, id: tokens.id, within, paths };
   const end = isOrdered ? undefined : await searchEnd<TokenId>(db, searched, rows);
-  const all = and(within, end && gte(tokens.id, end), ...paths.map((path) => or(...path)), ...weighed);
+  const all = and(within, end && gte(tokens.id, end), onAll(paths), ...weighed);
   const found = await viewQuery(db, all).orderBy(desc(tokens.id)).limit(query.limit);
   return { views: found.map((row) => view(row, now)), end };
 }
 
 /** What an index of its own answers, in the order of the ids. */
-function pathsOf({ workflow, creatorId, ownerId, visibleTo, status }: TokenQuery): Path[] {
-  const own = visibleTo && [eq(tokens.creatorId, visibleTo), eq(tokens.ownerId, visibleTo)];
+function orderedBy({ workflow, creatorId, ownerId, visibleTo, status }: TokenQuery): Path[] {
   const known = status && STORED_FACTS[status];
-  return [
-    ...(workflow === undefined ? [] : [[eq(tokens.workflow, workflow)]]),
-    ...(creatorId ? [[eq(tokens.creatorId, creatorId)]] : []),
-    ...(ownerId ? [[eq(tokens.ownerId, ownerId)]] : []),
-    ...(own ? [own] : []),
-    ...(known ? [[known]] : []),
-  ];
+  return pathsOf([
+    workflow === undefined ? undefined : [eq(tokens.workflow, workflow)],
+    creatorId && [eq(tokens.creatorId, creatorId)],
+    ownerId && [eq(tokens.ownerId, ownerId)],
+    visibleTo && [eq(tokens.creatorId, visibleTo), eq(tokens.ownerId, visibleTo)],
+    known && [known],
+  ]);
 }
 
 /** What a status needs that few rows have and that stays. For `revoked` it is all: the tokens of a member are revoked with
