@@ -151,9 +151,9 @@ export function createUseLog(db: () => Db): UseLog {
       for (const [id, use] of gathered) {
         if (uses.size === MAX_WRITTEN) break;
         uses.set(id, use);
+        gathered.delete(id);
       }
       if (uses.size === 0) return 0;
-      for (const id of uses.keys()) gathered.delete(id);
       let written: ReadonlySet<TokenId> = new Set();
       try {
         written = new Set(await write(uses));
@@ -184,17 +184,17 @@ export function keepWriting(log: UseLog, onError: (error: unknown) => void): () 
   }
 
   async function beat(): Promise<void> {
-    const isWritten = await attempt();
-    if (!isStopped) timer = later(isWritten ? EVERY_MS : PAUSE_MS);
+    const written = await attempt();
+    if (!isStopped) timer = later(written === undefined ? PAUSE_MS : EVERY_MS);
   }
 
-  async function attempt(): Promise<boolean> {
+  /** Gives how many were written; `undefined` after an error. */
+  async function attempt(): Promise<number | undefined> {
     try {
-      await log.flush();
-      return true;
+      return await log.flush();
     } catch (error) {
       onError(error);
-      return false;
+      return undefined;
     }
   }
 
@@ -202,10 +202,6 @@ export function keepWriting(log: UseLog, onError: (error: unknown) => void): () 
     isStopped = true;
     clearTimeout(timer);
     await writing;
-    try {
-      while ((await log.flush()) > 0);
-    } catch (error) {
-      onError(error);
-    }
+    while (await attempt());
   };
 }
