@@ -16,10 +16,14 @@ export async function runServe(flags: { json?: true }): Promise<number> {
   if (asked === undefined) return (await import('./serve-worker.js')).runWorker(config, log);
   const keys = await loadKeys(config);
   // The rest of the program is read while PostgreSQL starts, and while it is asked about its schema.
-  const host = await openHost(config, 'serve', () => void importListen(config));
+  const host = await openHost(config, 'serve', () => {
+    void import('./serve-prepare.js');
+    void importListen(config);
+  });
   try {
     const { prepareDatabase } = await import('./serve-prepare.js');
     const prepared = prepareDatabase(config, host, keys);
+    // It is awaited below, and may fail before.
     prepared.catch(() => undefined);
     const listen = await importListen(config);
     // Another node may be migrating for a while: who is asked to stop does not wait for that.

@@ -51,7 +51,7 @@ export function endpoint<O extends Operation>(
       const body = await parseBody(exchange, operation);
       if (!body.ok) return body;
       // The three were parsed by the schemas of this very operation.
-      const call = { caller: caller.value, query: query.value, body: body.value, ...exchange } as Call<O>;
+      const call = { ...exchange, caller: caller.value, query: query.value, body: body.value } as Call<O>;
       const reply = await act(deps, call);
       return reply.ok ? accept(jsonAnswer(reply.value)) : reply;
     },

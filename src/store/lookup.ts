@@ -179,11 +179,29 @@ function selecting(surroundings: string, source: string, isWanted: string): stri
 }
 
 function storedToken(row: TokenRow): StoredToken {
-  // biome-ignore format: one name a line would hide that this is one row
   const [
-    id, kind, workspaceId, workflowLabel, creatorId, scopes, constraints, createdAt, notBefore, expiresAt, firstUsedAt,
-    isRevoked, rotatedFrom, rotatedTo, overlapEndsAt, drainSeconds, successorFirstUsedAt, reuseRecordedAt, digest,
-    pepperKid, secretSetAt, around,
+    id,
+    kind,
+    workspaceId,
+    workflowLabel,
+    creatorId,
+    scopes,
+    constraints,
+    createdAt,
+    notBefore,
+    expiresAt,
+    firstUsedAt,
+    isRevoked,
+    rotatedFrom,
+    rotatedTo,
+    overlapEndsAt,
+    drainSeconds,
+    successorFirstUsedAt,
+    reuseRecordedAt,
+    digest,
+    pepperKid,
+    secretSetAt,
+    around,
   ] = row;
   const [
     workspaceSlug,
