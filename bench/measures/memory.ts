@@ -7,12 +7,10 @@ import { introspections } from '../systems/introspection.js';
 import { startNode, tokenOf } from '../systems/service.js';
 import type { Measure } from './measure.js';
 
-// As many requests as a node gets in an hour at nearly 300 a second, one exec check to two introspections.
-const HOURS_WORTH = 1_000_000;
 const MEGABYTE = 1_000_000;
 
-/** What a node holds in memory before, within and after an hour's worth of load, which comes as fast as it can take it. A
- *  leak would show as growth from the tenth to the end. */
+/** What a node holds in memory before, within and after an hour's worth of load, one exec check to two introspections,
+ *  which comes as fast as it can take it. A leak would show as growth from the tenth to the end. */
 export const memory: Measure = {
   part: 'memory',
   title: 'Memory of a node, under an hour’s worth of load',
@@ -27,7 +25,7 @@ export const memory: Measure = {
         file,
         asked.flatMap((one, at) => [one, ...checked.slice(at, at + 1), one]),
       );
-      const total = HOURS_WORTH / plan.memoryPart;
+      const total = plan.hourOfRequests;
       const held = () => residentBytesOf(server.pid) / MEGABYTE;
       const load = { url: server.url, file, connections: 64, seconds: plan.singleSeconds, isPinned: false };
       const started = held();
@@ -38,13 +36,14 @@ export const memory: Measure = {
         const result = await runWrk({ ...load, signal: inner.signal });
         if (result.refused > 0) throw new Error(`${result.refused} of ${result.requests} were refused`);
         requests += result.requests;
-        most = Math.max(most, held());
-        if (requests >= total / 10) tenth ??= held();
+        const now = held();
+        most = Math.max(most, now);
+        if (requests >= total / 10) tenth ??= now;
       }
       return [
         { what: 'when it listens', value: started, unit: 'MB' },
-        { what: `after ${Math.round(total / 10).toLocaleString('en')} requests`, value: tenth ?? NaN, unit: 'MB' },
-        { what: `after ${Math.round(total).toLocaleString('en')} requests`, value: held(), unit: 'MB' },
+        { what: `after ${(total / 10).toLocaleString('en')} requests`, value: tenth ?? NaN, unit: 'MB' },
+        { what: `after ${total.toLocaleString('en')} requests`, value: held(), unit: 'MB' },
         { what: 'the most', value: most, unit: 'MB' },
       ];
     }),

@@ -26,8 +26,8 @@ export interface Plan {
   /** Tokens that one revocation takes with it. */
   readonly bulk: number;
   readonly watches: number;
-  /** The hour's worth of load that tells of memory is divided by this. */
-  readonly memoryPart: number;
+  /** The load that tells of memory: what a node is asked in an hour. */
+  readonly hourOfRequests: number;
   /** How often what is not load is repeated. */
   readonly repeats: number;
   wants(part: Part): boolean;
