@@ -1,13 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { type ConnectionOptions, connect } from '../../src/store/connect.js';
-import { type EmbeddedPostgres, openEmbedded } from '../../src/store/embedded.js';
+import { connect } from '../../src/store/connect.js';
 import { migrateDatabase } from '../../src/store/migrate.js';
 import { onDatabase, type TestServer } from './server.js';
+import { startTemporaryPostgres } from './temporary-postgres.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -20,9 +16,11 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const url = process.env['TEST_DATABASE_URL'];
   const opened =
-    url === undefined ? await startEmbedded() : { admin: { url, usesPrepared: true }, close: async () => {} };
+    url === undefined
+      ? await startTemporaryPostgres('test', { max_connections: '300' })
+      : { options: { url, usesPrepared: true }, close: async () => {} };
   const prefix = `countersign_test_${randomBytes(4).toString('hex')}_`;
-  const server: TestServer = { admin: opened.admin, prefix, template: `${prefix}template` };
+  const server: TestServer = { admin: opened.options, prefix, template: `${prefix}template` };
   const teardown = async () => {
     await dropDatabases(server).finally(opened.close);
   };
@@ -34,28 +32,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   project.provide('testServer', server);
   return teardown;
-}
-
-async function startEmbedded(): Promise<{ admin: ConnectionOptions; close: () => Promise<void> }> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'countersign-test-'));
-  const removeDataDir = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-  // Also when the run is cut short: PostgreSQL itself ends with this process.
-  process.once('exit', removeDataDir);
-  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' };
-  let server: EmbeddedPostgres;
-  try {
-    server = await openEmbedded({ dataDir, purpose: 'serve', settings });
-  } catch (error) {
-    removeDataDir();
-    throw error;
-  }
-  return {
-    admin: { socketPath: server.socketPath, usesPrepared: true },
-    close: async () => {
-      await server.stop();
-      removeDataDir();
-    },
-  };
 }
 
 async function makeTemplate(server: TestServer): Promise<void> {

@@ -1,12 +1,10 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ConnectionOptions, connect } from '../../src/store/connect.js';
-import { openEmbedded } from '../../src/store/embedded.js';
+import { connect } from '../../src/store/connect.js';
 import { migrateDatabase } from '../../src/store/migrate.js';
 import type { TestDatabase } from '../setup/database.js';
 import { urlOf } from '../setup/server.js';
+import { startTemporaryPostgres } from '../setup/temporary-postgres.js';
 
 /** A migrated PostgreSQL of a test's own that can write down the plan of every statement as it ran. */
 export interface PlanCluster {
@@ -31,9 +29,6 @@ const EXPLAINED = {
 };
 // What makes a million rows quick to load. Statistics are gathered when they are there, not when somebody comes by.
 const LOADED = {
-  fsync: 'off',
-  synchronous_commit: 'off',
-  full_page_writes: 'off',
   wal_level: 'minimal',
   max_wal_senders: '0',
   max_wal_size: '8GB',
@@ -44,30 +39,21 @@ const LOADED = {
 
 /** Starts it. Close it in `afterAll`. */
 export async function startPlanCluster(): Promise<PlanCluster> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'countersign-plans-'));
-  const removeDataDir = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-  process.once('exit', removeDataDir);
+  const { dataDir, options, close } = await startTemporaryPostgres('plans', { ...LOADED, ...EXPLAINED });
   try {
-    const server = await openEmbedded({ dataDir, purpose: 'serve', settings: { ...LOADED, ...EXPLAINED } });
-    const close = async () => {
-      await server.stop();
-      removeDataDir();
-      process.off('exit', removeDataDir);
-    };
-    const options: ConnectionOptions = { socketPath: server.socketPath, usesPrepared: true };
     await migrateDatabase(options, new Date());
-    return {
-      database: { options, url: urlOf(options), drop: async () => undefined },
-      set: async (name, value) => {
-        const sql = connect(options, { max: 1 });
-        await sql.unsafe(`alter database postgres set ${name} = '${value}'`);
-        await sql.end();
-      },
-      log: () => readFile(join(dataDir, 'postgres.log'), 'utf8'),
-      close,
-    };
   } catch (error) {
-    removeDataDir();
+    await close();
     throw error;
   }
+  return {
+    database: { options, url: urlOf(options), drop: async () => undefined },
+    set: async (name, value) => {
+      const sql = connect(options, { max: 1 });
+      await sql.unsafe(`alter database postgres set ${name} = '${value}'`);
+      await sql.end();
+    },
+    log: () => readFile(join(dataDir, 'postgres.log'), 'utf8'),
+    close,
+  };
 }

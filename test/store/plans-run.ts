@@ -1,9 +1,7 @@
 import { connect } from '../../src/store/connect.js';
-import { type Database, openDatabase } from '../../src/store/database.js';
-import { createSecrets, type Secrets } from '../../src/store/secret.js';
-import { createWorkspace, recoverMember, type SignIn } from '../../src/store/workspaces.js';
+import { recoverMember } from '../../src/store/workspaces.js';
 import { send } from '../setup/request.js';
-import { createTestService, makeKeys } from '../setup/service.js';
+import { createTestService, makeKeys, type TestService } from '../setup/service.js';
 import type { PlanCluster } from './plans-cluster.js';
 import { loadYear } from './plans-data.js';
 import { LISTS, type List } from './plans-lists.js';
@@ -20,7 +18,6 @@ export interface Run {
 }
 
 const NEIGHBOURS = 20;
-const HASH_COST = { memoryCost: 1024, timeCost: 2 };
 
 /** What a page of a list is called as a step. */
 export function stepOf(list: List, page: number): string {
@@ -31,8 +28,9 @@ export function stepOf(list: List, page: number): string {
  *  PostgreSQL makes without seeing the values. */
 export async function runEverything(cluster: PlanCluster): Promise<Run> {
   const keys = await makeKeys();
-  const people = await loadPeople(cluster, createSecrets(keys.peppers, HASH_COST));
-  const open = async () => ({ ...people, service: await createTestService({ database: cluster.database, keys }) });
+  const start = () => createTestService({ database: cluster.database, keys });
+  const people = await loadPeople(await start());
+  const open = async () => ({ ...people, service: await start() });
   const act = async (steps: readonly Step[]) => {
     const scene = await open();
     const marking = connect(cluster.database.options, { max: 1 });
@@ -55,24 +53,18 @@ export async function runEverything(cluster: PlanCluster): Promise<Run> {
 }
 
 /** Makes the workspaces, fills them, and gives those who act. */
-async function loadPeople(cluster: PlanCluster, secrets: Secrets): Promise<Omit<Scene, 'service'>> {
-  const database = openDatabase(cluster.database.options);
-  const large = await makeWorkspace(database, secrets, 'large');
+async function loadPeople(service: TestService): Promise<Omit<Scene, 'service'>> {
+  const { db, sql } = service.db;
+  const large = await service.makeWorkspace('large');
   const names = Array.from({ length: NEIGHBOURS }, (_, at) => `neighbour-${at}`);
-  const [small, ...others] = await Promise.all(names.map((name) => makeWorkspace(database, secrets, name)));
+  const [small, ...others] = await Promise.all(names.map(service.makeWorkspace));
   if (small === undefined) throw new Error('there is no neighbour');
   const neighbours = [small, ...others].map(({ workspace }) => workspace.id);
-  await loadYear(database.sql, large.workspace.id, neighbours, new Date());
-  const member = await recoverMember(database.db, secrets, large.workspace, 'person-701@acme.example', new Date());
-  await database.close();
+  await loadYear(sql, large.workspace.id, neighbours, new Date());
+  const member = await recoverMember(db, service.secrets, large.workspace, 'person-701@acme.example', new Date());
+  await service.close();
   if (!member.ok) throw new Error('a member was not loaded');
   return { large, member: member.value, small };
-}
-
-async function makeWorkspace({ db }: Database, secrets: Secrets, slug: string): Promise<SignIn> {
-  const made = await createWorkspace(db, secrets, { slug, ownerEmail: `owner@${slug}.example` }, new Date());
-  if (made === undefined) throw new Error(`${slug} is taken`);
-  return made;
 }
 
 function asked(list: List): Step[] {
