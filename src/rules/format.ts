@@ -18,8 +18,21 @@ export type MemberId = Brand<'mem'>;
 export type WorkflowId = Brand<'wfl'>;
 export type CheckId = Brand<'chk'>;
 export type EventId = Brand<'evt'>;
+export type RunnerId = Brand<'rnr'>;
+export type EnrolmentId = Brand<'enr'>;
+export type ToolDecisionId = Brand<'dec'>;
 
-type Ids = { tok: TokenId; ws: WorkspaceId; mem: MemberId; wfl: WorkflowId; chk: CheckId; evt: EventId };
+type Ids = {
+  tok: TokenId;
+  ws: WorkspaceId;
+  mem: MemberId;
+  wfl: WorkflowId;
+  chk: CheckId;
+  evt: EventId;
+  rnr: RunnerId;
+  enr: EnrolmentId;
+  dec: ToolDecisionId;
+};
 export type IdPrefix = keyof Ids;
 
 /** The 43 base62 characters that prove who holds a token: 256 random bits. Never stored, never logged. */

@@ -20,8 +20,9 @@ export const TOKEN_STATUSES = [
 ] as const;
 export type TokenStatus = (typeof TOKEN_STATUSES)[number];
 
-/** `access` opens endpoints and runs jobs; `invitation` is good for nothing but to accept it, once. */
-export type TokenKind = 'access' | 'invitation';
+/** `access` opens endpoints and runs jobs; `invitation` is good for nothing but to accept it, once; `runner` is good only
+ *  with a proof of its runner's key. */
+export type TokenKind = 'access' | 'invitation' | 'runner';
 
 /** All that decides about a token, read in one statement. */
 export interface TokenFacts {

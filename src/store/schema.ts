@@ -16,9 +16,22 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { Constraints } from '../rules/constraint.js';
 import type { Denial } from '../rules/exec-check.js';
-import type { CheckId, EventId, MemberId, TokenId, WorkflowId, WorkspaceId } from '../rules/format.js';
+import type {
+  CheckId,
+  EnrolmentId,
+  EventId,
+  MemberId,
+  RunnerId,
+  TokenId,
+  ToolDecisionId,
+  WorkflowId,
+  WorkspaceId,
+} from '../rules/format.js';
 import type { Role } from '../rules/role.js';
+import type { RunStatus } from '../rules/run.js';
+import type { EnrolmentStatus, RunnerStatus } from '../rules/runner.js';
 import type { MemberStatus, RevokeReason, TokenKind } from '../rules/token.js';
+import type { ToolRule } from '../rules/tool-rule.js';
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
@@ -71,6 +84,9 @@ export const workflows = pgTable(
     allowedExpiryDays: integer('allowed_expiry_days').array().notNull(),
     constraints: jsonb('constraints').$type<Constraints>().notNull(),
     maxRunSeconds: integer('max_run_seconds').notNull(),
+    maxConcurrentRuns: integer('max_concurrent_runs'),
+    maxConcurrentRunsPerToken: integer('max_concurrent_runs_per_token'),
+    toolRules: jsonb('tool_rules').$type<ToolRule[]>(),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
     pausedAt: instant('paused_at'),
@@ -114,6 +130,8 @@ export const tokens = pgTable(
     revokedReason: text('revoked_reason').$type<RevokeReason>(),
     revokedNote: text('revoked_note'),
     reuseRecordedAt: instant('reuse_recorded_at'),
+    cnfJkt: text('cnf_jkt'),
+    runnerId: uuid('runner_id').$type<RunnerId>(),
     digest: bytea('digest').notNull(),
     pepperKid: text('pepper_kid').notNull(),
     verifier: text('verifier'),
@@ -147,7 +165,8 @@ export const tokens = pgTable(
   ],
 );
 
-/** A decision about a job. Partitioned by month over the time in its id. */
+/** A decision about a job, and the run that followed a yes. `runStatus` is empty for a denial and for what an earlier
+ *  release decided. Partitioned by month over the time in its id. */
 export const execChecks = pgTable(
   'exec_checks',
   {
@@ -163,6 +182,13 @@ export const execChecks = pgTable(
     scopes: text('scopes').array().notNull(),
     context: jsonb('context').$type<Record<string, string>>().notNull(),
     ip: text('ip'),
+    runnerId: uuid('runner_id').$type<RunnerId>(),
+    runStatus: text('run_status').$type<RunStatus>(),
+    leaseSeconds: integer('lease_seconds'),
+    leaseEndsAt: instant('lease_ends_at'),
+    stoppedAt: instant('stopped_at'),
+    stoppedBy: text('stopped_by'),
+    stoppedReason: text('stopped_reason'),
     finishedAt: instant('finished_at'),
     exitCode: integer('exit_code'),
     signal: text('signal'),
@@ -172,6 +198,99 @@ export const execChecks = pgTable(
     index('exec_checks_workflow').on(table.workspaceId, table.workflow, table.id),
     index('exec_checks_token').on(table.workspaceId, table.tokenId, table.id),
     index('exec_checks_denied').on(table.workspaceId, table.id).where(sql`${table.decision} = 'deny'`),
+    index('exec_checks_running')
+      .on(table.workspaceId, table.workflow, table.tokenId, table.id)
+      .where(sql`${table.runStatus} = 'running'`),
+    index('exec_checks_runs').on(table.workspaceId, table.id).where(sql`${table.runStatus} is not null`),
+  ],
+);
+
+/** A host that proves itself with a key of its own (RFC 9449). `jkt` is the thumbprint of that key (RFC 7638). A removed
+ *  one stays, because checks and events name it. */
+export const runners = pgTable(
+  'runners',
+  {
+    workspaceId: uuid('workspace_id')
+      .$type<WorkspaceId>()
+      .notNull()
+      .references(() => workspaces.id),
+    id: uuid('id').$type<RunnerId>().notNull(),
+    name: text('name').notNull(),
+    labels: text('labels').array().notNull(),
+    jkt: text('jkt').notNull(),
+    status: text('status').$type<RunnerStatus>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    createdBy: uuid('created_by').$type<MemberId>().notNull(),
+    lastSeenAt: instant('last_seen_at'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspaceId, table.id] }),
+    uniqueIndex('runners_name').on(table.workspaceId, table.name).where(sql`${table.status} <> 'removed'`),
+    uniqueIndex('runners_jkt').on(table.jkt).where(sql`${table.status} <> 'removed'`),
+    foreignKey({
+      name: 'runners_creator_fk',
+      columns: [table.workspaceId, table.createdBy],
+      foreignColumns: [members.workspaceId, members.id],
+    }),
+  ],
+);
+
+/** A host that asks to become a runner. It belongs to no workspace until somebody approves it. `locator` finds the row,
+ *  `verifier` is the argon2id string of the rest of the user code. */
+export const runnerEnrolments = pgTable(
+  'runner_enrolments',
+  {
+    id: uuid('id').$type<EnrolmentId>().primaryKey(),
+    locator: text('locator').notNull(),
+    verifier: text('verifier').notNull(),
+    tries: integer('tries').notNull(),
+    name: text('name').notNull(),
+    labels: text('labels').array().notNull(),
+    jkt: text('jkt').notNull(),
+    ip: text('ip'),
+    createdAt: instant('created_at').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+    status: text('status').$type<EnrolmentStatus>().notNull(),
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>(),
+    runnerId: uuid('runner_id').$type<RunnerId>(),
+    expiresInDays: integer('expires_in_days'),
+  },
+  (table) => [
+    uniqueIndex('runner_enrolments_locator').on(table.locator).where(sql`${table.status} = 'pending'`),
+    index('runner_enrolments_expires').on(table.expiresAt),
+  ],
+);
+
+/** Proofs of possession that were seen, so that none is taken twice (RFC 9449 section 11.1). Kept while one would be
+ *  taken. */
+export const dpopProofs = pgTable(
+  'dpop_proofs',
+  {
+    jtiHash: bytea('jti_hash').primaryKey(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [index('dpop_proofs_expires').on(table.expiresAt)],
+);
+
+/** What the guard of a run decided about prompts and tools of its agent. Kept for 90 days. */
+export const toolDecisions = pgTable(
+  'tool_decisions',
+  {
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>().notNull(),
+    id: uuid('id').$type<ToolDecisionId>().notNull(),
+    checkId: uuid('check_id').$type<CheckId>().notNull(),
+    at: instant('at').notNull(),
+    event: text('event').notNull(),
+    tool: text('tool'),
+    decision: text('decision').$type<'allow' | 'deny' | 'ask'>().notNull(),
+    code: text('code').notNull(),
+    rule: integer('rule'),
+    detail: text('detail').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspaceId, table.id] }),
+    index('tool_decisions_check').on(table.workspaceId, table.checkId, table.id),
+    index('tool_decisions_at').on(table.at),
   ],
 );
 
