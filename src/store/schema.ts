@@ -31,7 +31,7 @@ import type { Role } from '../rules/role.js';
 import type { RunStatus } from '../rules/run.js';
 import type { EnrolmentStatus, RunnerStatus } from '../rules/runner.js';
 import type { MemberStatus, RevokeReason, TokenKind } from '../rules/token.js';
-import type { ToolRule } from '../rules/tool-rule.js';
+import type { ToolRules } from '../rules/tool-rule.js';
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
@@ -86,7 +86,7 @@ export const workflows = pgTable(
     maxRunSeconds: integer('max_run_seconds').notNull(),
     maxConcurrentRuns: integer('max_concurrent_runs'),
     maxConcurrentRunsPerToken: integer('max_concurrent_runs_per_token'),
-    toolRules: jsonb('tool_rules').$type<ToolRule[]>(),
+    toolRules: jsonb('tool_rules').$type<ToolRules>(),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
     pausedAt: instant('paused_at'),
