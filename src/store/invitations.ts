@@ -6,7 +6,7 @@ import type { TokenFacts } from '../rules/token.js';
 import { SERVICE_WORKFLOW } from '../rules/workflow.js';
 import { type Db, inTransaction } from './database.js';
 import { type Origin, recordEvents } from './events.js';
-import { acceptInvitation, insertMember, type MemberRow } from './members.js';
+import { acceptInvitation, insertMember, type MemberRow, removeLapsed } from './members.js';
 import { drawSecret, insertToken } from './mint.js';
 import type { Secrets } from './secret.js';
 import { type Issuer, lockForIssue, lockWorkspace } from './workspace-lock.js';
@@ -17,6 +17,8 @@ export interface Invitation {
   readonly name: string | null;
   readonly role: Role;
   readonly issuer: Issuer;
+  /** The role of who invites. */
+  readonly by: Role;
   readonly origin: Origin;
   readonly now: Date;
 }
@@ -27,14 +29,18 @@ export interface Entrant {
   readonly printed: string;
 }
 
-/** Puts a person on the list and makes an invitation of 72 hours, good for nothing but to accept it, once. */
+/** Puts a person on the list and makes an invitation of 72 hours, good for nothing but to accept it, once. A person whose
+ *  own lapsed is taken off the list first: they become another member. */
 export async function inviteMember(db: Db, secrets: Secrets, invitation: Invitation): Promise<Result<Entrant>> {
   const { email, name, role, issuer, origin, now } = invitation;
   const { workspaceId } = issuer;
   const minted = await drawSecret(secrets, newId('tok', now));
   return inTransaction(db, async (tx) => {
     if (!(await lockForIssue(tx, issuer, false))) return refuse({ kind: 'unauthenticated', hasCredentials: true });
-    const member = await insertMember(tx, { workspaceId, email, name, role, status: 'invited' }, now);
+    const draft = { workspaceId, email, name, role, status: 'invited' } as const;
+    const isFree = async () => removeLapsed(tx, { workspaceId, email, by: invitation.by, origin }, now);
+    const member =
+      (await insertMember(tx, draft, now)) ?? ((await isFree()) ? await insertMember(tx, draft, now) : undefined);
     if (member === undefined) {
       return refuse({ kind: 'conflict', code: 'member_exists', detail: 'this e-mail address is a member already' });
     }

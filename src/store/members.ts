@@ -20,6 +20,14 @@ export interface Change {
   readonly now: Date;
 }
 
+/** Whose invitation may have lapsed, and who wants to know. */
+interface Lapsed {
+  readonly workspaceId: WorkspaceId;
+  readonly email: string;
+  readonly by: Role;
+  readonly origin: Origin;
+}
+
 /** One person, removed or not. */
 export async function findMember(db: Db | Tx, workspaceId: WorkspaceId, id: MemberId): Promise<MemberRow | undefined> {
   const [row] = await db.select().from(members).where(idIs(workspaceId, id));
@@ -130,6 +138,29 @@ export function removeMember(db: Db, change: Change): Promise<Result<MemberRow>>
     await record(tx, change, 'member.removed', { email: member.email });
     return accept(row);
   });
+}
+
+/** Takes an invited person off the list, within a transaction, when no invitation of theirs can be accepted any more and
+ *  `by` may remove them. Gives whether it did: then the address is free to be invited again. */
+export async function removeLapsed(tx: Tx, { workspaceId, email, by, origin }: Lapsed, now: Date): Promise<boolean> {
+  const member = await findMemberByEmail(tx, workspaceId, email);
+  if (member?.status !== 'invited' || !mayManage(by, member.role)) return false;
+  const invitations = await tx
+    .select({ revokedAt: tokens.revokedAt, expiresAt: tokens.expiresAt })
+    .from(tokens)
+    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.creatorId, member.id)))
+    .for('update');
+  if (invitations.some(({ revokedAt, expiresAt }) => revokedAt === null && now < expiresAt)) return false;
+  // Whoever accepted or removed it meanwhile was first.
+  const removed = await tx
+    .update(members)
+    .set({ status: 'removed' })
+    .where(and(idIs(workspaceId, member.id), eq(members.status, 'invited')))
+    .returning({ id: members.id });
+  if (removed.length === 0) return false;
+  const event = { action: 'member.removed', target: printId('mem', member.id), data: { email: member.email } } as const;
+  await recordEvents(tx, workspaceId, origin, [event], now);
+  return true;
 }
 
 /** Makes an invited person a member, within a transaction, and ends the invitation. Gives `undefined` when another

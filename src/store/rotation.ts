@@ -35,6 +35,8 @@ type Successor = Pick<Minted, 'id' | 'printed'>;
 export async function rotateToken(db: Db, secrets: Secrets, rotation: Rotation): Promise<Result<Successor>> {
   const known = await findToken(db, rotation.workspaceId, rotation.id, rotation.now());
   if (known === undefined) return refuse({ kind: 'not_found' });
+  // It is asked again behind the lock. What ended for good costs no argon2id.
+  if (!mayHaveSuccessor(known)) return notActive(known);
   const minted = await drawSecret(secrets, known.token.rotatedTo ?? newId('tok', rotation.now()));
 
   return inTransaction(db, async (tx) => {
@@ -60,11 +62,15 @@ async function successorOf(
   minted: Minted,
   now: Date,
 ): Promise<Result<Successor>> {
-  const { status, token } = predecessor;
-  if (status !== 'active' && status !== 'rotating' && status !== 'superseded') return notActive(predecessor);
+  const { token } = predecessor;
+  if (!mayHaveSuccessor(predecessor)) return notActive(predecessor);
   return token.rotatedTo === null
     ? makeSuccessor(tx, rotation, predecessor, minted, now)
     : replaceSuccessor(tx, rotation, token.rotatedTo, minted, now);
+}
+
+function mayHaveSuccessor({ status }: TokenView): boolean {
+  return status === 'active' || status === 'rotating' || status === 'superseded';
 }
 
 async function makeSuccessor(

@@ -144,6 +144,44 @@ describe('an invitation', () => {
     expect((await send(service, 'POST', '/v1/members/accept', { token: second.invitation })).status).toBe(201);
   });
 
+  it('that expired or was revoked lets the person be invited again, as another member', async () => {
+    const own = await createTestService();
+    try {
+      const [email, other] = [freshEmail(), freshEmail()];
+      const lapsed = await own.client().members.invite({ email, role: 'member' });
+      const revoked = await own.client().members.invite({ email: other, role: 'member' });
+      await own.client(null).revoke(revoked.invitation);
+      own.clock.advance(72 * HOUR - 1);
+      expect((await send(own, 'POST', '/v1/members', { json: { email, role: 'member' } })).status).toBe(409);
+      own.clock.advance(1);
+      const again = await own.client().members.invite({ email, role: 'auditor' });
+      const more = await own.client().members.invite({ email: other, role: 'member' });
+      expect(again.id).not.toBe(lapsed.id);
+      expect((await own.client().members.show(lapsed.id)).status).toBe('removed');
+      expect((await send(own, 'POST', '/v1/members/accept', { token: lapsed.invitation })).status).toBe(401);
+      expect((await send(own, 'POST', '/v1/members/accept', { token: more.invitation })).status).toBe(201);
+      expect((await send(own, 'POST', '/v1/members', { json: { email: other, role: 'member' } })).status).toBe(409);
+      const removed = await own.client().auditEvents({ target: lapsed.id, action: 'member.removed' });
+      expect(removed.data).toHaveLength(1);
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('of an owner that lapsed is not replaced by an admin', async () => {
+    const own = await createTestService();
+    try {
+      const email = freshEmail();
+      await own.client().members.invite({ email, role: 'owner' });
+      const admin = await own.client().members.invite({ email: freshEmail(), role: 'admin' });
+      const { token } = await own.client(null).members.accept(admin.invitation);
+      own.clock.advance(72 * HOUR);
+      expect((await send(own, 'POST', '/v1/members', { token, json: { email, role: 'member' } })).status).toBe(409);
+    } finally {
+      await own.close();
+    }
+  });
+
   it('can be revoked by whoever holds it (RFC 7009)', async () => {
     const { invitation } = await service.client().members.invite({ email: freshEmail(), role: 'member' });
     await service.client(null).revoke(invitation);
