@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { makePipe, type Pipe } from './pipe.js';
+import { makePipes } from './pipe.js';
 
 /** A command that stands ready behind its gate, in a process group and session of its own. */
 export interface Gate {
@@ -23,7 +23,7 @@ const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Puts a command behind a gate. Throws when no process can be made. */
 export async function buildGate(command: readonly string[], env: NodeJS.ProcessEnv, isPiped: boolean): Promise<Gate> {
-  const pipes = isPiped ? [makePipe(), makePipe()] : [];
+  const pipes = isPiped ? await makePipes() : [];
   const [out, err] = pipes;
   const fallback = isPiped ? 'pipe' : 'inherit';
   const shell = shellFor(env);
@@ -46,15 +46,11 @@ export async function buildGate(command: readonly string[], env: NodeJS.ProcessE
       shut: () => void word.destroy(),
     };
   } catch (error) {
-    for (const pipe of pipes) pipe?.reader.destroy();
+    for (const pipe of pipes) pipe.reader.destroy();
     throw error;
   } finally {
-    for (const pipe of pipes) closeWriteEnd(pipe);
+    for (const pipe of pipes) pipe.closeWriteEnd();
   }
-}
-
-function closeWriteEnd(pipe: Pipe | undefined): void {
-  pipe?.closeWriteEnd();
 }
 
 function startedId(child: ChildProcess): Promise<number> {

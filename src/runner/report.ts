@@ -19,6 +19,8 @@ export interface ReportOptions {
 // A stop was told when it began.
 /** Makes a report. Whatever it says has no token in it and steers no terminal. */
 export function makeReport(options: ReportOptions, stderr: Writable): Report {
+  // Nobody may be there to be told: that is no reason to leave the job without a guard.
+  stderr.on('error', () => undefined);
   const write = (text: string) => void stderr.write(`${oneLine(maskText(text, options.token))}\n`);
   const note = (text: string) => {
     if (!options.isJson) write(`countersign: ${text}`);

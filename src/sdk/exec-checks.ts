@@ -13,6 +13,9 @@ export interface ExecCheckQuery {
   after?: string | undefined;
 }
 
+/** Far more than any event of the service, and little enough to hold. */
+const LONGEST_EVENT = 65_536;
+
 /** Whether a job may start, and for how long it may go on. */
 export interface ExecChecksClient {
   check(request: ExecCheckRequest): Promise<ExecDecision>;
@@ -46,6 +49,7 @@ async function* watch(options: ClientOptions, path: string, signal?: AbortSignal
     for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
       const blocks = (rest + text).split('\n\n');
       rest = blocks.pop() ?? '';
+      if (rest.length > LONGEST_EVENT) throw new Error('an event without an end');
       for (const block of blocks) {
         const event = parseEvent(block);
         if (event) yield event;
@@ -59,7 +63,7 @@ async function* watch(options: ClientOptions, path: string, signal?: AbortSignal
 }
 
 function parseEvent(block: string): WatchEvent | undefined {
-  if (block.startsWith(':')) return { type: 'alive' };
   const name = /^event: ?(.*)$/m.exec(block)?.[1];
-  return name === 'revoked' || name === 'paused' || name === 'suspended' ? { type: name } : undefined;
+  if (name === 'revoked' || name === 'paused' || name === 'suspended') return { type: name };
+  return block.startsWith(':') ? { type: 'alive' } : undefined;
 }

@@ -25,6 +25,8 @@ export interface Call {
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 10;
+/** In UTF-16 units: several times the longest page of the longest things. */
+const LONGEST_BODY = 2 ** 25;
 // What a header can carry. Anything else makes fetch fail with the value in its message.
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
@@ -105,14 +107,25 @@ function queryText(query: Call['query']): string {
 
 async function bodyOf(options: ClientOptions, response: Response): Promise<unknown> {
   try {
-    return await response.json();
+    return await readJson(response);
   } catch (error) {
     throw unreachable(options.url, timeoutSeconds(options), error);
   }
 }
 
+/** Reads a JSON body of a bounded size: what is longer is none of the service's answers, and is not waited for. */
+async function readJson(response: Response): Promise<unknown> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > LONGEST_BODY) throw new SyntaxError('the answer has no end');
+  }
+  return JSON.parse(text + decoder.decode());
+}
+
 async function refusalOf(response: Response): Promise<Error> {
-  const body: unknown = await response.json().catch(() => undefined);
+  const body: unknown = await readJson(response).catch(() => undefined);
   const requestId = response.headers.get('x-request-id') ?? undefined;
   const after = Number(response.headers.get('retry-after') ?? Number.NaN);
   const common = { status: response.status, requestId, retryAfterSeconds: Number.isFinite(after) ? after : undefined };

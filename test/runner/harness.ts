@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { TestContext } from 'vitest';
 import type { ExecFlags } from '../../src/cli/exec.js';
 import { type GuardOptions, runGuard } from '../../src/runner/guard.js';
-import { type ScriptedService, TOKEN } from './scripted-service.js';
+import { allow, json, newCheckId, type ScriptedService, scriptedService, TOKEN } from './scripted-service.js';
 
 /** Takes down what is written and tells when a text has come. */
 export class Sink extends Writable {
@@ -62,6 +65,20 @@ export interface GuardProcess {
 
 const DRIVER = fileURLToPath(new URL('driver.ts', import.meta.url));
 
+/** What starts a guard as a process of its own. */
+export function guardArguments(
+  service: Pick<ScriptedService, 'url'>,
+  flags: Partial<ExecFlags>,
+  command: readonly string[],
+) {
+  const given = JSON.stringify({ workflow: 'tests', ...flags });
+  return {
+    path: process.execPath,
+    args: ['--import', 'tsx', DRIVER, given, ...command],
+    env: { PATH: process.env['PATH'], COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: TOKEN },
+  };
+}
+
 /** A guard as a process of its own. */
 export function guardProcess(
   service: Pick<ScriptedService, 'url'>,
@@ -69,14 +86,8 @@ export function guardProcess(
   command: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): GuardProcess {
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', DRIVER, JSON.stringify({ workflow: 'tests', ...flags }), ...command],
-    {
-      env: { PATH: process.env['PATH'], COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: TOKEN, ...env },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    },
-  );
+  const start = guardArguments(service, flags, command);
+  const child = spawn(start.path, start.args, { env: { ...start.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
   const stdout = new Sink();
   const stderr = new Sink();
   child.stdout.pipe(stdout);
@@ -106,4 +117,18 @@ export function isLiving(pid: number): boolean {
 /** The first number behind a word in a text. */
 export function numberAfter(word: string, text: string): number {
   return Number(new RegExp(`${word} (\\d+)`).exec(text)?.[1]);
+}
+
+/** What a test that runs beside others needs: a service that allows under a check id of its own, a server that must never
+ *  be asked, and a directory. */
+export async function ground(onTestFinished: TestContext['onTestFinished']) {
+  const [service, elsewhere] = await Promise.all([scriptedService(), scriptedService()]);
+  const directory = mkdtempSync(join(tmpdir(), 'guard-test-'));
+  onTestFinished(async () => {
+    await Promise.all([service.close(), elsewhere.close()]);
+    rmSync(directory, { recursive: true, maxRetries: 10 });
+  });
+  const checkId = newCheckId();
+  service.check = (response) => json(response, 200, allow({ check_id: checkId }));
+  return { service, elsewhere, directory, checkId, trace: join(directory, 'trace') };
 }

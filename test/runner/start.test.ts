@@ -1,5 +1,4 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,16 +6,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import { newId, newTokenSecret, printId, printToken } from '../../src/rules/format.js';
 import { freePort } from '../setup/free-port.js';
 import { guard } from './harness.js';
-import {
-  allow,
-  CHECK_ID,
-  deny,
-  json,
-  problem,
-  type ScriptedService,
-  scriptedService,
-  TOKEN,
-} from './scripted-service.js';
+import { CHECK_ID, deny, json, problem, type ScriptedService, scriptedService, TOKEN } from './scripted-service.js';
 
 let service: ScriptedService;
 let directory: string;
@@ -41,59 +31,7 @@ async function attempt(url = service.url) {
   return { code, stderr: run.stderr.text, hasStarted: existsSync(trace) };
 }
 
-const token = allow()['token'] as Record<string, unknown>;
-const { check_id: _checkId, ...withoutCheckId } = allow();
-const { exp: _exp, ...tokenWithoutExpiry } = token;
-
-describe('an answer that is not an allow understood completely starts nothing (69)', () => {
-  const page = '<html><body>Please sign in to the hotel network</body></html>';
-  const answers: [string, (response: ServerResponse) => void][] = [
-    ['500', (response) => problem(response, 500, 'internal_error')],
-    [
-      '503 with Retry-After',
-      (response) => problem(response.setHeader('retry-after', '1'), 503, 'database_unavailable'),
-    ],
-    ['429', (response) => problem(response, 429, 'rate_limited')],
-    ['a bare 502 of a proxy', (response) => response.writeHead(502).end('Bad Gateway')],
-    ['a redirect', (response) => response.writeHead(302, { location: service.url }).end()],
-    ['a redirect in the form of a problem', (response) => problem(response, 307, 'moved')],
-    ["a captive portal's page", (response) => response.writeHead(200, { 'content-type': 'text/html' }).end(page)],
-    [
-      "a captive portal's page as 403",
-      (response) => response.writeHead(403, { 'content-type': 'text/html' }).end(page),
-    ],
-    ['an empty answer', (response) => response.writeHead(200).end()],
-    ['a connection that is closed at once', (response) => void response.destroy()],
-    [
-      'a body that breaks off',
-      (response) => {
-        response.writeHead(200, { 'content-type': 'application/json', 'content-length': '5000' });
-        response.write(JSON.stringify(allow()).slice(0, 300), () => response.destroy());
-      },
-    ],
-    ['truncated JSON', (response) => response.end(JSON.stringify(allow()).slice(0, -1))],
-    ['JSON null', (response) => json(response, 200, null)],
-    ['an allow and nothing else', (response) => json(response, 200, { decision: 'allow' })],
-    ['an allow without a check id', (response) => json(response, 200, withoutCheckId)],
-    ['an allow with another kind of id', (response) => json(response, 200, allow({ check_id: '../../v1/me' }))],
-    ['an allow for an inactive token', (response) => json(response, 200, allow({ token: { active: false } }))],
-    ['an allow for half a token', (response) => json(response, 200, allow({ token: tokenWithoutExpiry }))],
-    ['an allow for an expired token', (response) => json(response, 200, allow({ token: { ...token, exp: 1 } }))],
-    ['an allow for another workflow', (response) => json(response, 200, allow({ token: { ...token, workflow: 'x' } }))],
-    ['an allow with reasons against it', (response) => json(response, 200, allow({ reasons: deny().reasons }))],
-    ['an allow without an end', (response) => json(response, 200, allow({ valid_until: null }))],
-    ['an allow that ended', (response) => json(response, 200, allow({ valid_until: '2031-04-30T00:00:00Z' }))],
-    ['an allow that ends as it begins', (response) => json(response, 200, allow({ valid_until: allow()['as_of'] }))],
-    ['an allow that ends at no time', (response) => json(response, 200, allow({ valid_until: 'tomorrow' }))],
-    ['another decision', (response) => json(response, 200, allow({ decision: 'maybe' }))],
-  ];
-  test.each(answers)('%s', async (_title, answer) => {
-    service.check = answer;
-    const { code, stderr, hasStarted } = await attempt();
-    expect({ code, hasStarted }).toEqual({ code: 69, hasStarted: false });
-    expect(stderr).toMatch(/^countersign: nothing was started: .+\n$/);
-  });
-
+describe('who is asked is not the service: nothing starts (69)', () => {
   test('nobody listens', async () => {
     expect(await attempt(`http://127.0.0.1:${await freePort()}`)).toMatchObject({ code: 69, hasStarted: false });
   });
@@ -106,25 +44,9 @@ describe('an answer that is not an allow understood completely starts nothing (6
     expect(await attempt(`http://127.0.0.1:${port}`)).toMatchObject({ code: 69, hasStarted: false });
     server.close();
   });
-
-  test('an answer that does not come', async () => {
-    service.check = () => undefined;
-    const run = guard(service, { command: ['touch', trace], checkTimeoutSeconds: 0.2 });
-    expect(await run.exitCode).toBe(69);
-    expect(existsSync(trace)).toBe(false);
-  });
 });
 
 describe('a definite no starts nothing (77)', () => {
-  test.each([400, 403, 404, 409, 413, 415, 422])('%i', async (status) => {
-    service.check = (response) => problem(response, status, 'some_kind');
-    expect(await attempt()).toEqual({
-      code: 77,
-      hasStarted: false,
-      stderr: 'countersign: refused (some_kind): because of some_kind\n',
-    });
-  });
-
   test('a dead token is named by its public id, with what may have ended it and how to see', async () => {
     service.check = (response) => problem(response, 401, 'unauthenticated');
     const id = newId('tok', new Date());
@@ -169,7 +91,7 @@ describe('a definite no starts nothing (77)', () => {
   });
 });
 
-test('an allow starts the command, and the clock of the service may be years away', async () => {
+test('an allow starts the command', async () => {
   expect(await attempt()).toEqual({ code: 0, stderr: '', hasStarted: true });
   expect(service.finishes()).toEqual([{ exit_code: 0 }]);
 });
@@ -216,7 +138,7 @@ describe('what the command gets', () => {
     expect([run.stdout.text, run.stderr.text]).toEqual(['a\n', 'b\n']);
   });
 
-  test('its output through, also where no named pipe can be made', async () => {
+  test('its output through, also where no file can be made', async () => {
     vi.stubEnv('TMPDIR', '/dev/null/none');
     onTestFinished(() => void vi.unstubAllEnvs());
     const run = guard(service, { command: ['sh', '-c', 'echo hi; echo ho >&2'] });

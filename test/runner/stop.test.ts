@@ -102,13 +102,6 @@ describe('the right to run ends', () => {
     expect(await run.exitCode).toBe(4);
   });
 
-  test.each([401, 403, 404, 409])('the watch is refused with %i', async (status) => {
-    service.watch = (response) => problem(response, status, 'some_kind');
-    const run = guard(service, { command: sleeper });
-    expect(await run.exitCode).toBe(77);
-    expect(run.stderr.text).toContain('stopping the command (some_kind): because of some_kind\n');
-  });
-
   test('it ends while the service was out of reach', async () => {
     const run = await running({ command: sleeper });
     service.watch = (response) => problem(response, 401, 'unauthenticated');
@@ -129,26 +122,6 @@ describe('the watch breaks', () => {
     expect(run.stderr.text).toMatch(
       /^countersign: lost the service, trying for 60 s to get it back: .+\ncountersign: the service is back\ncountersign: stopping .+\n$/,
     );
-  });
-
-  const faults: [string, ScriptedService['watch']][] = [
-    ['it cannot be opened: 500', (response) => problem(response, 500, 'internal_error')],
-    ['it cannot be opened: 503', (response) => problem(response, 503, 'database_unavailable')],
-    ['it cannot be opened: 429', (response) => problem(response, 429, 'rate_limited')],
-    ['it cannot be opened: a page of a portal', (response) => response.end('<html>')],
-    ['it cannot be opened: a redirect', (response) => response.writeHead(302, { location: '/' }).end()],
-    ['it cannot be opened: no answer', () => undefined],
-    ['it is cut', (response) => response.destroy()],
-    ['it ends without a word', (response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).end()],
-  ];
-  test.each(faults)('%s, for longer than the grace: the command is stopped with 69', async (_title, watch) => {
-    service.watch = watch;
-    const run = guard(service, { command: sleeper, graceSeconds: 0.5, silenceSeconds: 2 });
-    expect(await run.exitCode).toBe(69);
-    expect(run.stderr.text).toMatch(
-      /stopping the command \(unreachable\): the service has been out of reach for 0.5 s: .+\n/,
-    );
-    expect(service.finishes()).toEqual([{ exit_code: null, signal: 'SIGTERM' }]);
   });
 
   test('a stream without a sign of life counts as broken', async () => {
