@@ -30,6 +30,7 @@ import { revokeRoute } from './endpoints/revoke.js';
 import { revokeTokenRoute } from './endpoints/revoke-token.js';
 import { revokeTokensRoute } from './endpoints/revoke-tokens.js';
 import { rotateTokenRoute } from './endpoints/rotate-token.js';
+import { listRunsRoute, renewRunRoute, showRunRoute } from './endpoints/runs.js';
 import { showTokenRoute } from './endpoints/show-token.js';
 import {
   docsRoute,
@@ -85,6 +86,9 @@ const ROUTES: readonly Route[] = [
   showExecCheckRoute,
   watchExecCheckRoute,
   finishExecCheckRoute,
+  listRunsRoute,
+  showRunRoute,
+  renewRunRoute,
   healthRoute,
   readinessRoute,
   metricsRoute,

@@ -1,8 +1,10 @@
 import { CONSTRAINT_KINDS, type Constraints } from '../rules/constraint.js';
 import { type CheckId, type MemberId, printId, type TokenId } from '../rules/format.js';
+import { runStatus } from '../rules/run.js';
 import type { CheckRow } from '../store/checks.js';
 import { type AuditEventRow, shownEvent } from '../store/events.js';
 import type { MemberRow } from '../store/members.js';
+import type { RunView } from '../store/runs.js';
 import type { TokenView } from '../store/tokens.js';
 import type { WorkflowRow } from '../store/workflows.js';
 import type * as wire from '../wire/resources.js';
@@ -82,6 +84,32 @@ export function presentCheck(row: CheckRow): wire.ExecCheck {
     finished_at: time(row.finishedAt),
     exit_code: row.exitCode,
     signal: row.signal,
+  };
+}
+
+/** A run as the wire shows it, where it stands at `now`. */
+export function presentRun({ run, creator, runner }: RunView, now: Date): wire.Run {
+  return {
+    run_id: printId('run', run.id),
+    check_id: checkId(run.id),
+    status: runStatus(run, now),
+    workflow: run.workflow,
+    token_id: tokenId(run.tokenId),
+    creator: presentPerson(creator),
+    caller_token_id: printId('tok', run.callerTokenId),
+    scopes: run.scopes,
+    context: run.context,
+    ip: run.ip,
+    runner: runner && { id: printId('rnr', runner.id), name: runner.name },
+    started_at: run.asOf.toISOString(),
+    lease_ends_at: run.leaseEndsAt.toISOString(),
+    valid_until: run.validUntil.toISOString(),
+    exit_code: run.exitCode,
+    signal: run.signal,
+    finished_at: time(run.finishedAt),
+    stopped_at: time(run.stoppedAt),
+    stopped_by: run.stoppedBy,
+    stopped_reason: run.stoppedReason,
   };
 }
 

@@ -28,6 +28,8 @@ type Ids = {
   mem: MemberId;
   wfl: WorkflowId;
   chk: CheckId;
+  /** A run is its check: the same UUID. */
+  run: CheckId;
   evt: EventId;
   rnr: RunnerId;
   enr: EnrolmentId;

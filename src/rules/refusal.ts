@@ -26,6 +26,7 @@ export type ConflictCode =
   | 'member_state'
   | 'last_owner'
   | 'check_state'
+  | 'run_state'
   | 'policy';
 
 /** One fault of a request's content. `pointer` is a JSON pointer in URI fragment form (`#/scopes/0`; RFC 6901

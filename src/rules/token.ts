@@ -35,6 +35,8 @@ export interface TokenFacts {
   readonly isWorkflowPaused: boolean;
   readonly workflowConstraints: Constraints;
   readonly maxRunSeconds: number;
+  /** Whether the workflow bounds how many runs there are at a time. */
+  readonly isRunLimited: boolean;
   readonly creatorId: MemberId;
   readonly creatorEmail: string;
   readonly creatorRole: Role;
@@ -76,7 +78,9 @@ export function isActive(facts: LifeFacts & Pick<TokenFacts, 'kind'>, now: Date)
 export type RunEnd = 'revoked' | 'paused' | 'suspended';
 
 /** Whether the right to go on running has ended. Expiry and supersession end the right to start, not work under way. */
-export function runEnd(facts: LifeFacts): RunEnd | undefined {
+export function runEnd(
+  facts: Pick<LifeFacts, 'isRevoked' | 'creatorStatus' | 'isWorkspaceSuspended' | 'isWorkflowPaused'>,
+): RunEnd | undefined {
   if (facts.isRevoked || facts.creatorStatus === 'removed') return 'revoked';
   if (facts.isWorkspaceSuspended || facts.creatorStatus !== 'active') return 'suspended';
   return facts.isWorkflowPaused ? 'paused' : undefined;

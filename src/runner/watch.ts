@@ -33,6 +33,7 @@ const DETAILS = {
   revoked: 'the token was revoked',
   paused: 'the workflow was paused',
   suspended: "the token's creator or workspace was suspended",
+  stopped: 'the run was stopped',
 };
 
 /** Follows the right to run and resolves when it ends. With the signal aborted it resolves to `undefined`. */

@@ -2,6 +2,7 @@ import { auditPage, checkpoint, introspection, me } from '../wire/answers.js';
 import type { AuditEvent, Checkpoint, Introspection, Me, Page } from '../wire/resources.js';
 import { type ExecChecksClient, execChecksClient } from './exec-checks.js';
 import { type MembersClient, membersClient } from './members.js';
+import { type RunsClient, runsClient } from './runs.js';
 import { type TokensClient, tokensClient } from './tokens.js';
 import { type ClientOptions, sendFor, sendOnly } from './transport.js';
 import { type WorkflowsClient, workflowsClient } from './workflows.js';
@@ -19,6 +20,7 @@ export interface Client {
   readonly workflows: WorkflowsClient;
   readonly members: MembersClient;
   readonly execChecks: ExecChecksClient;
+  readonly runs: RunsClient;
   /** Who is calling, with what. */
   me(): Promise<Me>;
   /** Asks whether a token is active (RFC 7662). The caller's token needs `tokens:introspect` or `exec:check`, unless it
@@ -44,6 +46,7 @@ export function createClient(options: ClientOptions): Client {
     workflows: workflowsClient(options),
     members: membersClient(options),
     execChecks: execChecksClient(options),
+    runs: runsClient(options),
     me: () => sendFor(options, { method: 'GET', path: '/v1/me' }, me),
     introspect: (token) =>
       sendFor(options, { method: 'POST', path: '/oauth2/introspect', form: { token } }, introspection),

@@ -21,8 +21,8 @@ export interface ExecChecksClient {
   check(request: ExecCheckRequest): Promise<ExecDecision>;
   list(query?: ExecCheckQuery): Promise<Page<ExecCheck>>;
   show(id: string): Promise<ExecCheck>;
-  /** Follows a check: `alive` at the start and every 10 s, then one of `revoked`, `paused`, `suspended`, which is the
-   *  last. Throws {@link UnreachableError} when the stream ends otherwise. */
+  /** Follows a check: `alive` at the start and every 10 s, then one of `revoked`, `paused`, `suspended`, `stopped`, which is
+   *  the last. Throws {@link UnreachableError} when the stream ends otherwise. */
   watch(id: string, signal?: AbortSignal): AsyncGenerator<WatchEvent>;
   finish(id: string, request: FinishRequest): Promise<ExecCheck>;
 }
@@ -62,8 +62,11 @@ async function* watch(options: ClientOptions, path: string, signal?: AbortSignal
   throw new UnreachableError('the watch ended without a word');
 }
 
+const ENDS = ['revoked', 'paused', 'suspended', 'stopped'] as const;
+
 function parseEvent(block: string): WatchEvent | undefined {
   const name = /^event: ?(.*)$/m.exec(block)?.[1];
-  if (name === 'revoked' || name === 'paused' || name === 'suspended') return { type: name };
+  const type = ENDS.find((end) => end === name);
+  if (type !== undefined) return { type };
   return block.startsWith(':') ? { type: 'alive' } : undefined;
 }

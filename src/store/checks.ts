@@ -1,9 +1,10 @@
-import { and, desc, eq, gt, gte, isNull, lt } from 'drizzle-orm';
+import { and, desc, eq, gt, gte, isNull, lt, sql } from 'drizzle-orm';
 import type { Denial } from '../rules/exec-check.js';
 import { type CheckId, idFloor, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { createBatch } from './batch.js';
 import { type ConnectionOptions, type Sql, sqlState, type TransactionSql } from './connect.js';
 import type { Db } from './database.js';
+import { isRunning } from './leases.js';
 import { openLine } from './line.js';
 import { unlessLost } from './pool.js';
 import { execChecks } from './schema.js';
@@ -23,6 +24,8 @@ export interface NewCheck {
   readonly scopes: readonly string[];
   readonly context: Readonly<Record<string, string>>;
   readonly ip: string | undefined;
+  /** Of the run that an allow begins. */
+  readonly lease: { readonly seconds: number; readonly endsAt: Date } | undefined;
 }
 
 export type CheckRow = typeof execChecks.$inferSelect;
@@ -62,16 +65,20 @@ export function createCheckLog(options: ConnectionOptions, onHang: () => void): 
       scopes: check.scopes,
       context: check.context,
       ip: check.ip ?? null,
+      run_status: check.lease && 'running',
+      lease_seconds: check.lease?.seconds,
+      lease_ends_at: check.lease?.endsAt.toISOString(),
     }));
     await line.run(
       (sql) => sql`
       insert into exec_checks (workspace_id, id, decision, reasons, as_of, valid_until, token_id, caller_token_id,
-        workflow, scopes, context, ip)
+        workflow, scopes, context, ip, run_status, lease_seconds, lease_ends_at)
       select r.workspace_id, r.id, r.decision, r.reasons, r.as_of, r.valid_until, r.token_id, r.caller_token_id,
-        r.workflow, array(select jsonb_array_elements_text(r.scopes)), r.context, r.ip
+        r.workflow, array(select jsonb_array_elements_text(r.scopes)), r.context, r.ip,
+        r.run_status, r.lease_seconds, r.lease_ends_at
       from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r(workspace_id uuid, id uuid, decision text, reasons jsonb,
         as_of timestamptz, valid_until timestamptz, token_id uuid, caller_token_id uuid, workflow text, scopes jsonb,
-        context jsonb, ip text)`,
+        context jsonb, ip text, run_status text, lease_seconds int, lease_ends_at timestamptz)`,
     );
     return checks.map(() => undefined);
   }
@@ -147,7 +154,8 @@ export async function findCheck(db: Db, workspaceId: WorkspaceId, id: CheckId): 
   return row;
 }
 
-/** Puts the end of a job on record, once. Gives the row as it is now, whoever ended it. */
+/** Puts the end of a job on record, once. Gives the row as it is now, whoever ended it. A run that was stopped or lost stays
+ *  so: its place may be another's by now. */
 export async function finishCheck(
   db: Db,
   workspaceId: WorkspaceId,
@@ -157,7 +165,11 @@ export async function finishCheck(
 ): Promise<CheckRow | undefined> {
   await db
     .update(execChecks)
-    .set({ finishedAt: now, ...end })
+    .set({
+      finishedAt: now,
+      ...end,
+      runStatus: sql`case when ${isRunning(now)} then 'finished' else ${execChecks.runStatus} end`,
+    })
     .where(and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.id, id), isNull(execChecks.finishedAt)));
   return findCheck(db, workspaceId, id);
 }

@@ -80,6 +80,7 @@ type TokenSurroundings = readonly [
   isWorkflowPaused: boolean,
   workflowConstraints: Constraints,
   maxRunSeconds: number,
+  isRunLimited: boolean,
   creatorEmail: string,
   creatorRole: Role,
   creatorStatus: MemberStatus,
@@ -141,7 +142,7 @@ function select(sql: Sql, ids: readonly TokenId[]) {
 
 const SURROUNDINGS = `
   select json_build_array(s.slug, s.suspended_at is not null, w.paused_at is not null, w.constraints,
-    w.max_run_seconds, m.email, m.role, m.status) as surroundings
+    w.max_run_seconds, coalesce(w.max_concurrent_runs, w.max_concurrent_runs_per_token) is not null, m.email, m.role, m.status) as surroundings
   from workspaces s
   join workflows w on w.workspace_id = s.id
   join members m on m.workspace_id = s.id
@@ -209,6 +210,7 @@ function storedToken(row: TokenRow): StoredToken {
     isWorkflowPaused,
     workflowConstraints,
     maxRunSeconds,
+    isRunLimited,
     creatorEmail,
     creatorRole,
     creatorStatus,
@@ -224,6 +226,7 @@ function storedToken(row: TokenRow): StoredToken {
       isWorkflowPaused,
       workflowConstraints,
       maxRunSeconds,
+      isRunLimited,
       creatorId,
       creatorEmail,
       creatorRole,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ROLES } from '../rules/role.js';
+import { RUN_STATUSES } from '../rules/run.js';
 import { MEMBER_STATUSES, REVOKE_REASONS, TOKEN_STATUSES } from '../rules/token.js';
 import type {
   AcceptedMember,
@@ -17,6 +18,7 @@ import type {
   MintedToken,
   Person,
   Revocation,
+  Run,
   Token,
   Workflow,
 } from './resources.js';
@@ -248,6 +250,12 @@ export const execDecision: z.ZodType<ExecDecision> = z
     valid_until: timestamp
       .nullable()
       .describe('When the right to run ends, whatever else happens; `null` on a denial.'),
+    // A service of before there were runs says nothing of them.
+    run_id: z.string().nullable().default(null).describe('The run that begins; `null` on a denial.'),
+    lease_ends_at: timestamp
+      .nullable()
+      .default(null)
+      .describe('When the run counts as lost unless it is renewed; `null` on a denial.'),
   })
   .meta({ id: 'ExecDecision' });
 
@@ -281,3 +289,37 @@ export const execCheck: z.ZodType<ExecCheck> = z
   .meta({ id: 'ExecCheck' });
 
 export const execCheckPage = page('ExecCheckPage', execCheck);
+
+export const runStatus = z.enum(RUN_STATUSES);
+
+export const run: z.ZodType<Run> = z
+  .object({
+    run_id: z.string().describe('The same as `check_id`, as a run: `run_…`.'),
+    check_id: z.string(),
+    status: runStatus.describe(
+      '`running` while the lease lasts; `lost` when it ran out without a word; `stopped` when somebody ended it.',
+    ),
+    workflow: z.string(),
+    token_id: z.string().nullable(),
+    creator: person.describe('Who made the token.'),
+    caller_token_id: z.string().describe('The token that asked.'),
+    scopes: z.array(z.string()),
+    context: shownContext,
+    ip: z.string().nullable(),
+    runner: z
+      .object({ id: z.string(), name: z.string() })
+      .nullable()
+      .describe('The runner that proved itself; `null` where none did.'),
+    started_at: timestamp,
+    lease_ends_at: timestamp.describe('At this instant it is lost, unless it is renewed before.'),
+    valid_until: timestamp.describe('When the right to run ends, whatever else happens.'),
+    exit_code: z.int().nullable(),
+    signal: z.string().nullable(),
+    finished_at: timestamp.nullable(),
+    stopped_at: timestamp.nullable(),
+    stopped_by: z.string().nullable().describe('The member who stopped it.'),
+    stopped_reason: z.string().nullable(),
+  })
+  .meta({ id: 'Run' });
+
+export const runPage = page('RunPage', run);

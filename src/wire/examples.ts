@@ -1,4 +1,4 @@
-import type { ExecDecision, Introspection, MintedToken } from './resources.js';
+import type { ExecDecision, Introspection, MintedToken, Run } from './resources.js';
 
 /** Answers as a reader of the documentation sees them. No token in them is of token form, so that no scanner stumbles. */
 
@@ -55,4 +55,34 @@ export const decisionExample: ExecDecision = {
   as_of: '2026-03-03T02:00:00.000Z',
   token: introspectionExample,
   valid_until: '2026-03-03T08:00:00.000Z',
+  run_id: 'run_01KfV5dEw8Rm2YqGnB7xUj',
+  lease_ends_at: '2026-03-03T02:02:00.000Z',
+};
+
+export const runExample: Run = {
+  run_id: 'run_01KfV5dEw8Rm2YqGnB7xUj',
+  check_id: 'chk_01KfV5dEw8Rm2YqGnB7xUj',
+  status: 'running',
+  workflow: 'nightly-tests',
+  token_id: mintedExample.id,
+  creator: person,
+  caller_token_id: mintedExample.id,
+  scopes: ['codex:exec'],
+  context: {
+    repository: 'acme/shop',
+    ref: 'refs/heads/main',
+    job: 'tests',
+    command: 'codex exec ./tests',
+  },
+  ip: '192.0.2.7',
+  runner: null,
+  started_at: '2026-03-03T02:00:00.000Z',
+  lease_ends_at: '2026-03-03T02:04:00.000Z',
+  valid_until: '2026-03-03T08:00:00.000Z',
+  exit_code: null,
+  signal: null,
+  finished_at: null,
+  stopped_at: null,
+  stopped_by: null,
+  stopped_reason: null,
 };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DEFAULT_LEASE_SECONDS, MAX_LEASE_SECONDS, MIN_LEASE_SECONDS } from '../rules/run.js';
 import { decision, execCheck, execCheckPage, execDecision, timestamp } from './answers.js';
 import { decisionExample } from './examples.js';
 import { operation } from './operation.js';
@@ -21,6 +22,12 @@ export const execCheckRequest = z
     workflow: workflowLabel,
     scopes: scopes.default([]).describe('What the job will need; each must be held.'),
     context: execContext.default({}),
+    lease_seconds: z
+      .int()
+      .min(MIN_LEASE_SECONDS)
+      .max(MAX_LEASE_SECONDS)
+      .default(DEFAULT_LEASE_SECONDS)
+      .describe('How long the run that an allow begins counts as running without a renewal.'),
   })
   .meta({
     id: 'ExecCheckRequest',

@@ -50,6 +50,8 @@ function settle(schema: JsonSchema, io: 'input' | 'output'): void {
   if (schema.format === 'date-time' || schema.format === 'email') delete schema.pattern;
   // Answers may gain members: a reader that refuses them breaks with the next release.
   if (io === 'output' && schema.additionalProperties === false) delete schema.additionalProperties;
+  // What this service answers is whole; a default is for the answers of an earlier one.
+  if (io === 'output') delete schema.default;
   // That a number is safe goes without saying.
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;

@@ -11,6 +11,7 @@ import { collectSchemas } from './openapi-schemas.js';
 import type { Operation } from './operation.js';
 import { CONFLICTS } from './problems.js';
 import type { Problem } from './resources.js';
+import * as runs from './runs.js';
 import * as system from './system.js';
 import * as tokens from './tokens.js';
 import * as workflows from './workflows.js';
@@ -38,6 +39,9 @@ export const operations: readonly Operation[] = [
   execChecks.showExecCheckOperation,
   execChecks.watchExecCheckOperation,
   execChecks.finishExecCheckOperation,
+  runs.listRunsOperation,
+  runs.showRunOperation,
+  runs.renewRunOperation,
   oauth.introspectOperation,
   oauth.revokeOperation,
   oauth.metadataOperation,
@@ -65,6 +69,7 @@ const TAGS = [
   { name: 'tokens', description: 'Mint a token for each workflow, rotate it without an outage, revoke it for good.' },
   { name: 'workflows', description: 'What a token may be: its scopes, its periods, the places where it may be used.' },
   { name: 'exec checks', description: 'Ask before a job starts, and be told when its right to run ends.' },
+  { name: 'runs', description: 'What runs now, where, since when and under which token; stop one.' },
   { name: 'OAuth', description: 'The standard endpoints, for any OAuth client: a form goes in, JSON comes out.' },
   { name: 'members', description: 'The people of the workspace, and what each of them may do.' },
   { name: 'audit', description: 'Who did what and when, in a chain of hashes that anyone can recompute.' },

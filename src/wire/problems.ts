@@ -149,6 +149,11 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
     meaning: 'The exec check was denied or is finished, so there is nothing to watch or to finish.',
     whatToDo: 'Read the check: `finished_at`, `exit_code` and `signal` say how it ended.',
   },
+  run_state: {
+    meaning:
+      'The run is over, or its right to go on has ended: it finished, was stopped, its lease ran out, its time is up, its token was revoked, its workflow paused, or its creator or workspace suspended. `detail` says which.',
+    whatToDo: 'Stop the job. A lease that ran out is not revived: ask anew with `POST /v1/exec/checks`.',
+  },
   policy: {
     meaning: 'What is to be made does not fit into today’s policy of the workflow, or leaves nothing of it.',
     whatToDo: 'Read the workflow; ask for less, or have its policy widened.',

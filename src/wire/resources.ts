@@ -210,6 +210,8 @@ export interface ExecCheckRequest {
   workflow: string;
   scopes?: string[] | undefined;
   context?: ExecContext | undefined;
+  /** How long the run that an allow begins counts as running without a renewal (30 to 86 400, default 120). */
+  lease_seconds?: number | undefined;
 }
 
 export interface ExecReason {
@@ -246,6 +248,10 @@ export interface ExecDecision {
   token: Introspection;
   /** When the right to run ends, whatever else happens; `null` on a denial. */
   valid_until: string | null;
+  /** The run that begins; `null` on a denial. */
+  run_id: string | null;
+  /** When the run counts as lost unless it is renewed; `null` on a denial. */
+  lease_ends_at: string | null;
 }
 
 /** A decision as it is on record. */
@@ -266,6 +272,40 @@ export interface ExecCheck {
   signal: string | null;
 }
 
+export type RunStatus = 'running' | 'finished' | 'stopped' | 'lost';
+
+/** What an allowed check let begin, from its start to its end. */
+export interface Run {
+  run_id: string;
+  check_id: string;
+  status: RunStatus;
+  workflow: string;
+  token_id: string | null;
+  /** Who made the token. */
+  creator: Person;
+  /** The token that asked, such as a trusted runner's. */
+  caller_token_id: string;
+  scopes: string[];
+  context: ExecContext;
+  ip: string | null;
+  /** The runner that proved itself; `null` where none did. */
+  runner: { id: string; name: string } | null;
+  started_at: string;
+  lease_ends_at: string;
+  valid_until: string;
+  exit_code: number | null;
+  signal: string | null;
+  finished_at: string | null;
+  stopped_at: string | null;
+  stopped_by: string | null;
+  stopped_reason: string | null;
+}
+
+export interface StopRequest {
+  /** Why, for the record and for whoever watches: up to 200 characters. */
+  reason?: string | undefined;
+}
+
 export interface FinishRequest {
   exit_code: number | null;
   signal?: string | undefined;
@@ -273,7 +313,7 @@ export interface FinishRequest {
 
 /** What the watch of an exec check tells. `alive` is the keep-alive comment, every 10 s. */
 export interface WatchEvent {
-  type: 'alive' | 'revoked' | 'paused' | 'suspended';
+  type: 'alive' | 'revoked' | 'paused' | 'suspended' | 'stopped';
 }
 
 /** RFC 9457 problem details. */

@@ -80,6 +80,7 @@ const POLICY = {
   allowedExpiryDays: [30],
   constraints: {},
   maxRunSeconds: 3600,
+  isRunLimited: false,
 };
 
 /** Makes the workspaces of a run in a migrated database. */

@@ -35,6 +35,8 @@ describe('a check', () => {
       as_of: service.clock.now().toISOString(),
       token: await service.client().introspect(token),
       valid_until: new Date(service.clock.now().getTime() + 3_600_000).toISOString(),
+      run_id: String(answer.body['check_id']).replace('chk_', 'run_'),
+      lease_ends_at: new Date(service.clock.now().getTime() + 120_000).toISOString(),
     });
     expect(answer.body['token']).toMatchObject({ active: true, jti: id });
   });

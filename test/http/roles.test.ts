@@ -35,6 +35,7 @@ interface Things {
   readonly memberId: string;
   readonly tokenId: string;
   readonly checkId: string;
+  readonly runId: string;
 }
 
 async function makeThings(ownerToken: string): Promise<Things> {
@@ -45,8 +46,8 @@ async function makeThings(ownerToken: string): Promise<Things> {
   const invited = await client.members.invite({ email: `p${serial}@roles.example`, role: 'member' });
   const member = await service.client(null).members.accept(invited.invitation);
   const minted = await client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 });
-  const { check_id } = await client.execChecks.check({ token: minted.token, workflow: label });
-  return { label, memberId: member.id, tokenId: minted.id, checkId: check_id };
+  const { check_id, run_id } = await client.execChecks.check({ token: minted.token, workflow: label });
+  return { label, memberId: member.id, tokenId: minted.id, checkId: check_id, runId: run_id ?? '' };
 }
 
 interface Row {
@@ -128,6 +129,18 @@ const ROWS: Readonly<Record<string, Row>> = {
     path: ({ checkId }) => `/v1/exec/checks/${checkId}/finish`,
     json: () => ({ exit_code: 0 }),
     answers: { owner: 200, admin: 200, member: 404, auditor: 404 },
+    foreign: 404,
+  },
+  listRuns: { path: () => '/v1/exec/runs', answers: all(200) },
+  showRun: {
+    path: ({ runId }) => `/v1/exec/runs/${runId}`,
+    answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
+    foreign: 404,
+  },
+  renewRun: {
+    path: ({ runId }) => `/v1/exec/runs/${runId}/renew`,
+    // It is finished.
+    answers: { owner: 409, admin: 409, member: 404, auditor: 404 },
     foreign: 404,
   },
   introspect: {

@@ -114,6 +114,7 @@ export const anyFacts: fc.Arbitrary<TokenFacts> = fc.record({
   isWorkflowPaused: mostlyFalse,
   workflowConstraints: fc.oneof(fc.constant({}), anyConstraints),
   maxRunSeconds: fc.integer({ min: 1, max: 100 }),
+  isRunLimited: fc.boolean(),
   creatorId: anyId('mem'),
   creatorEmail: fc.constant('ada@example.com'),
   creatorRole: fc.constantFrom(...ROLES),

@@ -8,6 +8,8 @@ export const WORKFLOWS = 2_000;
 export const MEMBERS = 1_000;
 const TOKENS_OF_OTHERS = 2_000;
 const CHECKS = 300_000;
+const CHECKED = 1_000;
+const RUNNING = 3_000;
 const EVENTS = 300_000;
 const KEYS = 50_000;
 const MONTHS = 12;
@@ -45,6 +47,7 @@ export async function loadYear(sql: Sql, large: WorkspaceId, others: readonly Wo
       for (const [at, workspaceId] of others.entries()) {
         await insertTokens(tx, workspaceId, [1, TOKENS_OF_OTHERS, TOKENS_OF_OTHERS], (at + 1) * TOKENS);
       }
+      await insertCheckedTokens(tx, large);
       await insertChecks(tx, large);
       await insertEvents(tx, large);
       await insertKeys(tx, large, now);
@@ -137,15 +140,30 @@ async function insertTokens(
     ) drawn`;
 }
 
+/** The tokens that jobs were checked with. */
+async function insertCheckedTokens(tx: TransactionSql, workspaceId: WorkspaceId): Promise<void> {
+  await tx`
+    insert into tokens (workspace_id, id, kind, workflow, creator_id, owner_id, scopes, constraints, created_at, expires_at,
+      expires_in_days, lineage_id, digest, pepper_kid, secret_set_at)
+    select ${workspaceId}, pg_temp.numbered(i), 'access', 'job-' || i, pg_temp.numbered(701), pg_temp.numbered(701),
+      '{codex:exec}', '{}', '2024-01-01', '2024-01-08', 7, pg_temp.numbered(i), '\\x00', 'loaded', '2024-01-01'
+    from generate_series(1, ${CHECKED}::int) i`;
+}
+
+/** Of the runs those of the last days are under way, a thousand of them with a lease that ran out. */
 async function insertChecks(tx: TransactionSql, workspaceId: WorkspaceId): Promise<void> {
   await tx`
     insert into exec_checks (workspace_id, id, decision, reasons, as_of, valid_until, token_id, caller_token_id, workflow,
-      scopes, context, ip)
-    select ${workspaceId}, pg_temp.v7(at, i), case when i % 50 = 0 and i < n / 2 then 'deny' else 'allow' end, '[]', at,
+      scopes, context, ip, run_status, lease_seconds, lease_ends_at)
+    select ${workspaceId}, pg_temp.v7(at, i), case when is_denied then 'deny' else 'allow' end, '[]', at,
       at + interval '6 hours', token_id, token_id, 'job-' || case when i % 10 = 2 then 0 else i * 7919 % ${WORKFLOWS}::int end,
-      '{codex:exec}', '{"repository": "acme/shop"}', '192.0.2.7'
+      '{codex:exec}', '{"repository": "acme/shop"}', '192.0.2.7', case when is_denied then null
+        when i > n - ${RUNNING} then 'running' when i % 100 = 7 and i < n / 2 then 'stopped'
+        when i % 100 = 17 and i < n / 2 then 'lost' else 'finished' end,
+      120, case when i > n - ${RUNNING} and i % 3 > 0 then now() + interval '1 hour' else at + interval '2 minutes' end
     from (
-      select i, n, pg_temp.year_at(i, n) as at, pg_temp.numbered(case when i % 10 = 1 then 1 else i % 1000 + 1 end) as token_id
+      select i, n, i % 50 = 0 and i < n / 2 as is_denied, pg_temp.year_at(i, n) as at,
+        pg_temp.numbered(case when i % 10 = 1 then 1 else i % ${CHECKED}::int + 1 end) as token_id
       from generate_series(1::bigint, ${CHECKS}) i, (select ${CHECKS}::bigint as n) counted
     ) drawn`;
 }

@@ -52,6 +52,15 @@ const SEARCHED_CHECKS = [
   ...TOKENS_CHECKED.map((token) => `${token}&decision=deny&after=${instant(200)}`),
 ];
 
+const RUNS_BEFORE = CHECKS_BEFORE.map((place) => place.replace('checks:chk', 'runs:run'));
+const RUNNING = ['', 'workflow=job-0', ...TOKENS_CHECKED, `${TOKENS_CHECKED[0]}&workflow=job-0`];
+const OVER = ['finished', 'stopped', 'lost'].map((status) => `status=${status}`);
+const SEARCHED_RUNS = [
+  ...RUNNING,
+  ...OVER,
+  ...OVER.flatMap((over) => [`workflow=job-0&${over}`, `${TOKENS_CHECKED[0]}&${over}`]),
+];
+
 const TARGET = 'target=tok_0000000000000000030000';
 const EVENTS = [
   '',
@@ -73,6 +82,8 @@ export const LISTS: readonly List[] = [
   ...lists('/v1/exec/checks', 'ordered', 'large', ORDERED_CHECKS, CHECKS_BEFORE),
   ...lists('/v1/exec/checks', 'searched', 'large', SEARCHED_CHECKS, CHECKS_BEFORE),
   ...lists('/v1/exec/checks', 'ordered', 'member', [''], CHECKS_BEFORE),
+  ...lists('/v1/exec/runs', 'searched', 'large', SEARCHED_RUNS, RUNS_BEFORE),
+  ...lists('/v1/exec/runs', 'searched', 'member', ['', ...OVER], RUNS_BEFORE),
   ...lists('/v1/audit-events', 'ordered', 'large', EVENTS, EVENTS_AFTER),
   ...lists('/v1/workflows', 'ordered', 'large', [''], WORKFLOWS_AFTER),
   ...lists('/v1/members', 'ordered', 'large', [''], MEMBERS_AFTER),

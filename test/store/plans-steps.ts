@@ -117,8 +117,11 @@ async function runJob(scene: Scene): Promise<void> {
   const { execChecks } = scene.service.client(token);
   for (const _ of AGAIN_AND_AGAIN) await execChecks.check({ workflow });
   await owner(scene).execChecks.check({ workflow, token });
-  const { check_id } = await execChecks.check({ workflow });
+  const { check_id, run_id } = await execChecks.check({ workflow });
   await execChecks.show(check_id);
+  const { runs } = scene.service.client(token);
+  await runs.show(run_id ?? '');
+  await runs.renew(run_id ?? '');
   const watched = execChecks.watch(check_id);
   await watched.next();
   await execChecks.finish(check_id, { exit_code: 0 });

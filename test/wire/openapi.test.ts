@@ -44,7 +44,7 @@ describe('the OpenAPI document', () => {
   });
 
   test('lists every operation that a wire module exports', async () => {
-    const modules = ['audit', 'exec-checks', 'members', 'oauth', 'system', 'tokens', 'workflows'];
+    const modules = ['audit', 'exec-checks', 'members', 'oauth', 'runs', 'system', 'tokens', 'workflows'];
     const exported = await Promise.all(modules.map((name) => import(`../../src/wire/${name}.ts`)));
     const ids = exported.flatMap((one: Record<string, unknown>) =>
       Object.entries(one).flatMap(([name, value]) =>

@@ -3,6 +3,7 @@ import { type CheckId, findTokens, newId, printId } from '../../rules/format.js'
 import { INACTIVE, type Introspection, introspect } from '../../rules/introspection.js';
 import { addSeconds } from '../../rules/lifetime.js';
 import { accept, invalid, type Result } from '../../rules/refusal.js';
+import { leaseEnd } from '../../rules/run.js';
 import type { TokenFacts } from '../../rules/token.js';
 import type { StoredToken } from '../../store/lookup.js';
 import { type ExecCheckBody, execCheckOperation } from '../../wire/exec-checks.js';
@@ -60,8 +61,9 @@ async function decide(
   const denials = execDenials(facts, caller, requestOf(body, exchange.ip), now);
   const isAllowed = facts !== undefined && denials.length === 0;
   const validUntil = isAllowed ? addSeconds(now, facts.maxRunSeconds) : undefined;
+  const leaseEndsAt = validUntil && leaseEnd(now, body.lease_seconds, validUntil);
   const id = newId('chk', now);
-  await record(deps, exchange, { id, caller, subject, body, denials, validUntil });
+  await record(deps, exchange, { id, caller, subject, body, denials, validUntil, leaseEndsAt });
   deps.metrics.execCheck(isAllowed ? 'allow' : 'deny');
   return {
     check_id: printId('chk', id),
@@ -70,6 +72,8 @@ async function decide(
     as_of: now.toISOString(),
     token: facts === undefined ? INACTIVE : introspect(facts, caller, deps.issuer, now),
     valid_until: validUntil?.toISOString() ?? null,
+    run_id: isAllowed ? printId('run', id) : null,
+    lease_ends_at: leaseEndsAt?.toISOString() ?? null,
   };
 }
 
@@ -100,10 +104,11 @@ interface Decided {
   readonly body: ExecCheckBody;
   readonly denials: readonly Denial[];
   readonly validUntil: Date | undefined;
+  readonly leaseEndsAt: Date | undefined;
 }
 
 function record(deps: Deps, exchange: Exchange, decided: Decided): Promise<void> {
-  const { id, caller, subject, body, denials, validUntil } = decided;
+  const { id, caller, subject, body, denials, validUntil, leaseEndsAt } = decided;
   const isOwn = subject?.facts.workspaceId === caller.workspaceId;
   return deps.checkLog.record({
     id,
@@ -118,6 +123,7 @@ function record(deps: Deps, exchange: Exchange, decided: Decided): Promise<void>
     scopes: body.scopes,
     context: scrubbed(body.context),
     ip: exchange.ip,
+    lease: leaseEndsAt && { seconds: body.lease_seconds, endsAt: leaseEndsAt },
   });
 }
 

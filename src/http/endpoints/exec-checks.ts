@@ -1,8 +1,6 @@
 import { type CheckId, idFloor, parsePublicId, printId } from '../../rules/format.js';
 import { accept, invalid, type Result, refuse } from '../../rules/refusal.js';
-import { mayUse } from '../../rules/role.js';
 import type { ServiceScope } from '../../rules/scope.js';
-import { isActive } from '../../rules/token.js';
 import { type CheckRow, findCheck, finishCheck, listChecks } from '../../store/checks.js';
 import {
   finishExecCheckOperation,
@@ -10,20 +8,19 @@ import {
   showExecCheckOperation,
   watchExecCheckOperation,
 } from '../../wire/exec-checks.js';
-import { presented } from '../authenticate.js';
 import { pageOf, readCursor } from '../cursor.js';
 import type { Deps } from '../deps.js';
 import { endpoint, type Route } from '../endpoint.js';
 import { eventStream } from '../event-stream.js';
 import type { Exchange } from '../exchange.js';
 import { presentCheck } from '../present.js';
+import { seesAllChecks, shownTo } from '../visible-check.js';
 
 /** Decisions, newest first: all of the workspace for runners and auditors, otherwise those of the calling token. */
 export const listExecChecksRoute = endpoint(listExecChecksOperation, async (deps, { caller, query }) => {
   const before = readCursor('checks', query.cursor, (text) => parsePublicId('chk', text));
   if (!before.ok) return before;
-  const seesAll =
-    mayUse(caller.creatorRole, caller.scopes, 'exec:check') || mayUse(caller.creatorRole, caller.scopes, 'audit:read');
+  const seesAll = seesAllChecks(caller);
   const tokenId = query.token === undefined ? undefined : parsePublicId('tok', query.token);
   const isNothing = query.token !== undefined && (tokenId === undefined || (!seesAll && tokenId !== caller.id));
   if (isNothing) return accept({ status: 200, body: { data: [], next_cursor: null } });
@@ -74,19 +71,13 @@ export const watchExecCheckRoute: Route = {
   },
 };
 
-/** The check that a path names, for the token that was checked, even after its end, for the token that asked, and for
- *  live ones of the workspace with one of the scopes. Refuses `not_found` for everybody else. */
-async function namedCheck(deps: Deps, exchange: Exchange, scopes: readonly ServiceScope[]): Promise<Result<CheckRow>> {
-  const token = await presented(deps, exchange);
-  if (!token.ok) return token;
-  const { facts } = token.value;
+/** The check that a path names. */
+function namedCheck(deps: Deps, exchange: Exchange, scopes: readonly ServiceScope[]): Promise<Result<CheckRow>> {
   const id = parsePublicId('chk', exchange.params['id'] ?? '');
-  const row = id && (await findCheck(deps.db, facts.workspaceId, id));
-  if (row?.tokenId === facts.id && facts.kind === 'access') return accept(row);
-  if (!isActive(facts, exchange.now)) return refuse({ kind: 'unauthenticated', hasCredentials: true });
-  const maySee =
-    row?.callerTokenId === facts.id || scopes.some((scope) => mayUse(facts.creatorRole, facts.scopes, scope));
-  return row && maySee ? accept(row) : refuse({ kind: 'not_found' });
+  return shownTo(deps, exchange, scopes, async (workspaceId) => {
+    const row = id && (await findCheck(deps.db, workspaceId, id));
+    return row && { tokenId: row.tokenId, callerTokenId: row.callerTokenId, value: row };
+  });
 }
 
 /** `after` is a check's id or a time: both are bounds over ids, which begin with their time. */

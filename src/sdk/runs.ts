@@ -1,0 +1,29 @@
+import { run, runPage } from '../wire/answers.js';
+import type { Page, Run, RunStatus } from '../wire/resources.js';
+import { type ClientOptions, sendFor } from './transport.js';
+
+/** What a list of runs is narrowed to: those that run now, unless `status` says otherwise. */
+export interface RunQuery {
+  limit?: number | undefined;
+  cursor?: string | undefined;
+  workflow?: string | undefined;
+  token?: string | undefined;
+  status?: RunStatus | undefined;
+}
+
+/** What allowed checks let begin, by their id (`run_…`). */
+export interface RunsClient {
+  list(query?: RunQuery): Promise<Page<Run>>;
+  show(id: string): Promise<Run>;
+  /** Keeps a run from counting as lost. Refused (409, `run_state`) when it is over or its right to go on has ended. */
+  renew(id: string): Promise<Run>;
+}
+
+export function runsClient(options: ClientOptions): RunsClient {
+  const path = (id: string, verb = '') => `/v1/exec/runs/${encodeURIComponent(id)}${verb}`;
+  return {
+    list: (query) => sendFor(options, { method: 'GET', path: '/v1/exec/runs', query: { ...query } }, runPage),
+    show: (id) => sendFor(options, { method: 'GET', path: path(id) }, run),
+    renew: (id) => sendFor(options, { method: 'POST', path: path(id, '/renew') }, run),
+  };
+}

@@ -1,0 +1,167 @@
+import { and, desc, eq, getTableColumns, gte, lt, or, type SQL, sql } from 'drizzle-orm';
+import type { CheckId, MemberId, RunnerId, TokenId, WorkspaceId } from '../rules/format.js';
+import { accept, type Refusal, type Result, refuse } from '../rules/refusal.js';
+import { type RunStatus, runStatus } from '../rules/run.js';
+import { type RunEnd, runEnd } from '../rules/token.js';
+import { type Db, inTransaction, type Tx } from './database.js';
+import { isLapsed, isRunning } from './leases.js';
+import { execChecks, members, runners, tokens, workflows, workspaces } from './schema.js';
+import { MAX_SEARCHED, onAll, pathsOf, searchEnd } from './search.js';
+import { lockWorkspace } from './workspace-lock.js';
+
+/** A run as its row has it. */
+export type RunRow = typeof execChecks.$inferSelect & {
+  readonly runStatus: RunStatus;
+  readonly leaseEndsAt: Date;
+  readonly validUntil: Date;
+};
+
+/** A run as it is shown: with who made its token, and the runner that proved itself. */
+export interface RunView {
+  readonly run: RunRow;
+  readonly creator: { readonly id: MemberId; readonly email: string; readonly name: string | null };
+  readonly runner: { readonly id: RunnerId; readonly name: string } | null;
+}
+
+/** What a list of runs is narrowed to. `before` is an exclusive bound over ids. */
+export interface RunQuery {
+  readonly limit: number;
+  readonly status: RunStatus;
+  readonly before?: CheckId | undefined;
+  readonly workflow?: string | undefined;
+  readonly tokenId?: TokenId | undefined;
+}
+
+/** Runs as they are listed. What lies before `end`, where there is one, was not looked at. */
+export interface RunList {
+  readonly views: readonly RunView[];
+  readonly end: CheckId | undefined;
+}
+
+/** One run. Gives `undefined` for a check that let nothing begin. */
+export async function findRun(db: Db | Tx, workspaceId: WorkspaceId, id: CheckId): Promise<RunView | undefined> {
+  const [found] = await select(db).where(and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.id, id)));
+  return found && viewOf(found);
+}
+
+/** Runs, newest first. Of those that are over it gives fewer than `limit` when it looked through as many as one page may. */
+export async function listRuns(db: Db, workspaceId: WorkspaceId, query: RunQuery, now: Date): Promise<RunList> {
+  const within = and(
+    eq(execChecks.workspaceId, workspaceId),
+    sql`${execChecks.runStatus} is not null`,
+    query.before && lt(execChecks.id, query.before),
+  );
+  const paths = pathsOf([
+    query.workflow === undefined ? undefined : [eq(execChecks.workflow, query.workflow)],
+    query.tokenId && [eq(execChecks.tokenId, query.tokenId)],
+  ]);
+  const wanted = and(within, onAll(paths), isWith(query.status, now));
+  if (query.status === 'running') {
+    const newest = and(eq(execChecks.workspaceId, workspaceId), newestOf(wanted, query.limit));
+    return { views: await page(db, newest, query.limit), end: undefined };
+  }
+  const end = await searchEnd<CheckId>(db, { table: execChecks, id: execChecks.id, within, paths }, MAX_SEARCHED);
+  return { views: await page(db, and(wanted, end && gte(execChecks.id, end)), query.limit), end };
+}
+
+/** Renews the lease of a run. Refuses `run_state` when the run is over or its right to go on has ended, and `not_found`.
+ *  What could end that right waits until this is committed, or is seen here: once a revocation, a pause, a suspension or a
+ *  stop was confirmed, no renewal succeeds. */
+export function renewRun(db: Db, workspaceId: WorkspaceId, id: CheckId, now: Date): Promise<Result<RunView>> {
+  const isNamed = and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.id, id));
+  return inTransaction(db, async (tx) => {
+    await lockWorkspace(tx, workspaceId, 'issue');
+    const [life] = await tx
+      .select({
+        isRevoked: sql<boolean>`${tokens.revokedAt} is not null`,
+        creatorStatus: members.status,
+        isWorkspaceSuspended: sql<boolean>`${workspaces.suspendedAt} is not null`,
+        isWorkflowPaused: sql<boolean>`${workflows.pausedAt} is not null`,
+      })
+      .from(execChecks)
+      .innerJoin(tokens, and(eq(tokens.workspaceId, execChecks.workspaceId), eq(tokens.id, execChecks.tokenId)))
+      .innerJoin(members, and(eq(members.workspaceId, tokens.workspaceId), eq(members.id, tokens.creatorId)))
+      .innerJoin(workflows, and(eq(workflows.workspaceId, tokens.workspaceId), eq(workflows.label, tokens.workflow)))
+      .innerJoin(workspaces, eq(workspaces.id, tokens.workspaceId))
+      .where(isNamed)
+      .for('share', { of: [tokens, workflows] });
+    const ended = life && runEnd(life);
+    if (life && ended === undefined) {
+      // Not shortened by a node whose clock is behind.
+      const fresh = sql`greatest(${execChecks.leaseEndsAt}, ${now.toISOString()}::timestamptz + make_interval(secs => ${execChecks.leaseSeconds}))`;
+      await tx
+        .update(execChecks)
+        .set({ leaseEndsAt: sql`least(${fresh}, ${execChecks.validUntil})` })
+        .where(and(isNamed, isRunning(now)));
+    }
+    const view = await findRun(tx, workspaceId, id);
+    if (view === undefined) return refuse({ kind: 'not_found' });
+    const over = overBecause(view.run, ended, now);
+    return over === undefined ? accept(view) : refuse(stateConflict(over));
+  });
+}
+
+const ENDS: Record<RunEnd, string> = {
+  revoked: 'the token was revoked',
+  paused: 'the workflow is paused',
+  suspended: "the token's creator or workspace is suspended",
+};
+
+/** Why a run does not go on; `undefined` when it does. */
+function overBecause(run: RunRow, ended: RunEnd | undefined, now: Date): string | undefined {
+  const status = runStatus(run, now);
+  if (status === 'finished') return 'the run is finished';
+  if (status === 'stopped') return `the run was stopped${run.stoppedReason ? `: ${run.stoppedReason}` : ''}`;
+  if (ended !== undefined) return ENDS[ended];
+  if (now >= run.validUntil) return `the run was allowed until ${run.validUntil.toISOString()} and no longer`;
+  return status === 'lost' ? `the lease ran out at ${run.leaseEndsAt.toISOString()}` : undefined;
+}
+
+function stateConflict(detail: string): Refusal {
+  return { kind: 'conflict', code: 'run_state', detail };
+}
+
+function isWith(status: RunStatus, now: Date): SQL | undefined {
+  switch (status) {
+    case 'running':
+      return isRunning(now);
+    case 'lost':
+      return or(eq(execChecks.runStatus, status), isLapsed(now));
+    case 'finished':
+    case 'stopped':
+      return eq(execChecks.runStatus, status);
+  }
+}
+
+/** The newest of few rows. They are found first, by the index of what is running, and sorted then: the other way round, in
+ *  the order of the ids, all that is over would be read in between. */
+function newestOf(few: SQL | undefined, limit: number): SQL {
+  return sql`${execChecks.id} in (
+    select id from (select ${execChecks.id} as id from ${execChecks} where ${few} offset 0) few
+    order by id desc limit ${limit})`;
+}
+
+async function page(db: Db, where: SQL | undefined, limit: number): Promise<RunView[]> {
+  const rows = await select(db).where(where).orderBy(desc(execChecks.id)).limit(limit);
+  return rows.flatMap((row) => viewOf(row) ?? []);
+}
+
+function select(db: Db | Tx) {
+  return db
+    .select({
+      run: getTableColumns(execChecks),
+      creator: { id: members.id, email: members.email, name: members.name },
+      runner: { id: runners.id, name: runners.name },
+    })
+    .from(execChecks)
+    .innerJoin(tokens, and(eq(tokens.workspaceId, execChecks.workspaceId), eq(tokens.id, execChecks.tokenId)))
+    .innerJoin(members, and(eq(members.workspaceId, tokens.workspaceId), eq(members.id, tokens.creatorId)))
+    .leftJoin(runners, and(eq(runners.workspaceId, execChecks.workspaceId), eq(runners.id, execChecks.runnerId)));
+}
+
+function viewOf(found: Awaited<ReturnType<typeof select>>[number]): RunView | undefined {
+  const { run, creator, runner } = found;
+  const { runStatus: status, leaseEndsAt, validUntil } = run;
+  if (status === null || leaseEndsAt === null || validUntil === null) return undefined;
+  return { run: { ...run, runStatus: status, leaseEndsAt, validUntil }, creator, runner };
+}
