@@ -4,6 +4,7 @@ import { addAuditCommands } from './audit-commands.js';
 import { addAuthCommands } from './auth-commands.js';
 import { createRoot } from './command.js';
 import { addExecCheckCommands } from './exec-check-commands.js';
+import { addHookCommands } from './hook-commands.js';
 import { addHostCommands } from './host-commands.js';
 import { addMemberCommands } from './member-commands.js';
 import { addCompletionCommand, addRunCommands } from './run-commands.js';
@@ -39,6 +40,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addMemberCommands(program);
   program.commandsGroup('Jobs, and what is on record:');
   addRunCommands(program);
+  addHookCommands(program);
   addExecCheckCommands(program);
   addAuditCommands(program);
   program.commandsGroup('On the machine of the service:');

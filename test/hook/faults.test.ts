@@ -1,0 +1,295 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HOOK_EVENTS, type HookEventName } from '../../src/hook/event-name.js';
+import { MOST_EVENT_BYTES } from '../../src/hook/input.js';
+import { AGENT_TIMEOUT_SECONDS, HOOK_LIMITS, type HookLimits, hookCommand } from '../../src/hook/wrapper.js';
+import { MAIN, temporaryDirectory } from '../cli/command-line.js';
+import { effectOf, type HookRun, runHookCommand } from './agent.js';
+import { eventText } from './events.js';
+import { type ScriptedGuard, scriptedGuard } from './scripted-guard.js';
+
+/** For what never comes to an end by itself. */
+const QUICK: HookLimits = { deadline: 0.5, run: 2, drain: 5 };
+const guards: ScriptedGuard[] = [];
+const say = (text: string) => (socket: Socket) => void socket.end(text);
+
+async function guardThat(answer: (socket: Socket) => void): Promise<ScriptedGuard> {
+  const guard = await scriptedGuard(answer);
+  guards.push(guard);
+  return guard;
+}
+
+let silent: ScriptedGuard;
+let allowing: ScriptedGuard;
+let denying: ScriptedGuard;
+let hanging: ScriptedGuard;
+let closing: ScriptedGuard;
+let cutOff: ScriptedGuard;
+let babbling: ScriptedGuard;
+let asking: ScriptedGuard;
+let endless: ScriptedGuard;
+const programs = temporaryDirectory();
+
+function programThat(name: string, text: string): string {
+  const path = join(programs, `${name}.mjs`);
+  writeFileSync(path, text);
+  return path;
+}
+
+beforeAll(async () => {
+  silent = await guardThat(say('{"verdict":"silent"}\n'));
+  allowing = await guardThat(say('{"verdict":"allow"}\n'));
+  denying = await guardThat(say('{"verdict":"deny","reason":"the token was revoked"}\n'));
+  hanging = await guardThat(() => undefined);
+  closing = await guardThat((socket) => socket.destroy());
+  cutOff = await guardThat(say('{"verdict":"allow"}'));
+  babbling = await guardThat(say('HTTP/1.1 200 OK\n'));
+  asking = await guardThat(say('{"verdict":"ask"}\n'));
+  endless = await guardThat((socket) => {
+    const pour = () => {
+      while (socket.write('x'.repeat(65_536)));
+    };
+    socket.on('drain', pour);
+    pour();
+  });
+});
+
+afterAll(async () => {
+  for (const guard of guards) await guard.close();
+});
+
+interface Case {
+  readonly guard?: () => string;
+  readonly input?: (event: HookEventName) => string | Buffer;
+  readonly node?: string;
+  readonly program?: () => string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly limits?: HookLimits;
+  /** Whether the agent's shell reads the login profile, which may set another `PATH`. */
+  readonly isLogin?: boolean;
+}
+
+const FAULTS: Record<string, Case> = {
+  'the guard denies': { guard: () => denying.path },
+  'there is no guard': {},
+  'the guard is dead': { guard: () => join(programs, 'nobody.sock') },
+  'the guard hangs': { guard: () => hanging.path, limits: QUICK },
+  'the guard closes the connection': { guard: () => closing.path },
+  'the guard is cut off in its answer': { guard: () => cutOff.path },
+  'the guard is something else': { guard: () => babbling.path },
+  'the guard rules what no ruling is': { guard: () => asking.path },
+  'the guard never stops talking': { guard: () => endless.path },
+  'the event is malformed': { input: () => '{"hook_event_name":' },
+  'the event is empty': { input: () => '' },
+  'the event is a list': { input: () => '[]' },
+  'the event is not UTF-8': { input: (event) => Buffer.from(eventText(event).replace('srv', '\xff'), 'latin1') },
+  'the event is huge': { input: (event) => eventText(event, { more: 'x'.repeat(MOST_EVENT_BYTES) }) },
+  'the event is a tower': {
+    input: (event) => `{"hook_event_name":"${event}","x":${'['.repeat(5e4)}${']'.repeat(5e4)}}`,
+  },
+  'the event is another one': { input: (event) => eventText(event, { hook_event_name: 'Notification' }) },
+  'the event has no name': { input: (event) => eventText(event, { hook_event_name: undefined }) },
+  'Node is missing': { node: '/nonexistent/node', input: (event) => eventText(event, { more: 'x'.repeat(200_000) }) },
+  'the program is missing': { program: () => join(programs, 'nothing.mjs') },
+  'the program has a syntax error': { program: () => programThat('syntax', 'const = 1') },
+  'a module of the program is missing': { program: () => programThat('module', "import './gone.js'") },
+  'the program says nothing': { program: () => programThat('nothing', '') },
+  'the program says what is not sealed': { program: () => programThat('unsealed', 'console.log("{}")') },
+  'the program says something else': { program: () => programThat('noise', 'console.log("countersign maybe {}")') },
+  'the program says two things': {
+    program: () => programThat('two', 'console.log("countersign pass\\ncountersign pass")'),
+  },
+  'the program passes and fails': {
+    program: () => programThat('fails', 'console.log("countersign pass");process.exit(1)'),
+  },
+  'the program exits with 2': { program: () => programThat('two-exit', 'process.exit(2)') },
+  'the program is killed': { program: () => programThat('killed', 'process.kill(process.pid, "SIGKILL")') },
+  'the program hangs': { program: () => programThat('hangs', 'for (;;);'), limits: QUICK },
+  'the program runs out of memory': {
+    program: () => programThat('memory', 'const all = []; for (;;) all.push(new Array(1e6).fill(all.length))'),
+    env: { NODE_OPTIONS: '--max-old-space-size=16' },
+  },
+  'Node is given options that it does not know': { env: { NODE_OPTIONS: '--no-such-option' } },
+};
+
+async function runCase(event: HookEventName, one: Case): Promise<HookRun> {
+  const {
+    guard = () => silent.path,
+    input = eventText,
+    node = process.execPath,
+    program = () => MAIN,
+    env,
+    limits,
+    isLogin,
+  } = one;
+  const hasGuard = one !== FAULTS['there is no guard'];
+  return await runHookCommand(hookCommand(event, node, program(), limits), input(event), {
+    env: { ...env, ...(hasGuard ? { COUNTERSIGN_GUARD_SOCKET: guard() } : {}) },
+    ...(isLogin === undefined ? {} : { isLogin }),
+  });
+}
+
+describe('no fault lets anything through', () => {
+  test.each(Object.entries(FAULTS))('%s', async (_, one) => {
+    const runs = await Promise.all(HOOK_EVENTS.map(async (event) => ({ event, run: await runCase(event, one) })));
+    const effects = runs.map(({ event, run }) => [event, effectOf(event, run)]);
+    expect(effects).toEqual(HOOK_EVENTS.map((event) => [event, 'stopped']));
+    for (const { run } of runs) expect(run.stderr.trim()).not.toBe('');
+  });
+});
+
+describe('the hook', () => {
+  test('answers before its shell ends it, and the shell before the agent does', () => {
+    const { deadline, run, drain } = HOOK_LIMITS;
+    expect(deadline).toBeLessThan(run);
+    expect(run + drain).toBeLessThan(AGENT_TIMEOUT_SECONDS);
+  });
+
+  test('says nothing when the guard has nothing to say, and allows what it is asked to allow', async () => {
+    for (const event of HOOK_EVENTS) {
+      const [quiet, allowed] = await Promise.all([
+        runCase(event, { guard: () => silent.path }),
+        runCase(event, { guard: () => allowing.path }),
+      ]);
+      expect([quiet.code, quiet.stdout, quiet.fault]).toEqual([0, '', undefined]);
+      expect(effectOf(event, allowed)).toBe(event === 'PermissionRequest' ? 'allowed' : 'went_on');
+    }
+  });
+
+  test('gives the guard the event as it came, and the canary', async () => {
+    const guard = await guardThat(say('{"verdict":"silent"}\n'));
+    await runCase('PreToolUse', { guard: () => guard.path, env: { COUNTERSIGN_HOOK_CANARY: 'yellow' } });
+    expect(JSON.parse(guard.questions[0] ?? '')).toEqual({
+      event: JSON.parse(eventText('PreToolUse')),
+      canary: 'yellow',
+    });
+  });
+
+  test('denies with what the guard said, in the words of the model', async () => {
+    const run = await runCase('PreToolUse', { guard: () => denying.path });
+    expect(JSON.parse(run.stdout).hookSpecificOutput.permissionDecisionReason).toBe(
+      'countersign: the token was revoked',
+    );
+  });
+
+  test('is read also where a login profile writes to standard output', async () => {
+    const home = temporaryDirectory();
+    writeFileSync(join(home, '.profile'), 'echo welcome\n');
+    const blocked: HookEventName[] = ['UserPromptSubmit', 'PreToolUse', 'PermissionRequest', 'PostToolUse'];
+    for (const event of blocked) {
+      const run = await runCase(event, { guard: () => denying.path, env: { HOME: home } });
+      expect(run.stdout).toMatch(/^welcome/);
+      expect(effectOf(event, run)).toBe('stopped');
+    }
+  });
+
+  test('works where there is no `timeout`', async () => {
+    const bin = temporaryDirectory();
+    for (const tool of ['sleep', 'cat'])
+      writeFileSync(join(bin, tool), `#!/bin/sh\nexec /bin/${tool} "$@"\n`, { mode: 0o755 });
+    const env = { PATH: bin };
+    const passed = await runCase('PreToolUse', { env, isLogin: false });
+    expect([passed.code, passed.stdout, passed.stderr]).toEqual([0, '', '']);
+    const hung = await runCase('PreToolUse', {
+      env,
+      isLogin: false,
+      program: () => programThat('hangs-too', 'for (;;);'),
+    });
+    expect(effectOf('PreToolUse', hung)).toBe('stopped');
+  });
+
+  test('stays whole where paths have blanks and quotes', async () => {
+    const directory = join(temporaryDirectory(), "it's $HOME");
+    mkdirSync(directory);
+    symlinkSync(process.execPath, join(directory, 'no"de'));
+    const run = await runCase('PreToolUse', { node: join(directory, 'no"de') });
+    expect([run.code, run.stdout, run.stderr]).toEqual([0, '', '']);
+  });
+});
+
+describe('without the shell around it, the hook', () => {
+  const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    spawn(process.execPath, [MAIN, 'hook', ...args], { env: { PATH: process.env['PATH'], ...env }, stdio: 'pipe' });
+
+  async function endOf(child: ReturnType<typeof start>): Promise<HookRun> {
+    const texts = { stdout: '', stderr: '' };
+    child.stdout.on('data', (piece) => {
+      texts.stdout += piece;
+    });
+    child.stderr.on('data', (piece) => {
+      texts.stderr += piece;
+    });
+    const [code] = await once(child, 'close');
+    return { ...texts, code, fault: undefined };
+  }
+
+  test('denies within its deadline when standard input is never closed', async () => {
+    const runs = HOOK_EVENTS.map(async (event) => {
+      const child = start(['--event', event, '--deadline-seconds', '0.5']);
+      child.stdin.write('{"hook_event_name":');
+      return effectOf(event, await endOf(child));
+    });
+    expect(new Set(await Promise.all(runs))).toEqual(new Set(['stopped']));
+  });
+
+  test('denies when it is told to end', async () => {
+    const runs = HOOK_EVENTS.map(async (event) => {
+      const asked = await guardThat(() => child.kill('SIGTERM'));
+      const child = start(['--event', event], { COUNTERSIGN_GUARD_SOCKET: asked.path });
+      child.stdin.end(eventText(event));
+      return effectOf(event, await endOf(child));
+    });
+    expect(new Set(await Promise.all(runs))).toEqual(new Set(['stopped']));
+  });
+
+  test.each(HOOK_EVENTS)('says no to %s by its exit code when nobody reads its output', async (event) => {
+    const child = start(['--event', event]);
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (piece) => {
+      stderr += piece;
+    });
+    child.stdin.end(eventText(event));
+    const [code] = await once(child, 'exit');
+    expect(code).toBe(event === 'Stop' ? 1 : 2);
+    expect(stderr).toContain('no guard');
+  });
+
+  test('denies by exit code 2 where it cannot know the event, and by the form of the event where it can', async () => {
+    const unknown = ['{"hook_event_name":', '', '{}', '[]', eventText('PreToolUse', { hook_event_name: 'PreCompact' })];
+    for (const input of unknown) {
+      const child = start([]);
+      child.stdin.end(input);
+      const run = await endOf(child);
+      expect([run.code, run.stdout]).toEqual([2, '']);
+      expect(run.stderr).toMatch(/^countersign: ./);
+    }
+    const child = start([]);
+    child.stdin.end(eventText('PreToolUse'));
+    const run = await endOf(child);
+    expect([run.code, effectOf('PreToolUse', run)]).toEqual([0, 'stopped']);
+  });
+
+  test.each([[['--evnt', 'PreToolUse']], [['--event', 'Notification']], [['--event']], [['PreToolUse']]])(
+    'denies when it is started with %j',
+    async (args) => {
+      const child = start([...args]);
+      child.stdin.end('rubbish');
+      expect(await endOf(child)).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringMatching(/^countersign: ./),
+      });
+    },
+  );
+
+  test('denies in the form of its event when an option is wrong', async () => {
+    const child = start(['--event', 'SessionStart', '--deadline-seconds', 'soon']);
+    child.stdin.end(eventText('SessionStart'));
+    expect(effectOf('SessionStart', await endOf(child))).toBe('stopped');
+  });
+});
