@@ -40,6 +40,7 @@ import {
   problemRoute,
   readinessRoute,
 } from './endpoints/system.js';
+import { dryRunToolRulesRoute, putToolRulesRoute, showToolRulesRoute } from './endpoints/tool-rules.js';
 import { transferTokenRoute } from './endpoints/transfer-token.js';
 import {
   listWorkflowsRoute,
@@ -71,6 +72,9 @@ const ROUTES: readonly Route[] = [
   putWorkflowRoute,
   pauseWorkflowRoute,
   resumeWorkflowRoute,
+  showToolRulesRoute,
+  putToolRulesRoute,
+  dryRunToolRulesRoute,
   listMembersRoute,
   inviteMemberRoute,
   acceptInvitationRoute,

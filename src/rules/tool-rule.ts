@@ -43,7 +43,11 @@ export interface ToolRuleFault {
 /** What holds for a workflow that nobody gave rules: everything is allowed. */
 export const NO_TOOL_RULES: ToolRules = { default: 'allow', rules: [] };
 
-const SAYS: Record<ToolVerdict, string> = { allow: 'allows', deny: 'denies', ask: 'leaves to a person' };
+const SAYS: Record<ToolVerdict, string> = {
+  allow: 'allows it',
+  deny: 'denies it',
+  ask: 'leaves it to a person',
+};
 
 /** Decides about a tool call: the first rule that matches, else the default. Where an argument cannot be read, an `allow`
  *  does not match while `deny` and `ask` do; where it is missing, none does. Time grows with the rules and the input,
@@ -54,11 +58,11 @@ export function decideTool(rules: ToolRules, call: ToolCall): ToolDecision {
     const { matched, why } = applyRule(rule, call);
     trace.push({ index, matched, why });
     if (matched) {
-      const reason = rule.reason ?? `tool rule ${index} ${SAYS[rule.verdict]} it`;
+      const reason = rule.reason ?? `tool rule ${index} ${SAYS[rule.verdict]}`;
       return { verdict: rule.verdict, rule: index, reason, trace };
     }
   }
-  const reason = `no tool rule matches, and the default ${SAYS[rules.default]} it`;
+  const reason = `no tool rule matches, and the default ${SAYS[rules.default]}`;
   return { verdict: rules.default, rule: undefined, reason, trace };
 }
 

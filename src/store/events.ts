@@ -19,6 +19,7 @@ export type AuditAction =
   | 'workflow.updated'
   | 'workflow.paused'
   | 'workflow.resumed'
+  | 'workflow.tool_rules_set'
   | 'token.minted'
   | 'token.rotated'
   | 'token.secret_replaced'

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
 import { canonicalJson } from '../rules/audit.js';
 import { newId, printId, type WorkspaceId } from '../rules/format.js';
 import { type Grantor, policyFault } from '../rules/grant.js';
@@ -9,11 +9,14 @@ import { type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
 import { workflows } from './schema.js';
 
-export type WorkflowRow = typeof workflows.$inferSelect;
+// The tool rules are large, and read on their own (`store/tool-rules`).
+const { toolRules: _, ...COLUMNS } = getTableColumns(workflows);
+
+export type WorkflowRow = Omit<typeof workflows.$inferSelect, 'toolRules'>;
 
 /** One workflow, by its label. */
 export async function findWorkflow(db: Db, workspaceId: WorkspaceId, label: string): Promise<WorkflowRow | undefined> {
-  const [row] = await db.select().from(workflows).where(labelIs(workspaceId, label));
+  const [row] = await db.select(COLUMNS).from(workflows).where(labelIs(workspaceId, label));
   return row;
 }
 
@@ -24,7 +27,7 @@ export function listWorkflows(
   query: { readonly limit: number; readonly after: string | undefined },
 ): Promise<WorkflowRow[]> {
   return db
-    .select()
+    .select(COLUMNS)
     .from(workflows)
     .where(
       and(eq(workflows.workspaceId, workspaceId), query.after === undefined ? undefined : gt(byCodePoint, query.after)),
@@ -65,7 +68,7 @@ export function putWorkflow(
       .update(workflows)
       .set({ ...mutable(policy), updatedAt: now })
       .where(labelIs(workspaceId, label))
-      .returning();
+      .returning(COLUMNS);
     if (row === undefined) throw new Error('a workflow went away');
     const event = {
       action: 'workflow.updated',
@@ -87,7 +90,7 @@ export async function insertWorkflow(
   now: Date,
 ): Promise<WorkflowRow | undefined> {
   const values = { workspaceId, id: newId('wfl', now), label, ...mutable(policy), createdAt: now, updatedAt: now };
-  const [row] = await tx.insert(workflows).values(values).onConflictDoNothing().returning();
+  const [row] = await tx.insert(workflows).values(values).onConflictDoNothing().returning(COLUMNS);
   if (row === undefined) return undefined;
   const event = {
     action: 'workflow.created',
@@ -114,7 +117,7 @@ export function setPaused(
       .update(workflows)
       .set({ pausedAt: isPaused ? now : null, updatedAt: now })
       .where(labelIs(workspaceId, label))
-      .returning();
+      .returning(COLUMNS);
     await notifyChange(tx, workspaceId);
     const action = isPaused ? 'workflow.paused' : 'workflow.resumed';
     await recordEvents(tx, workspaceId, origin, [{ action, target: printId('wfl', before.id), data: { label } }], now);
@@ -140,7 +143,7 @@ function labelIs(workspaceId: WorkspaceId, label: string) {
 }
 
 async function lockWorkflow(tx: Tx, workspaceId: WorkspaceId, label: string): Promise<WorkflowRow | undefined> {
-  const [row] = await tx.select().from(workflows).where(labelIs(workspaceId, label)).for('update');
+  const [row] = await tx.select(COLUMNS).from(workflows).where(labelIs(workspaceId, label)).for('update');
   return row;
 }
 

@@ -14,6 +14,7 @@ import type { Problem } from './resources.js';
 import * as runs from './runs.js';
 import * as system from './system.js';
 import * as tokens from './tokens.js';
+import * as toolRules from './tool-rules.js';
 import * as workflows from './workflows.js';
 
 /** Where the service is unless it was told otherwise. */
@@ -34,6 +35,9 @@ export const operations: readonly Operation[] = [
   workflows.putWorkflowOperation,
   workflows.pauseWorkflowOperation,
   workflows.resumeWorkflowOperation,
+  toolRules.showToolRulesOperation,
+  toolRules.putToolRulesOperation,
+  toolRules.dryRunToolRulesOperation,
   execChecks.execCheckOperation,
   execChecks.listExecChecksOperation,
   execChecks.showExecCheckOperation,

@@ -142,6 +142,49 @@ export interface Workflow {
   updated_at: string;
 }
 
+/** What a tool rule says of a call that it matches. `ask` leaves it to a person; where nobody can be asked, it denies. */
+export type ToolVerdict = 'allow' | 'deny' | 'ask';
+
+/** One line of a workflow's tool rules. In its patterns `*` is any run of characters, `\*` a star, `\\` a backslash. */
+export interface ToolRule {
+  verdict: ToolVerdict;
+  tool: string;
+  argument?:
+    | {
+        /** A member of the tool's input; one further down with dots between. */
+        name: string;
+        pattern: string;
+        /** What an `allow` takes the text for (default `shell`). */
+        syntax?: 'shell' | 'text' | undefined;
+      }
+    | undefined;
+  /** What the agent is told. */
+  reason?: string | undefined;
+}
+
+/** The tool rules of a workflow: the first that matches decides, `default` where none does. */
+export interface ToolRules {
+  default: ToolVerdict;
+  rules: ToolRule[];
+}
+
+export interface ToolDryRunRequest {
+  tool: string;
+  /** The tool's input as the agent reports it. */
+  input: Record<string, unknown>;
+  /** Draft rules to decide by instead of those that are stored. */
+  rules?: ToolRules | undefined;
+}
+
+/** What tool rules say of a call. `rule` counts from 0; `null` when the default decided. */
+export interface ToolDryRun {
+  verdict: ToolVerdict;
+  rule: number | null;
+  matched: ToolRule | null;
+  reason: string;
+  trace: { index: number; matched: boolean; why: string }[];
+}
+
 export interface Member {
   id: string;
   email: string;

@@ -54,6 +54,8 @@ function requests(token: string): { readonly id: string; readonly ask: () => Pro
     transferToken: { json: { owner_id: 'mem_0000000000000000000000' } },
     revokeTokens: { json: { reason: 'leaked', workflow: 'nightly' } },
     putWorkflow: { json: {} },
+    putToolRules: { json: { default: 'deny', rules: [] } },
+    dryRunToolRules: { json: { tool: 'Bash', input: {} } },
     createExecCheck: { json: { workflow: 'nightly' }, token },
     finishExecCheck: { json: { exit_code: 0 } },
     inviteMember: { json: { email: 'a@people.example', role: 'member' } },

@@ -112,6 +112,19 @@ const ROWS: Readonly<Record<string, Row>> = {
   putWorkflow: { path: ({ label }) => `/v1/workflows/${label}`, json: () => ({}), answers: admins(200) },
   pauseWorkflow: { path: ({ label }) => `/v1/workflows/${label}/pause`, answers: admins(200), foreign: 404 },
   resumeWorkflow: { path: ({ label }) => `/v1/workflows/${label}/resume`, answers: admins(200), foreign: 404 },
+  showToolRules: { path: ({ label }) => `/v1/workflows/${label}/tool-rules`, answers: all(200), foreign: 404 },
+  putToolRules: {
+    path: ({ label }) => `/v1/workflows/${label}/tool-rules`,
+    json: () => ({ default: 'allow', rules: [] }),
+    answers: admins(200),
+    foreign: 404,
+  },
+  dryRunToolRules: {
+    path: ({ label }) => `/v1/workflows/${label}/tool-rules/dry-run`,
+    json: () => ({ tool: 'Bash', input: {} }),
+    answers: all(200),
+    foreign: 404,
+  },
   createExecCheck: { path: () => '/v1/exec/checks', json: ({ label }) => ({ workflow: label }), answers: all(200) },
   listExecChecks: { path: () => '/v1/exec/checks', answers: all(200) },
   showExecCheck: {

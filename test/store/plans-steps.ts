@@ -34,7 +34,7 @@ export const STEPS: readonly Step[] = [
   ['rotate a token and use both', rotateAndUse],
   ['introspect many at once', introspectMany],
   ['make a digest anew and write down a use', remakeAndUse],
-  ['make, change, pause and resume a workflow', changeWorkflow],
+  ['make, change, pause and resume a workflow, set and try its tool rules', changeWorkflow],
   ['check, watch and finish a job', runJob],
   ['bring a person in and let it go', bringIn],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
@@ -109,6 +109,9 @@ async function changeWorkflow(scene: Scene): Promise<void> {
   await workflows.show(label);
   await workflows.pause(label);
   await workflows.resume(label);
+  await workflows.putToolRules(label, { default: 'deny', rules: [{ verdict: 'allow', tool: 'Read' }] });
+  await workflows.toolRules(label);
+  await workflows.dryRunToolRules(label, { tool: 'Read', input: {} });
 }
 
 async function runJob(scene: Scene): Promise<void> {

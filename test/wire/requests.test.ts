@@ -14,6 +14,7 @@ import {
   rotateRequest,
   transferRequest,
 } from '../../src/wire/tokens.js';
+import { toolDryRunRequest, toolRules } from '../../src/wire/tool-rules.js';
 import { workflowRequest } from '../../src/wire/workflows.js';
 import { anyToken } from '../setup/arbitraries.js';
 
@@ -45,6 +46,11 @@ const REQUESTS: Readonly<Record<string, { schema: z.ZodType; full: Readonly<Reco
       constraints: {},
       max_run_seconds: 60,
     },
+  },
+  'tool rules': { schema: toolRules, full: { default: 'ask', rules: [{ verdict: 'deny', tool: 'mcp__*' }] } },
+  'tool dry run': {
+    schema: toolDryRunRequest,
+    full: { tool: 'Bash', input: {}, rules: { default: 'deny', rules: [] } },
   },
   invite: { schema: inviteRequest, full: { email: 'ada@example.com', name: 'Ada', role: 'member' } },
   'member patch': { schema: memberPatch, full: { role: 'auditor' } },

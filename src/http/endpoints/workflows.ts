@@ -1,5 +1,5 @@
-import { accept, invalid, type Result, refuse } from '../../rules/refusal.js';
-import { isReservedLabel, isWorkflowLabel } from '../../rules/workflow.js';
+import { accept, refuse } from '../../rules/refusal.js';
+import { isWorkflowLabel } from '../../rules/workflow.js';
 import { findWorkflow, listWorkflows, putWorkflow, setPaused } from '../../store/workflows.js';
 import {
   listWorkflowsOperation,
@@ -10,9 +10,9 @@ import {
 } from '../../wire/workflows.js';
 import { pageOf, readCursor } from '../cursor.js';
 import { endpoint, originOf } from '../endpoint.js';
-import type { Exchange } from '../exchange.js';
 import { presentWorkflow } from '../present.js';
 import { grantorOf } from '../visible.js';
+import { changeableLabel } from '../workflow-label.js';
 
 export const listWorkflowsRoute = endpoint(listWorkflowsOperation, async (deps, { caller, query }) => {
   const after = readCursor('workflows', query.cursor, (text) => (isWorkflowLabel(text) ? text : undefined));
@@ -70,12 +70,3 @@ export const resumeWorkflowRoute = endpoint(resumeWorkflowOperation, async (deps
   const row = await setPaused(deps.db, call.caller.workspaceId, label.value, false, origin, call.now);
   return row ? accept({ status: 200, body: presentWorkflow(row) }) : refuse({ kind: 'not_found' });
 });
-
-/** The label of a workflow that people may make and change. Refuses what is none, and the service's own. */
-function changeableLabel(exchange: Exchange): Result<string> {
-  const label = exchange.params['label'] ?? '';
-  if (!isWorkflowLabel(label))
-    return invalid(['label'], 'must be 1 to 64 of a-z 0-9 . _ -, a letter or digit at both ends');
-  if (isReservedLabel(label)) return invalid(['label'], "is the service's own");
-  return accept(label);
-}

@@ -1,0 +1,50 @@
+import { accept, type Result, refuse } from '../../rules/refusal.js';
+import { mayUse } from '../../rules/role.js';
+import type { TokenFacts } from '../../rules/token.js';
+import { decideTool, type ToolRules } from '../../rules/tool-rule.js';
+import { isWorkflowLabel } from '../../rules/workflow.js';
+import { findToolRules, setToolRules } from '../../store/tool-rules.js';
+import { dryRunToolRulesOperation, putToolRulesOperation, showToolRulesOperation } from '../../wire/tool-rules.js';
+import { authorize } from '../authenticate.js';
+import type { Deps } from '../deps.js';
+import { endpoint, originOf } from '../endpoint.js';
+import { changeableLabel } from '../workflow-label.js';
+
+/** The rules, for readers of workflows, for runners, and for the tokens that they bind: a guard reads them with its job's. */
+export const showToolRulesRoute = endpoint(showToolRulesOperation, async (deps, { caller, params }) => {
+  const label = params['label'] ?? '';
+  const isBound = caller.kind === 'access' && caller.workflowLabel === label;
+  const mayRead = isBound || mayUse(caller.creatorRole, caller.scopes, 'exec:check');
+  const allowed = mayRead ? accept(caller) : authorize(caller, 'workflows:read');
+  if (!allowed.ok) return allowed;
+  const rules = await rulesOf(deps, caller, label);
+  return rules.ok ? accept({ status: 200, body: rules.value }) : rules;
+});
+
+/** Replaces the rules. A token's own workflow is not its to set: a job whose token may write workflows would be bound by
+ *  nothing but its own word. */
+export const putToolRulesRoute = endpoint(putToolRulesOperation, async (deps, call) => {
+  const { caller, body, now } = call;
+  const label = changeableLabel(call);
+  if (!label.ok) return label;
+  if (caller.workflowLabel === label.value) {
+    return refuse({ kind: 'not_allowed', detail: 'a token cannot set the tool rules of its own workflow' });
+  }
+  const rules = await setToolRules(deps.db, caller.workspaceId, label.value, body, originOf(caller, call), now);
+  return rules ? accept({ status: 200, body: rules }) : refuse({ kind: 'not_found' });
+});
+
+/** Tells which rule decides about a call, and why none before it does. */
+export const dryRunToolRulesRoute = endpoint(dryRunToolRulesOperation, async (deps, { caller, params, body }) => {
+  const stored = await rulesOf(deps, caller, params['label'] ?? '');
+  if (!stored.ok) return stored;
+  const rules = body.rules ?? stored.value;
+  const { verdict, rule, reason, trace } = decideTool(rules, { tool: body.tool, input: body.input });
+  const matched = rule === undefined ? undefined : rules.rules[rule];
+  return accept({ status: 200, body: { verdict, rule: rule ?? null, matched: matched ?? null, reason, trace } });
+});
+
+async function rulesOf(deps: Deps, caller: TokenFacts, label: string): Promise<Result<ToolRules>> {
+  const rules = isWorkflowLabel(label) ? await findToolRules(deps.db, caller.workspaceId, label) : undefined;
+  return rules ? accept(rules) : refuse({ kind: 'not_found' });
+}
