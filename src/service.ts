@@ -4,6 +4,7 @@ import { createSigner } from './http/jwt.js';
 import type { Log } from './http/log.js';
 import { createMetrics, type ShareFigures } from './http/metrics.js';
 import { createDirectListener } from './http/node.js';
+import { createNonces } from './http/nonces.js';
 import { createWatches } from './http/watches.js';
 import type { Keys } from './keys.js';
 import { createCheckLog } from './store/checks.js';
@@ -85,6 +86,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const housekeeping = setInterval(tidy, HOUSEKEEPING_EVERY_MS).unref();
 
   const signer = await createSigner(options.keys.signingKeys);
+  const [pepper, ...olderPeppers] = options.keys.peppers;
+  const nonces = createNonces([pepper.key, ...olderPeppers.map(({ key }) => key)]);
   const deps = {
     get db() {
       return database.db;
@@ -99,6 +102,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     credentials: createCredentials(secrets),
     isDraining: () => isDraining,
     signer,
+    nonces,
     watches,
     metrics,
     log,

@@ -30,6 +30,16 @@ import { revokeRoute } from './endpoints/revoke.js';
 import { revokeTokenRoute } from './endpoints/revoke-token.js';
 import { revokeTokensRoute } from './endpoints/revoke-tokens.js';
 import { rotateTokenRoute } from './endpoints/rotate-token.js';
+import { approveEnrolmentRoute, denyEnrolmentRoute, lookupEnrolmentRoute } from './endpoints/runner-approvals.js';
+import { enrolRunnerRoute, redeemEnrolmentRoute } from './endpoints/runner-enrolments.js';
+import {
+  listRunnersRoute,
+  patchRunnerRoute,
+  reactivateRunnerRoute,
+  removeRunnerRoute,
+  showRunnerRoute,
+  suspendRunnerRoute,
+} from './endpoints/runners.js';
 import { listRunsRoute, renewRunRoute, showRunRoute } from './endpoints/runs.js';
 import { showTokenRoute } from './endpoints/show-token.js';
 import {
@@ -83,6 +93,17 @@ const ROUTES: readonly Route[] = [
   removeMemberRoute,
   suspendMemberRoute,
   reactivateMemberRoute,
+  listRunnersRoute,
+  showRunnerRoute,
+  patchRunnerRoute,
+  suspendRunnerRoute,
+  reactivateRunnerRoute,
+  removeRunnerRoute,
+  enrolRunnerRoute,
+  redeemEnrolmentRoute,
+  lookupEnrolmentRoute,
+  approveEnrolmentRoute,
+  denyEnrolmentRoute,
   meRoute,
   listAuditEventsRoute,
   auditCheckpointRoute,

@@ -8,6 +8,7 @@ import type { Credential } from './credentials.js';
 import type { Signer } from './jwt.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
+import type { Nonces } from './nonces.js';
 import type { Watches } from './watches.js';
 
 /** All that the endpoints need from outside. Time is `now`, so that a test can set it. */
@@ -22,6 +23,7 @@ export interface Deps {
   /** Whether the service is about to stop: then connections end with their answers. */
   readonly isDraining: () => boolean;
   readonly signer: Signer;
+  readonly nonces: Nonces;
   readonly watches: Watches;
   readonly metrics: Metrics;
   readonly log: Log;

@@ -44,7 +44,7 @@ export function endpoint<O extends Operation>(
   return {
     operation,
     handle: async (deps, exchange) => {
-      const caller = await callerOf(deps, exchange, operation);
+      const caller = await admitted(deps, exchange, operation);
       if (!caller.ok) return caller;
       const query = parseQuery(exchange, operation);
       if (!query.ok) return query;
@@ -85,11 +85,12 @@ export function placeOf(exchange: Exchange): Pick<Origin, 'ip' | 'userAgent' | '
   };
 }
 
-async function callerOf(deps: Deps, exchange: Exchange, operation: Operation): Promise<Result<TokenFacts | undefined>> {
+async function admitted(deps: Deps, exchange: Exchange, operation: Operation): Promise<Result<TokenFacts | undefined>> {
   if (operation.auth !== 'bearer') return accept(undefined);
   const caller = await authenticate(deps, exchange);
   if (!caller.ok || operation.scope === undefined) return caller;
-  if (operation.isOpenToSelf === true && isSelf(exchange, caller.value)) return caller;
+  const isOpen = operation.isOpenToSelf === 'runner' ? caller.value.kind === 'runner' : operation.isOpenToSelf;
+  if (isOpen && isSelf(exchange, caller.value)) return caller;
   return authorize(caller.value, operation.scope);
 }
 

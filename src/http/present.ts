@@ -4,10 +4,12 @@ import { runStatus } from '../rules/run.js';
 import type { CheckRow } from '../store/checks.js';
 import { type AuditEventRow, shownEvent } from '../store/events.js';
 import type { MemberRow } from '../store/members.js';
+import type { RunnerView } from '../store/runners.js';
 import type { RunView } from '../store/runs.js';
 import type { TokenView } from '../store/tokens.js';
 import type { WorkflowRow } from '../store/workflows.js';
 import type * as wire from '../wire/resources.js';
+import type { Runner } from '../wire/runner-resources.js';
 
 /** A token as the wire shows it. */
 export function presentToken(view: TokenView): wire.Token {
@@ -64,6 +66,22 @@ export function presentMember(row: MemberRow): wire.Member {
     role: row.role,
     status: row.status,
     created_at: row.createdAt.toISOString(),
+  };
+}
+
+/** A runner as the wire shows it. */
+export function presentRunner({ runner, approver, token, lastSeenAt }: RunnerView): Runner {
+  return {
+    id: printId('rnr', runner.id),
+    name: runner.name,
+    labels: runner.labels,
+    status: runner.status,
+    thumbprint: runner.jkt,
+    created_at: runner.createdAt.toISOString(),
+    approved_by: presentPerson(approver),
+    last_seen_at: time(lastSeenAt),
+    token_id: tokenId(token?.id ?? null),
+    token_expires_at: time(token?.expiresAt),
   };
 }
 

@@ -1,5 +1,6 @@
-import type { Refusal } from '../rules/refusal.js';
+import type { ProofError, Refusal } from '../rules/refusal.js';
 import { PROBLEMS, type ProblemKind, problemType } from '../wire/problems.js';
+import { PROOF_ALGORITHMS } from './dpop-proof.js';
 import type { Answer } from './exchange.js';
 import { scrub } from './log.js';
 
@@ -31,6 +32,8 @@ export function refused(refusal: Refusal): Refused {
       return { kind: refusal.kind, detail: 'the request is not valid', errors: refusal.errors, headers: {} };
     case 'unauthenticated':
       return unauthenticated(refusal.hasCredentials, refusal.scheme ?? 'Bearer');
+    case 'unproven':
+      return unproven(refusal.error, refusal.detail);
     case 'insufficient_scope': {
       const challenge = `Bearer ${REALM}, error="insufficient_scope", scope="${refusal.scope}"`;
       const detail = `the token needs the scope ${refusal.scope}`;
@@ -67,6 +70,13 @@ function unauthenticated(hasCredentials: boolean, scheme: 'Bearer' | 'Basic'): R
     oauthError: isBadToken ? 'invalid_token' : 'invalid_client',
     headers: { 'www-authenticate': challenge },
   };
+}
+
+// RFC 9449 section 7.1, with the error codes of it and of RFC 6750 section 3.1. The details are the service's own words.
+function unproven(error: ProofError, detail: string): Refused {
+  const algs = PROOF_ALGORITHMS.join(' ');
+  const challenge = `DPoP ${REALM}, error="${error}", error_description="${detail}", algs="${algs}"`;
+  return { kind: 'unproven', detail, oauthError: error, headers: { 'www-authenticate': challenge } };
 }
 
 /** What is answered when something happened that should not. The log has the rest, under the request id. */
@@ -121,6 +131,8 @@ function oauthError(kind: ProblemKind): { readonly status: number; readonly erro
       return { status: PROBLEMS[kind].status, error: 'invalid_request' };
     case 'unauthenticated':
       return { status: 401, error: 'invalid_client' };
+    case 'unproven':
+      return { status: 401, error: 'invalid_dpop_proof' };
     case 'insufficient_scope':
       return { status: 403, error: 'insufficient_scope' };
     case 'not_allowed':

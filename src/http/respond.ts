@@ -31,6 +31,11 @@ export async function respond(deps: Deps, exchange: Exchange, route: string, han
     ...answer.headers,
   };
   if (deps.isDraining()) headers['connection'] = 'close';
+  if (exchange.header('dpop') !== undefined || headers['www-authenticate']?.startsWith('DPoP')) {
+    headers['dpop-nonce'] = deps.nonces.current(exchange.now);
+    // The clock by which proofs are judged, for a host whose own is wrong.
+    headers['date'] = exchange.now.toUTCString();
+  }
   return { ...answer, headers };
 }
 

@@ -1,5 +1,5 @@
 import { narrowConstraints } from '../rules/constraint.js';
-import { parsePublicId, type TokenId } from '../rules/format.js';
+import { parsePublicId, type RunnerId, type TokenId } from '../rules/format.js';
 import type { Grantor } from '../rules/grant.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { seesAllTokens } from '../rules/role.js';
@@ -16,9 +16,18 @@ export async function visibleToken(deps: Deps, exchange: Exchange, caller: Token
   return view && isVisible(view, caller) ? accept(view) : refuse({ kind: 'not_found' });
 }
 
-/** Whether the path names the calling token itself. */
+/** Whether the path names the calling token itself, or the runner that it is of. */
 export function isSelf(exchange: Exchange, caller: TokenFacts): boolean {
+  if (exchange.path.startsWith('/v1/runners/')) {
+    return caller.runner !== undefined && runnerIdOf(exchange, caller) === caller.runner.id;
+  }
   return tokenIdOf(exchange, caller) === caller.id;
+}
+
+/** The runner that a path names, by its id or as `self`. */
+export function runnerIdOf(exchange: Exchange, caller: TokenFacts): RunnerId | undefined {
+  const id = exchange.params['id'] ?? '';
+  return id === 'self' ? caller.runner?.id : parsePublicId('rnr', id);
 }
 
 /** What a caller holds, as far as it may hand it on: its workflow's constraints of today bind it too. */

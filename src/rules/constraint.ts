@@ -7,23 +7,21 @@ export type ConstraintKind = (typeof CONSTRAINT_KINDS)[number];
 /** Where a token may be used. A kind that is absent does not constrain; an empty list lets nothing through. */
 export type Constraints = { readonly [Kind in ConstraintKind]?: readonly string[] | undefined };
 
+/** A runner as constraints see it: a pattern may match its name or any of its labels. */
+export interface RunnerPlace {
+  readonly name: string;
+  readonly labels: readonly string[];
+}
+
 /** What is known of the place a job wants to run in. `runner` is the runner that was proven, never one that was claimed;
  *  `address` is the caller's. */
 export interface RunContext {
   readonly repository?: string | undefined;
   readonly ref?: string | undefined;
   readonly environment?: string | undefined;
-  readonly runner?: string | undefined;
+  readonly runner?: RunnerPlace | undefined;
   readonly address?: string | undefined;
 }
-
-const CONTEXT_KEYS: { readonly [Kind in ConstraintKind]: keyof RunContext } = {
-  repositories: 'repository',
-  refs: 'ref',
-  environments: 'environment',
-  runners: 'runner',
-  networks: 'address',
-};
 
 /** One kind of constraint that a run does not meet. */
 export interface ConstraintFault {
@@ -55,10 +53,31 @@ export function constraintFaults(constraints: Constraints, context: RunContext):
   return CONSTRAINT_KINDS.flatMap((kind): ConstraintFault[] => {
     const patterns = constraints[kind];
     if (patterns === undefined) return [];
-    const value = context[CONTEXT_KEYS[kind]];
-    if (value === undefined || value === '') return [{ kind, isMissing: true }];
-    return patterns.some((pattern) => matchesPattern(kind, pattern, value)) ? [] : [{ kind, isMissing: false }];
+    const said = valuesOf(kind, context).filter((value) => value !== '');
+    if (said.length === 0) return [{ kind, isMissing: true }];
+    const isMet = said.some((value) => patterns.some((pattern) => matchesPattern(kind, pattern, value)));
+    return isMet ? [] : [{ kind, isMissing: false }];
   });
+}
+
+/** What the context says of a kind. One of several is enough: a runner's name, or any of its labels. */
+function valuesOf(kind: ConstraintKind, context: RunContext): readonly string[] {
+  switch (kind) {
+    case 'repositories':
+      return only(context.repository);
+    case 'refs':
+      return only(context.ref);
+    case 'environments':
+      return only(context.environment);
+    case 'runners':
+      return context.runner === undefined ? [] : [context.runner.name, ...context.runner.labels];
+    case 'networks':
+      return only(context.address);
+  }
+}
+
+function only(value: string | undefined): readonly string[] {
+  return value === undefined ? [] : [value];
 }
 
 /** Whether every run that `inner` lets through is let through by `outer`. Never yes when it is not so. */

@@ -51,6 +51,9 @@ export function execDenials(
   const inactive: Denial = { code: 'inactive', detail: 'the token is not active' };
   if (subject === undefined) return [inactive];
   if (subject.workspaceId !== caller.workspaceId || !isActive(subject, now)) return [inactive];
+  if (subject.kind !== 'access') {
+    return [{ code: 'inactive', detail: "the token is a runner's, which decides about jobs and runs none" }];
+  }
   return [
     ...workflowDenials(subject, request.workflow),
     ...request.scopes.filter((scope) => !holdsScope(subject.scopes, scope)).map(scopeDenial),

@@ -1,5 +1,6 @@
 import { type EventId, printId, type TokenId } from './format.js';
 import { overlapEnd } from './rotation.js';
+import type { RunnerStatus } from './runner.js';
 import { type LifeFacts, type MemberStatus, type TokenStatus, tokenStatus } from './token.js';
 
 /** An event of the audit trail, as far as it tells of a token's life. */
@@ -40,7 +41,7 @@ export interface Explained {
   readonly facts: readonly Fact[];
 }
 
-/** Explains a token's state at a time from the trail of itself, its workflow and its creator up to then. */
+/** Explains a token's state at a time from the trail of itself, its workflow, its creator and its runner up to then. */
 export function explainToken(token: ExplainedToken, trail: readonly TrailEvent[], at: Date): Explained {
   const life = lifeAt(token, trail);
   const status = tokenStatus(life, at);
@@ -69,7 +70,13 @@ function lifeAt(token: ExplainedToken, trail: readonly TrailEvent[]): LifeFacts 
             successorId: token.rotatedTo ?? token.id,
           }
         : undefined,
+    runner: { status: runnerStatus(last('runner.suspended', 'runner.reactivated', 'runner.removed')?.action) },
   };
+}
+
+function runnerStatus(action: string | undefined): RunnerStatus {
+  if (action === 'runner.suspended') return 'suspended';
+  return action === 'runner.removed' ? 'removed' : 'active';
 }
 
 function creatorStatus(action: string | undefined): MemberStatus {
@@ -94,6 +101,11 @@ const DETAILS: Readonly<Record<string, (event: TrailEvent) => string>> = {
   'member.suspended': () => 'its creator was suspended',
   'member.reactivated': () => 'its creator was reactivated',
   'member.removed': () => 'its creator was removed',
+  'runner.approved': ({ data }) => `its runner ${said(data['name'])} was approved`,
+  'runner.enrolled': () => 'its runner fetched it',
+  'runner.suspended': () => 'its runner was suspended',
+  'runner.reactivated': () => 'its runner was reactivated',
+  'runner.removed': () => 'its runner was removed',
 };
 
 /** Why a token was revoked, as it goes on after "revoked". Who only holds a token is not asked for a reason. */
@@ -153,8 +165,13 @@ function summaryOf(status: TokenStatus, life: LifeFacts, trail: readonly TrailEv
     case 'revoked':
       return because(status, last('token.revoked') ?? last('member.removed'));
     case 'suspended':
-      return because(status, last(life.isWorkflowPaused ? 'workflow.paused' : 'member.suspended'));
+      return because(status, last(holdUp(life)));
   }
+}
+
+function holdUp({ isWorkflowPaused, runner }: LifeFacts): string {
+  if (isWorkflowPaused) return 'workflow.paused';
+  return runner?.status === 'suspended' ? 'runner.suspended' : 'member.suspended';
 }
 
 function endOf(life: LifeFacts): string {

@@ -13,7 +13,7 @@ export interface ActiveIntrospection {
   readonly username: string;
   readonly client_id: string;
   readonly scope: string;
-  readonly token_type: 'Bearer';
+  readonly token_type: 'Bearer' | 'DPoP';
   readonly iat: number;
   readonly nbf: number;
   readonly exp: number;
@@ -23,6 +23,8 @@ export interface ActiveIntrospection {
   readonly workflow: string;
   readonly authorization_details: readonly AgentExecDetail[];
   readonly superseded_by?: string;
+  /** The key that the token is bound to. RFC 9449 section 6.2. */
+  readonly cnf?: { readonly jkt: string };
 }
 
 /** RFC 9396 section 2: where the token may be used. */
@@ -64,7 +66,7 @@ function describeActive(token: TokenFacts, issuer: string): ActiveIntrospection 
     username: token.creatorEmail,
     client_id: token.workflowLabel,
     scope: token.scopes.join(' '),
-    token_type: 'Bearer',
+    token_type: token.jkt === undefined ? 'Bearer' : 'DPoP',
     iat,
     nbf: token.notBefore ? epochSeconds(token.notBefore) : iat,
     exp: epochSeconds(token.expiresAt),
@@ -74,6 +76,7 @@ function describeActive(token: TokenFacts, issuer: string): ActiveIntrospection 
     workflow: token.workflowLabel,
     authorization_details: authorizationDetails(narrowConstraints(token.constraints, token.workflowConstraints)),
     ...(token.succession ? { superseded_by: printBusyId('tok', token.succession.successorId) } : {}),
+    ...(token.jkt === undefined ? {} : { cnf: { jkt: token.jkt } }),
   };
 }
 

@@ -6,6 +6,7 @@ export type Refusal =
   | { readonly kind: 'body_too_large' }
   | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
   | { readonly kind: 'unauthenticated'; readonly hasCredentials: boolean; readonly scheme?: 'Basic' }
+  | { readonly kind: 'unproven'; readonly error: ProofError; readonly detail: string }
   | { readonly kind: 'insufficient_scope'; readonly scope: string }
   | { readonly kind: 'not_allowed'; readonly detail: string }
   | { readonly kind: 'not_found' }
@@ -15,6 +16,9 @@ export type Refusal =
   | { readonly kind: 'rate_limited'; readonly retryAfterSeconds: number }
   | { readonly kind: 'busy'; readonly retryAfterSeconds: number }
   | { readonly kind: 'database_unavailable'; readonly retryAfterSeconds: number };
+
+/** What is wrong with a proof of possession, in the words of RFC 9449 sections 7.1 and 9. */
+export type ProofError = 'invalid_dpop_proof' | 'use_dpop_nonce' | 'invalid_token';
 
 /** What a 409 is about, so that a program can tell a lost race from a wrong state. */
 export type ConflictCode =
@@ -27,6 +31,9 @@ export type ConflictCode =
   | 'last_owner'
   | 'check_state'
   | 'run_state'
+  | 'runner_exists'
+  | 'runner_state'
+  | 'enrolment_state'
   | 'policy';
 
 /** One fault of a request's content. `pointer` is a JSON pointer in URI fragment form (`#/scopes/0`; RFC 6901

@@ -2,6 +2,7 @@ import type { Constraints } from './constraint.js';
 import type { MemberId, TokenId, WorkspaceId } from './format.js';
 import type { Role } from './role.js';
 import { overlapEnd, type Succession } from './rotation.js';
+import type { RunnerFacts } from './runner.js';
 
 export const REVOKE_REASONS = ['leaked', 'rotated', 'unused', 'owner_left', 'other'] as const;
 export type RevokeReason = (typeof REVOKE_REASONS)[number];
@@ -49,10 +50,13 @@ export interface TokenFacts {
   readonly firstUsedAt: Date | undefined;
   readonly isRevoked: boolean;
   readonly succession: (Succession & { readonly successorId: TokenId }) | undefined;
+  /** The thumbprint of the key that the token is bound to (RFC 9449 section 6), and the runner that has it. */
+  readonly jkt: string | undefined;
+  readonly runner: RunnerFacts | undefined;
 }
 
 /** What a token's state depends on. */
-export type LifeFacts = Pick<
+export type LifeFacts = { readonly runner: Pick<RunnerFacts, 'status'> | undefined } & Pick<
   TokenFacts,
   'isWorkspaceSuspended' | 'isWorkflowPaused' | 'creatorStatus' | 'notBefore' | 'expiresAt' | 'isRevoked' | 'succession'
 >;
@@ -60,28 +64,42 @@ export type LifeFacts = Pick<
 /** A token's state at an instant. What ends it for good comes before what only holds it back. At `expiresAt` it is
  *  expired, at `notBefore` it is valid. */
 export function tokenStatus(facts: LifeFacts, now: Date): TokenStatus {
-  if (facts.isRevoked || facts.creatorStatus === 'removed') return 'revoked';
+  if (hasEnded(facts)) return 'revoked';
   if (now >= facts.expiresAt) return 'expired';
   if (facts.succession && now >= overlapEnd(facts.succession)) return 'superseded';
-  if (facts.isWorkspaceSuspended || facts.isWorkflowPaused || facts.creatorStatus !== 'active') return 'suspended';
+  if (isHeldBack(facts) || facts.isWorkflowPaused) return 'suspended';
   if (facts.notBefore && now < facts.notBefore) return 'not_yet_valid';
   return facts.succession ? 'rotating' : 'active';
 }
 
-/** Whether a token is valid at an instant. */
+function hasEnded({ isRevoked, creatorStatus, runner }: RightFacts): boolean {
+  return isRevoked || creatorStatus === 'removed' || runner?.status === 'removed';
+}
+
+function isHeldBack({ isWorkspaceSuspended, creatorStatus, runner }: RightFacts): boolean {
+  return isWorkspaceSuspended || creatorStatus !== 'active' || runner?.status === 'suspended';
+}
+
+/** Whether a token is valid at an instant. That of a runner is so only with its runner there. */
 export function isActive(facts: LifeFacts & Pick<TokenFacts, 'kind'>, now: Date): boolean {
   const status = tokenStatus(facts, now);
-  return facts.kind === 'access' && (status === 'active' || status === 'rotating');
+  const isUsable = facts.kind === 'access' || (facts.kind === 'runner' && facts.runner !== undefined);
+  return isUsable && (status === 'active' || status === 'rotating');
 }
 
 /** Why work under way under a token must stop. */
 export type RunEnd = 'revoked' | 'paused' | 'suspended';
 
-/** Whether the right to go on running has ended. Expiry and supersession end the right to start, not work under way. */
-export function runEnd(
-  facts: Pick<LifeFacts, 'isRevoked' | 'creatorStatus' | 'isWorkspaceSuspended' | 'isWorkflowPaused'>,
-): RunEnd | undefined {
-  if (facts.isRevoked || facts.creatorStatus === 'removed') return 'revoked';
-  if (facts.isWorkspaceSuspended || facts.creatorStatus !== 'active') return 'suspended';
+/** What decides whether work under way may go on. */
+export type RightFacts = Pick<
+  LifeFacts,
+  'isRevoked' | 'creatorStatus' | 'isWorkspaceSuspended' | 'isWorkflowPaused' | 'runner'
+>;
+
+/** Whether the right to go on running has ended, under a token or through that of a runner. Expiry and supersession end
+ *  the right to start, not work under way. */
+export function runEnd(facts: RightFacts): RunEnd | undefined {
+  if (hasEnded(facts)) return 'revoked';
+  if (isHeldBack(facts)) return 'suspended';
   return facts.isWorkflowPaused ? 'paused' : undefined;
 }

@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, gte, isNull, lt, sql } from 'drizzle-orm';
 import type { Denial } from '../rules/exec-check.js';
-import { type CheckId, idFloor, type TokenId, type WorkspaceId } from '../rules/format.js';
+import { type CheckId, idFloor, type RunnerId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { createBatch } from './batch.js';
 import { type ConnectionOptions, type Sql, sqlState, type TransactionSql } from './connect.js';
 import type { Db } from './database.js';
@@ -20,6 +20,8 @@ export interface NewCheck {
   /** The token that was checked, when it is one of this workspace. */
   readonly tokenId: TokenId | undefined;
   readonly callerTokenId: TokenId;
+  /** The runner that the caller has proven to be. */
+  readonly runnerId: RunnerId | undefined;
   readonly workflow: string;
   readonly scopes: readonly string[];
   readonly context: Readonly<Record<string, string>>;
@@ -61,6 +63,7 @@ export function createCheckLog(options: ConnectionOptions, onHang: () => void): 
       valid_until: check.validUntil?.toISOString() ?? null,
       token_id: check.tokenId ?? null,
       caller_token_id: check.callerTokenId,
+      runner_id: check.runnerId ?? null,
       workflow: check.workflow,
       scopes: check.scopes,
       context: check.context,
@@ -72,13 +75,13 @@ export function createCheckLog(options: ConnectionOptions, onHang: () => void): 
     await line.run(
       (sql) => sql`
       insert into exec_checks (workspace_id, id, decision, reasons, as_of, valid_until, token_id, caller_token_id,
-        workflow, scopes, context, ip, run_status, lease_seconds, lease_ends_at)
+        runner_id, workflow, scopes, context, ip, run_status, lease_seconds, lease_ends_at)
       select r.workspace_id, r.id, r.decision, r.reasons, r.as_of, r.valid_until, r.token_id, r.caller_token_id,
-        r.workflow, array(select jsonb_array_elements_text(r.scopes)), r.context, r.ip,
+        r.runner_id, r.workflow, array(select jsonb_array_elements_text(r.scopes)), r.context, r.ip,
         r.run_status, r.lease_seconds, r.lease_ends_at
       from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r(workspace_id uuid, id uuid, decision text, reasons jsonb,
-        as_of timestamptz, valid_until timestamptz, token_id uuid, caller_token_id uuid, workflow text, scopes jsonb,
-        context jsonb, ip text, run_status text, lease_seconds int, lease_ends_at timestamptz)`,
+        as_of timestamptz, valid_until timestamptz, token_id uuid, caller_token_id uuid, runner_id uuid, workflow text,
+        scopes jsonb, context jsonb, ip text, run_status text, lease_seconds int, lease_ends_at timestamptz)`,
     );
     return checks.map(() => undefined);
   }

@@ -26,7 +26,14 @@ export type AuditAction =
   | 'token.revoked'
   | 'token.transferred'
   | 'token.reused'
-  | 'token.drain_started';
+  | 'token.drain_started'
+  | 'runner.approved'
+  | 'runner.denied'
+  | 'runner.enrolled'
+  | 'runner.changed'
+  | 'runner.suspended'
+  | 'runner.reactivated'
+  | 'runner.removed';
 
 /** Who did it, from where: the same for all events of a request. `id` is a public id, or a name for `host`, `system`. */
 export interface Origin {

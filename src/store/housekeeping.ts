@@ -1,7 +1,9 @@
 import { dropOldPartitions, ensurePartitions } from './checks.js';
 import type { Sql, TransactionSql } from './connect.js';
+import { dropOldEnrolments } from './enrolments.js';
 import { dropOldKeys } from './mint.js';
 import { unlessLost } from './pool.js';
+import { dropOldProofs } from './proofs.js';
 
 const HOUSEKEEPING_LOCK = 4_837_201_185;
 
@@ -9,7 +11,11 @@ const HOUSEKEEPING_LOCK = 4_837_201_185;
  *  who comes meanwhile leaves it to that one, who comes later finds it done. Gives the names of dropped partitions. */
 export async function keepHouse(sql: Sql, now: Date): Promise<string[]> {
   await ensurePartitions(sql, now);
-  await alone(sql, (tx) => dropOldKeys(tx, now));
+  await alone(sql, async (tx) => {
+    await dropOldKeys(tx, now);
+    await dropOldProofs(tx, now);
+    await dropOldEnrolments(tx, now);
+  });
   // Apart, so that a drop that gives up takes nothing else back.
   let dropped: string[] = [];
   await alone(sql, async (tx) => {

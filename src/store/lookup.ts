@@ -1,6 +1,7 @@
 import type { Constraints } from '../rules/constraint.js';
-import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
+import type { MemberId, RunnerId, TokenId, WorkspaceId } from '../rules/format.js';
 import type { Role } from '../rules/role.js';
+import type { RunnerFacts, RunnerStatus } from '../rules/runner.js';
 import type { MemberStatus, TokenFacts, TokenKind } from '../rules/token.js';
 import { createBatch } from './batch.js';
 import type { ConnectionOptions, Sql } from './connect.js';
@@ -70,6 +71,8 @@ type TokenRow = readonly [
   digest: string,
   pepperKid: string,
   secretSetAt: EpochSeconds,
+  jkt: string | null,
+  runner: readonly [id: RunnerId, name: string, labels: readonly string[], status: RunnerStatus] | null,
   around: TokenSurroundings,
 ];
 
@@ -173,7 +176,11 @@ function selecting(surroundings: string, source: string, isWanted: string): stri
         where n.workspace_id = t.workspace_id and n.id = t.rotated_to
       ) end,
       date_part('epoch', t.reuse_recorded_at), encode(t.digest, 'base64'), t.pepper_kid,
-      date_part('epoch', t.secret_set_at), ${surroundings}
+      date_part('epoch', t.secret_set_at), t.cnf_jkt,
+      case when t.runner_id is not null then (
+        select json_build_array(r.id, r.name, r.labels, r.status) from runners r
+        where r.workspace_id = t.workspace_id and r.id = t.runner_id
+      ) end, ${surroundings}
     )::text end as token
     from (select pg_is_in_recovery() as is_standby) here
     left join ${source} on ${isWanted}`;
@@ -202,6 +209,8 @@ function storedToken(row: TokenRow): StoredToken {
     digest,
     pepperKid,
     secretSetAt,
+    jkt,
+    runner,
     around,
   ] = row;
   const [
@@ -244,12 +253,18 @@ function storedToken(row: TokenRow): StoredToken {
         drainSeconds,
         maybeInstant(successorFirstUsedAt),
       ),
+      jkt: jkt ?? undefined,
+      runner: runner === null ? undefined : runnerFacts(runner),
     },
     stored: { digest: Buffer.from(digest, 'base64'), pepperKid },
     secretSetAt: instant(secretSetAt),
     rotatedFrom: rotatedFrom ?? undefined,
     reuseRecordedAt: maybeInstant(reuseRecordedAt),
   };
+}
+
+function runnerFacts([id, name, labels, status]: NonNullable<TokenRow[22]>): RunnerFacts {
+  return { id, name, labels, status };
 }
 
 function instant(seconds: EpochSeconds): Date {

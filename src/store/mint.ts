@@ -7,6 +7,7 @@ import {
   newTokenSecret,
   printId,
   printToken,
+  type RunnerId,
   type TokenId,
   type WorkspaceId,
 } from '../rules/format.js';
@@ -42,6 +43,9 @@ export interface TokenDraft {
   readonly expiresInDays: number;
   readonly lineageId: TokenId;
   readonly rotatedFrom: TokenId | null;
+  /** The key and the runner that the token is bound to (RFC 9449). */
+  readonly cnfJkt?: string | null;
+  readonly runnerId?: RunnerId | null;
 }
 
 /** How long a retried mint is recognised, in days. */
@@ -87,7 +91,7 @@ export async function mintToken(
   db: Db,
   secrets: Secrets,
   request: {
-    readonly draft: Omit<TokenDraft, 'lineageId' | 'rotatedFrom' | 'kind' | 'expiresAt'>;
+    readonly draft: Omit<TokenDraft, 'lineageId' | 'rotatedFrom' | 'kind' | 'expiresAt' | 'cnfJkt' | 'runnerId'>;
     readonly idempotent: IdempotentRequest | undefined;
     readonly issuer: Issuer;
     readonly origin: Origin;

@@ -89,7 +89,7 @@ async function makeSuccessor(
     minted,
     {
       workspaceId: token.workspaceId,
-      kind: 'access',
+      kind: token.kind,
       workflow: token.workflow,
       creatorId: token.creatorId,
       ownerId: token.ownerId,
@@ -101,6 +101,8 @@ async function makeSuccessor(
       expiresInDays,
       lineageId: token.lineageId,
       rotatedFrom: token.id,
+      cnfJkt: token.cnfJkt,
+      runnerId: token.runnerId,
     },
     now,
   );

@@ -2,7 +2,8 @@ import { and, desc, eq, getTableColumns, gte, lt, or, type SQL, sql } from 'driz
 import type { CheckId, MemberId, RunnerId, TokenId, WorkspaceId } from '../rules/format.js';
 import { accept, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import { type RunStatus, runStatus } from '../rules/run.js';
-import { type RunEnd, runEnd } from '../rules/token.js';
+import type { RunnerFacts } from '../rules/runner.js';
+import { type RightFacts, type RunEnd, runEnd } from '../rules/token.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { isLapsed, isRunning } from './leases.js';
 import { execChecks, members, runners, tokens, workflows, workspaces } from './schema.js';
@@ -77,15 +78,17 @@ export function renewRun(db: Db, workspaceId: WorkspaceId, id: CheckId, now: Dat
         creatorStatus: members.status,
         isWorkspaceSuspended: sql<boolean>`${workspaces.suspendedAt} is not null`,
         isWorkflowPaused: sql<boolean>`${workflows.pausedAt} is not null`,
+        runner: { status: runners.status },
       })
       .from(execChecks)
       .innerJoin(tokens, and(eq(tokens.workspaceId, execChecks.workspaceId), eq(tokens.id, execChecks.tokenId)))
       .innerJoin(members, and(eq(members.workspaceId, tokens.workspaceId), eq(members.id, tokens.creatorId)))
       .innerJoin(workflows, and(eq(workflows.workspaceId, tokens.workspaceId), eq(workflows.label, tokens.workflow)))
       .innerJoin(workspaces, eq(workspaces.id, tokens.workspaceId))
+      .leftJoin(runners, and(eq(runners.workspaceId, execChecks.workspaceId), eq(runners.id, execChecks.runnerId)))
       .where(isNamed)
       .for('share', { of: [tokens, workflows] });
-    const ended = life && runEnd(life);
+    const ended = life && whyEnded(life);
     if (life && ended === undefined) {
       // Not shortened by a node whose clock is behind.
       const fresh = sql`greatest(${execChecks.leaseEndsAt}, ${now.toISOString()}::timestamptz + make_interval(secs => ${execChecks.leaseSeconds}))`;
@@ -107,12 +110,19 @@ const ENDS: Record<RunEnd, string> = {
   suspended: "the token's creator or workspace is suspended",
 };
 
+/** Why the right to go on has ended, under the token or through the runner. */
+function whyEnded(life: Omit<RightFacts, 'runner'> & { readonly runner: Pick<RunnerFacts, 'status'> | null }) {
+  const end = runEnd({ ...life, runner: undefined });
+  if (end !== undefined) return ENDS[end];
+  return life.runner === null || life.runner.status === 'active' ? undefined : `the runner is ${life.runner.status}`;
+}
+
 /** Why a run does not go on; `undefined` when it does. */
-function overBecause(run: RunRow, ended: RunEnd | undefined, now: Date): string | undefined {
+function overBecause(run: RunRow, ended: string | undefined, now: Date): string | undefined {
   const status = runStatus(run, now);
   if (status === 'finished') return 'the run is finished';
   if (status === 'stopped') return `the run was stopped${run.stoppedReason ? `: ${run.stoppedReason}` : ''}`;
-  if (ended !== undefined) return ENDS[ended];
+  if (ended !== undefined) return ended;
   if (now >= run.validUntil) return `the run was allowed until ${run.validUntil.toISOString()} and no longer`;
   return status === 'lost' ? `the lease ran out at ${run.leaseEndsAt.toISOString()}` : undefined;
 }

@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import argon2 from 'argon2';
 import type { TokenId, TokenSecret } from '../rules/format.js';
+import type { UserCodeSecret } from '../rules/user-code.js';
 
 /** A key of the digests. It is never in the database; `kid` is, beside each digest it made. */
 export interface Pepper {
@@ -17,7 +18,7 @@ export interface StoredDigest {
 export type DigestMatch = 'match' | 'mismatch' | 'unknown_pepper';
 
 /** Both verifiers of a token's secret: the keyed digest of the hot path and the argon2id string that outlives a lost
- *  pepper. */
+ *  pepper. User codes, which can be guessed, have the argon2id string alone. */
 export interface Secrets {
   readonly currentKid: string;
   digest(id: TokenId, tokenSecret: TokenSecret): StoredDigest;
@@ -25,9 +26,9 @@ export interface Secrets {
   /** Whether two digests are the same one, in constant time. */
   isSame(digest: StoredDigest, stored: StoredDigest): boolean;
   /** Hashes with argon2id (about 25 ms of a core). Throws {@link HashQueueFullError} when too many wait. */
-  hash(tokenSecret: TokenSecret): Promise<string>;
+  hash(secret: TokenSecret | UserCodeSecret): Promise<string>;
   /** Verifies against an argon2id string. Throws {@link HashQueueFullError} when too many wait. */
-  verify(verifier: string, tokenSecret: TokenSecret): Promise<boolean>;
+  verify(verifier: string, secret: TokenSecret | UserCodeSecret): Promise<boolean>;
   /** How many argon2id computations run or wait. */
   queueLength(): number;
 }
@@ -64,8 +65,8 @@ export function createSecrets(peppers: readonly [Pepper, ...Pepper[]], cost: Has
       return isSame(keyedDigest(key, id, tokenSecret), stored.digest) ? 'match' : 'mismatch';
     },
     isSame: (digest, stored) => digest.pepperKid === stored.pepperKid && isSame(digest.digest, stored.digest),
-    hash: (tokenSecret) => pool.run(() => argon2.hash(tokenSecret, options)),
-    verify: (verifier, tokenSecret) => pool.run(() => argon2.verify(verifier, tokenSecret)),
+    hash: (secret) => pool.run(() => argon2.hash(secret, options)),
+    verify: (verifier, secret) => pool.run(() => argon2.verify(verifier, secret)),
     queueLength: pool.length,
   };
 }

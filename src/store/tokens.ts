@@ -20,7 +20,7 @@ import type { Role } from '../rules/role.js';
 import { overlapEnd } from '../rules/rotation.js';
 import { type TokenStatus, tokenStatus } from '../rules/token.js';
 import type { Db, Tx } from './database.js';
-import { members, tokens, workflows, workspaces } from './schema.js';
+import { members, runners, tokens, workflows, workspaces } from './schema.js';
 import { MAX_SEARCHED, onAll, type Path, pathsOf, searchEnd } from './search.js';
 import { successionOf } from './succession.js';
 
@@ -43,6 +43,7 @@ const COLUMNS = {
   workspaceSuspendedAt: workspaces.suspendedAt,
   workflowPausedAt: workflows.pausedAt,
   successorFirstUsedAt: successors.firstUsedAt,
+  runner: { id: runners.id, status: runners.status },
 };
 
 export type TokenColumns = Omit<typeof tokens.$inferSelect, 'digest' | 'pepperKid' | 'verifier'>;
@@ -145,7 +146,8 @@ function viewQuery(db: Db | Tx, where: SQL | undefined) {
     .innerJoin(creators, and(eq(creators.workspaceId, tokens.workspaceId), eq(creators.id, tokens.creatorId)))
     .innerJoin(owners, and(eq(owners.workspaceId, tokens.workspaceId), eq(owners.id, tokens.ownerId)))
     .leftJoin(successors, and(eq(successors.workspaceId, tokens.workspaceId), eq(successors.id, tokens.rotatedTo)))
-    .where(and(where, eq(tokens.kind, 'access')));
+    .leftJoin(runners, and(eq(runners.workspaceId, tokens.workspaceId), eq(runners.id, tokens.runnerId)))
+    .where(and(where, ne(tokens.kind, 'invitation')));
 }
 
 /** The rule of `tokenStatus` in SQL, so that a list can be narrowed by it: what ends a token before what holds it back. A
@@ -156,7 +158,12 @@ function hasStatus(status: TokenStatus, now: Date): (SQL | undefined)[] {
     ${successors.firstUsedAt} + ${tokens.drainSeconds} * interval '1 second')`;
   const goesOn = [...lasts, or(isNull(tokens.rotatedTo), gt(overlapEndsAt, now.toISOString()))];
   const isPaused = or(isNotNull(workspaces.suspendedAt), isNotNull(workflows.pausedAt));
-  const isFree = [isNull(workspaces.suspendedAt), isNull(workflows.pausedAt), eq(creators.status, 'active')];
+  const isFree = [
+    isNull(workspaces.suspendedAt),
+    isNull(workflows.pausedAt),
+    eq(creators.status, 'active'),
+    or(isNull(runners.status), eq(runners.status, 'active')),
+  ];
   const hasBegun = or(isNull(tokens.notBefore), lte(tokens.notBefore, now));
   switch (status) {
     case 'revoked':
@@ -166,7 +173,7 @@ function hasStatus(status: TokenStatus, now: Date): (SQL | undefined)[] {
     case 'superseded':
       return [...lasts, isNotNull(tokens.rotatedTo), lte(overlapEndsAt, now.toISOString())];
     case 'suspended':
-      return [...goesOn, or(isPaused, ne(creators.status, 'active'))];
+      return [...goesOn, or(isPaused, ne(creators.status, 'active'), eq(runners.status, 'suspended'))];
     case 'not_yet_valid':
       return [...goesOn, ...isFree, gt(tokens.notBefore, now)];
     case 'rotating':
@@ -195,6 +202,7 @@ function view(row: Row, now: Date): TokenView {
         notBefore: token.notBefore ?? undefined,
         expiresAt: token.expiresAt,
         succession,
+        runner: row.runner ?? undefined,
       },
       now,
     ),

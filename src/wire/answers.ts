@@ -57,7 +57,7 @@ const shownConstraints: z.ZodType<Constraints> = z
     description: 'Where tokens may be used. An absent kind does not constrain; an empty list lets nothing through.',
   });
 
-const person: z.ZodType<Person> = z
+export const person: z.ZodType<Person> = z
   .object({ id: z.string(), email: z.string(), name: z.string().nullable() })
   .meta({ id: 'Person' });
 
@@ -219,7 +219,7 @@ export const introspection: z.ZodType<Introspection> = z
       username: z.string().describe('The creator’s e-mail address.'),
       client_id: z.string().describe('The label of the workflow.'),
       scope: z.string().describe('Scopes, separated by single spaces.'),
-      token_type: z.literal('Bearer'),
+      token_type: z.enum(['Bearer', 'DPoP']).describe('`DPoP` for a token that is good only with a proof (RFC 9449).'),
       iat: z.int().describe('Seconds since the epoch.'),
       nbf: z.int().describe('Seconds since the epoch.'),
       exp: z.int().describe('Seconds since the epoch.'),
@@ -229,6 +229,10 @@ export const introspection: z.ZodType<Introspection> = z
       workflow: z.string(),
       authorization_details: z.array(agentExec).describe('One entry at most; none when nothing constrains.'),
       superseded_by: z.string().optional().describe('The successor, while this one is still valid beside it.'),
+      cnf: z
+        .object({ jkt: z.string() })
+        .optional()
+        .describe('The thumbprint of the key that the token is bound to (RFC 9449 section 6.2).'),
     }),
   ])
   .meta({ id: 'Introspection' });

@@ -16,7 +16,7 @@ const tokenForm = z.object({
   token_type_hint: z.string().optional().meta({ description: 'Accepted and not needed (RFC 7009 section 2.1).' }),
 });
 
-/** RFC 8414 section 2, with RFC 9701's additions. */
+/** RFC 8414 section 2, with the additions of RFC 9701 and RFC 9449. */
 export const serverMetadata = z
   .object({
     issuer: z.string(),
@@ -28,6 +28,7 @@ export const serverMetadata = z
     revocation_endpoint_auth_methods_supported: z.array(z.string()),
     response_types_supported: z.array(z.string()),
     grant_types_supported: z.array(z.string()),
+    dpop_signing_alg_values_supported: z.array(z.string()),
     authorization_details_types_supported: z.array(z.string()),
     service_documentation: z.string(),
   })

@@ -62,11 +62,9 @@ export interface MediaType {
   readonly example?: unknown;
 }
 
-interface SecurityScheme {
-  readonly type: 'http';
-  readonly scheme: 'bearer' | 'basic';
-  readonly description: string;
-}
+type SecurityScheme =
+  | { readonly type: 'http'; readonly scheme: 'bearer' | 'basic'; readonly description: string }
+  | { readonly type: 'apiKey'; readonly in: 'header'; readonly name: string; readonly description: string };
 
 export interface Reference {
   readonly $ref: string;

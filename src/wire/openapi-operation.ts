@@ -26,7 +26,9 @@ export function operationObject(it: Operation, schemas: SchemaCollection): Opera
 
 function scopeNote(it: Operation): string | undefined {
   if (it.scope === undefined) return undefined;
-  return `Needs the scope \`${it.scope}\`${it.isOpenToSelf === true ? ', unless the token names itself' : ''}.`;
+  const self =
+    it.isOpenToSelf === 'runner' ? ', unless a runner’s token names itself' : ', unless the caller names itself';
+  return `Needs the scope \`${it.scope}\`${it.isOpenToSelf ? self : ''}.`;
 }
 
 function security(it: Operation): OperationObject['security'] {
@@ -35,6 +37,8 @@ function security(it: Operation): OperationObject['security'] {
       return [];
     case 'caller':
       return [{ bearer: [] }, { basic: [] }];
+    case 'proof':
+      return [{ proof: [] }];
     case 'bearer':
     case 'token':
       return [{ bearer: it.scope ? [it.scope] : [] }];
@@ -48,6 +52,11 @@ const PATH_PARAMETERS: Readonly<Record<string, { readonly pattern: string; reado
     description: 'The token’s public id, or `self` for the calling token.',
   },
   '/v1/members/{id}': { pattern: '^mem_[0-9A-Za-z]{22}$', description: 'The member’s id.' },
+  '/v1/runners/{id}': {
+    pattern: '^(rnr_[0-9A-Za-z]{22}|self)$',
+    description: 'The runner’s id, or `self` for the calling runner.',
+  },
+  '/v1/runner-enrolments/{id}': { pattern: '^enr_[0-9A-Za-z]{22}$', description: 'The id of the enrolment.' },
   '/v1/exec/checks/{id}': { pattern: '^chk_[0-9A-Za-z]{22}$', description: 'The id of the check.' },
   '/v1/exec/runs/{id}': { pattern: '^run_[0-9A-Za-z]{22}$', description: 'The id of the run.' },
   '/v1/workflows/{label}': {

@@ -11,6 +11,7 @@ import { collectSchemas } from './openapi-schemas.js';
 import type { Operation } from './operation.js';
 import { CONFLICTS } from './problems.js';
 import type { Problem } from './resources.js';
+import * as runners from './runners.js';
 import * as runs from './runs.js';
 import * as system from './system.js';
 import * as tokens from './tokens.js';
@@ -46,6 +47,17 @@ export const operations: readonly Operation[] = [
   runs.listRunsOperation,
   runs.showRunOperation,
   runs.renewRunOperation,
+  runners.listRunnersOperation,
+  runners.showRunnerOperation,
+  runners.patchRunnerOperation,
+  runners.suspendRunnerOperation,
+  runners.reactivateRunnerOperation,
+  runners.removeRunnerOperation,
+  runners.enrolRunnerOperation,
+  runners.redeemEnrolmentOperation,
+  runners.lookupEnrolmentOperation,
+  runners.approveEnrolmentOperation,
+  runners.denyEnrolmentOperation,
   oauth.introspectOperation,
   oauth.revokeOperation,
   oauth.metadataOperation,
@@ -74,6 +86,7 @@ const TAGS = [
   { name: 'workflows', description: 'What a token may be: its scopes, its periods, the places where it may be used.' },
   { name: 'exec checks', description: 'Ask before a job starts, and be told when its right to run ends.' },
   { name: 'runs', description: 'What runs now, where, since when and under which token; stop one.' },
+  { name: 'runners', description: 'Hosts that prove themselves with a key, so that a token can be bound to them.' },
   { name: 'OAuth', description: 'The standard endpoints, for any OAuth client: a form goes in, JSON comes out.' },
   { name: 'members', description: 'The people of the workspace, and what each of them may do.' },
   { name: 'audit', description: 'Who did what and when, in a chain of hashes that anyone can recompute.' },
@@ -83,6 +96,8 @@ const TAGS = [
 const DESCRIPTION = `Countersign gives every workflow of a coding agent a token of its own: short-lived, narrow, owned by a named person, rotated without an outage, and checked before and while anything runs.
 
 **Calling.** Send \`Authorization: Bearer cst_…\`. A call may do what the role of the token’s creator allows, cut by the token’s scopes, in the token’s workspace. \`workspace:admin\` covers every scope named here; things of another workspace are not found.
+
+**Runners.** The token of a trusted runner is bound to its key (RFC 9449): send \`Authorization: DPoP cst_…\` and a fresh proof in \`DPoP\` with every call. An answer with \`error="use_dpop_nonce"\` has the nonce to sign in \`DPoP-Nonce\`. Sent as Bearer, such a token is refused.
 
 **Messages.** JSON in UTF-8, 64 KiB at most; names in snake_case. Times under \`/v1\` are RFC 3339 in UTC, under \`/oauth2\` seconds since the epoch. Members that are not known are refused in requests; answers may gain members, so ignore those you do not know.
 
@@ -139,6 +154,12 @@ export function openApiDocument(issuer: string = DEFAULT_ISSUER): OpenApiDocumen
           type: 'http',
           scheme: 'bearer',
           description: 'A token of this service (RFC 6750). Where a scope is listed, the token needs it.',
+        },
+        proof: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'DPoP',
+          description: 'A proof of the key that the host has made for itself (RFC 9449 section 4.2), and no token.',
         },
         basic: {
           type: 'http',

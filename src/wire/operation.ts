@@ -13,11 +13,12 @@ export interface Operation {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** `bearer` needs a live token; `token` also takes one that has ended, of the thing itself; `none` is public. */
-  readonly auth: 'bearer' | 'token' | 'caller' | 'none';
+  /** `bearer` needs a live token; `token` also takes one that has ended, of the thing itself; `proof` a proof of a key and
+   *  no token; `none` is public. */
+  readonly auth: 'bearer' | 'token' | 'caller' | 'proof' | 'none';
   readonly scope?: ServiceScope;
-  /** A token needs no scope where the path names itself. */
-  readonly isOpenToSelf?: boolean;
+  /** A token needs no scope where the path names itself; `runner`: that of a runner does not. */
+  readonly isOpenToSelf?: boolean | 'runner';
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly isBodyOptional?: boolean;

@@ -28,6 +28,14 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
     whatToDo:
       'Send `Authorization: Bearer cst_…` with a token that is valid. Whoever may read the token can ask `GET /v1/tokens/{id}/explain` why it is not.',
   },
+  unproven: {
+    title: 'Unproven',
+    status: 401,
+    meaning:
+      'The call needs a proof of possession (RFC 9449), and there is none, or not a good one; or a token that is bound to a key came without the scheme `DPoP`. `WWW-Authenticate` says which: `use_dpop_nonce`, `invalid_dpop_proof` or `invalid_token`.',
+    whatToDo:
+      'For `use_dpop_nonce` sign a new proof with the nonce in `DPoP-Nonce` and send the call again; the client does that by itself. Otherwise read `detail`: a proof is good once, for one method and one URL of the service’s public address, signed with the runner’s own key.',
+  },
   insufficient_scope: {
     title: 'Insufficient scope',
     status: 403,
@@ -153,6 +161,18 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
     meaning:
       'The run is over, or its right to go on has ended: it finished, was stopped, its lease ran out, its time is up, its token was revoked, its workflow paused, or its creator or workspace suspended. `detail` says which.',
     whatToDo: 'Stop the job. A lease that ran out is not revived: ask anew with `POST /v1/exec/checks`.',
+  },
+  runner_exists: {
+    meaning: 'A runner of this workspace has the name already, or one has the key.',
+    whatToDo: 'Approve it under another name, or remove the runner that has it first.',
+  },
+  runner_state: {
+    meaning: 'The runner’s status does not allow it: a removed one stays removed.',
+    whatToDo: 'Look at the runner’s `status`. A host that was removed joins again.',
+  },
+  enrolment_state: {
+    meaning: 'The enrolment was denied or has ended, or its token was fetched and used already.',
+    whatToDo: 'Start anew on the host with `countersign runner join`.',
   },
   policy: {
     meaning: 'What is to be made does not fit into today’s policy of the workflow, or leaves nothing of it.',

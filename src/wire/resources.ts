@@ -271,7 +271,7 @@ export type Introspection =
       username: string;
       client_id: string;
       scope: string;
-      token_type: 'Bearer';
+      token_type: 'Bearer' | 'DPoP';
       iat: number;
       nbf: number;
       exp: number;
@@ -281,6 +281,7 @@ export type Introspection =
       workflow: string;
       authorization_details: ({ type: 'agent_exec' } & Constraints)[];
       superseded_by?: string | undefined;
+      cnf?: { jkt: string } | undefined;
     };
 
 export interface ExecDecision {

@@ -181,6 +181,7 @@ export const rotateTokenOperation = operation({
     'Makes a successor; the predecessor stays valid for the overlap, and until the drain after the first use of the successor. Rotating again while the successor is unused replaces its secret and nothing else, so that a lost answer is harmless.',
   auth: 'bearer',
   scope: 'tokens:rotate',
+  isOpenToSelf: 'runner',
   body: rotateRequest,
   isBodyOptional: true,
   answers: { 201: { description: 'The successor', schema: mintedToken, headers: ['Location'] } },

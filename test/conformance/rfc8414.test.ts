@@ -67,7 +67,7 @@ describe('the metadata (RFC 8414 section 2)', () => {
 
   it('says how to authenticate at each endpoint', () => {
     expect(metadata).toMatchObject({
-      introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'Bearer'],
+      introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'Bearer', 'DPoP'],
       revocation_endpoint_auth_methods_supported: ['none'],
     });
   });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { printId } from '../../src/rules/format.js';
 import { operations } from '../../src/wire/openapi.js';
 import type { Role } from '../../src/wire/resources.js';
+import { seedRunner } from '../setup/dpop.js';
 import { type Answered, send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
 
@@ -36,6 +37,7 @@ interface Things {
   readonly tokenId: string;
   readonly checkId: string;
   readonly runId: string;
+  readonly runnerId: string;
 }
 
 async function makeThings(ownerToken: string): Promise<Things> {
@@ -47,7 +49,15 @@ async function makeThings(ownerToken: string): Promise<Things> {
   const member = await service.client(null).members.accept(invited.invitation);
   const minted = await client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 });
   const { check_id, run_id } = await client.execChecks.check({ token: minted.token, workflow: label });
-  return { label, memberId: member.id, tokenId: minted.id, checkId: check_id, runId: run_id ?? '' };
+  const { runner } = await seedRunner(service, { approver: ownerToken });
+  return {
+    label,
+    memberId: member.id,
+    tokenId: minted.id,
+    checkId: check_id,
+    runId: run_id ?? '',
+    runnerId: runner.id,
+  };
 }
 
 interface Row {
@@ -156,6 +166,38 @@ const ROWS: Readonly<Record<string, Row>> = {
     answers: { owner: 409, admin: 409, member: 404, auditor: 404 },
     foreign: 404,
   },
+  listRunners: { path: () => '/v1/runners', answers: readers(200) },
+  showRunner: { path: ({ runnerId }) => `/v1/runners/${runnerId}`, answers: readers(200), foreign: 404 },
+  patchRunner: {
+    path: ({ runnerId }) => `/v1/runners/${runnerId}`,
+    json: () => ({ labels: ['linux'] }),
+    answers: admins(200),
+    foreign: 404,
+  },
+  suspendRunner: { path: ({ runnerId }) => `/v1/runners/${runnerId}/suspend`, answers: admins(200), foreign: 404 },
+  reactivateRunner: {
+    path: ({ runnerId }) => `/v1/runners/${runnerId}/reactivate`,
+    answers: admins(200),
+    foreign: 404,
+  },
+  removeRunner: { path: ({ runnerId }) => `/v1/runners/${runnerId}`, answers: admins(204), foreign: 404 },
+  enrolRunner: { path: () => '/v1/runner-enrolments', json: () => ({ name: 'a' }), answers: all(401) },
+  redeemEnrolment: { path: () => `/v1/runner-enrolments/enr_${'0'.repeat(22)}/redeem`, answers: all(404) },
+  lookupEnrolment: {
+    path: () => '/v1/runner-enrolments/lookup',
+    json: () => ({ user_code: 'XXXXX-XXXXX' }),
+    answers: admins(422),
+  },
+  approveEnrolment: {
+    path: () => '/v1/runner-enrolments/approve',
+    json: () => ({ user_code: 'XXXXX-XXXXX' }),
+    answers: admins(422),
+  },
+  denyEnrolment: {
+    path: () => '/v1/runner-enrolments/deny',
+    json: () => ({ user_code: 'XXXXX-XXXXX' }),
+    answers: admins(422),
+  },
   introspect: {
     path: () => '/oauth2/introspect',
     form: 'token=cst_of_somebody_else',
@@ -197,7 +239,13 @@ const ROWS: Readonly<Record<string, Row>> = {
 };
 
 /** What is not there for the next role once it was done. */
-const USED_UP: ReadonlySet<string> = new Set(['rotateToken', 'transferToken', 'revokeToken', 'removeMember']);
+const USED_UP: ReadonlySet<string> = new Set([
+  'rotateToken',
+  'transferToken',
+  'revokeToken',
+  'removeMember',
+  'removeRunner',
+]);
 
 function rowOf(id: string): Row {
   const row = ROWS[id];
@@ -228,7 +276,8 @@ describe.each(operations.map((operation) => ({ ...operation })))('$id', (operati
     expect(Object.fromEntries(statuses)).toEqual(rowOf(operation.id).answers);
   });
 
-  if (operation.auth !== 'none')
+  // Who proves a key has no token: `test/http/runners.test.ts`.
+  if (operation.auth !== 'none' && operation.auth !== 'proof')
     it('nobody gets anything without a live token', async () => {
       for (const dead of [null, deadToken, 'cst_noise']) {
         const answer = await ask(operation.id, operation.method, dead, own);

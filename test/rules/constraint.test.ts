@@ -12,7 +12,8 @@ import {
   widerKinds,
   withinConstraints,
 } from '../../src/rules/constraint.js';
-import { anyAddress, anyCidr, anyConstraints, anyContext } from '../setup/arbitraries.js';
+import { matchesGlob } from '../../src/rules/glob.js';
+import { anyAddress, anyCidr, anyConstraints, anyContext, anyGlob, anyPath } from '../setup/arbitraries.js';
 
 const allows = (constraints: Constraints, context: RunContext) => constraintFaults(constraints, context).length === 0;
 const holds = (network: string, address: string) => allows({ networks: [network] }, { address });
@@ -49,7 +50,7 @@ describe('meeting constraints', () => {
     const everything = { repositories: ['**'], refs: ['**'], environments: ['*'], runners: ['*'], networks: ['::/0'] };
     const missing = CONSTRAINT_KINDS.map((kind) => ({ kind, isMissing: true }));
     expect(constraintFaults(everything, {})).toEqual(missing);
-    const empty = { repository: '', ref: '', environment: '', runner: '', address: '' };
+    const empty = { repository: '', ref: '', environment: '', runner: { name: '', labels: [''] }, address: '' };
     expect(constraintFaults(everything, empty)).toEqual(missing);
   });
 
@@ -65,12 +66,54 @@ describe('meeting constraints', () => {
       repository: 'acme/app',
       ref: 'refs/heads/main',
       environment: 'prod',
-      runner: 'r1',
+      runner: { name: 'x', labels: ['r1'] },
       address: '10.1.2.3',
     };
     expect(constraintFaults(constraints, context)).toEqual([]);
-    const wrong = { repository: 'x/y', ref: 'refs/heads/x', environment: 'x', runner: 'x', address: '11.0.0.1' };
+    const wrong = {
+      repository: 'x/y',
+      ref: 'refs/heads/x',
+      environment: 'x',
+      runner: { name: 'x', labels: ['y'] },
+      address: '11.0.0.1',
+    };
     expect(constraintFaults(constraints, wrong)).toEqual(CONSTRAINT_KINDS.map((kind) => ({ kind, isMissing: false })));
+  });
+});
+
+describe('a constraint by runner', () => {
+  const meets = (runners: string[], runner: RunContext['runner']) => allows({ runners }, { runner });
+
+  test('is met by the name or by any one label, and by nothing else', () => {
+    fc.assert(
+      fc.property(
+        fc.array(anyGlob, { maxLength: 3 }),
+        anyPath,
+        fc.array(anyPath, { maxLength: 3 }),
+        (globs, name, labels) => {
+          const said = [name, ...labels].filter((text) => text !== '');
+          const isMet = said.some((text) => globs.some((glob) => matchesGlob(glob, text)));
+          expect(meets(globs, { name, labels })).toBe(isMet);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('is met by no run whose runner is not proven', () => {
+    fc.assert(
+      fc.property(fc.array(anyGlob), (globs) => {
+        expect(meets(globs, undefined)).toBe(false);
+      }),
+    );
+  });
+
+  test('goes on being met when a runner gets more labels', () => {
+    fc.assert(
+      fc.property(fc.array(anyGlob), anyPath, fc.array(anyPath), anyPath, (globs, name, labels, more) => {
+        if (meets(globs, { name, labels })) expect(meets(globs, { name, labels: [...labels, more] })).toBe(true);
+      }),
+    );
   });
 });
 

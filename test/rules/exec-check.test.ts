@@ -23,6 +23,7 @@ describe('an exec check', () => {
       fc.property(anySubject, anyFacts, anyRequest, ({ subject, now }, caller, request) => {
         const isAllowed =
           isActive(subject, now) &&
+          subject.kind === 'access' &&
           subject.workspaceId === caller.workspaceId &&
           subject.workflowLabel === request.workflow &&
           request.scopes.every((wanted) => subject.scopes.some((held) => coversScope(held, wanted))) &&

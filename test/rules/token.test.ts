@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { overlapEnd } from '../../src/rules/rotation.js';
+import { RUNNER_STATUSES } from '../../src/rules/runner.js';
 import { isActive, MEMBER_STATUSES, runEnd, tokenStatus } from '../../src/rules/token.js';
-import { anyFacts, anyInstant, anySuccession, madeActive } from '../setup/arbitraries.js';
+import { anyFacts, anyId, anyInstant, anySuccession, madeActive } from '../setup/arbitraries.js';
 
 const many = { numRuns: 2000 };
 
@@ -89,6 +90,20 @@ describe('a token', () => {
     );
   });
 
+  test('of a runner is active while its runner is, and never without one', () => {
+    fc.assert(
+      fc.property(anyFacts, anyInstant, anyId('rnr'), (facts, now, id) => {
+        const live = { ...madeActive(facts, now), kind: 'runner', jkt: 'thumbprint' } as const;
+        expect(isActive(live, now)).toBe(false);
+        for (const status of RUNNER_STATUSES) {
+          const held = { ...live, runner: { id, name: 'build-1', labels: [], status } };
+          expect(isActive(held, now)).toBe(status === 'active');
+          expect(runEnd(held)).toBe({ active: undefined, suspended: 'suspended', removed: 'revoked' }[status]);
+        }
+      }),
+    );
+  });
+
   test('that is an invitation is never active', () => {
     fc.assert(
       fc.property(anyFacts, anyInstant, (facts, now) => {
@@ -102,10 +117,16 @@ describe('a token', () => {
     fc.assert(
       fc.property(anyFacts, anyInstant, (facts, now) => {
         const reasons = [
-          [facts.isRevoked || facts.creatorStatus === 'removed', 'revoked'],
+          [facts.isRevoked || facts.creatorStatus === 'removed' || facts.runner?.status === 'removed', 'revoked'],
           [facts.expiresAt <= now, 'expired'],
           [facts.succession !== undefined && overlapEnd(facts.succession) <= now, 'superseded'],
-          [facts.isWorkspaceSuspended || facts.isWorkflowPaused || facts.creatorStatus !== 'active', 'suspended'],
+          [
+            facts.isWorkspaceSuspended ||
+              facts.isWorkflowPaused ||
+              facts.creatorStatus !== 'active' ||
+              facts.runner?.status === 'suspended',
+            'suspended',
+          ],
           [facts.notBefore !== undefined && facts.notBefore > now, 'not_yet_valid'],
           [facts.succession !== undefined, 'rotating'],
           [true, 'active'],

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Constraints, RunContext } from '../../src/rules/constraint.js';
 import { encodeBase62, type IdPrefix, parsePublicId, type TokenSecret } from '../../src/rules/format.js';
 import { ROLES } from '../../src/rules/role.js';
+import { RUNNER_STATUSES } from '../../src/rules/runner.js';
 import { SERVICE_SCOPES } from '../../src/rules/scope.js';
 import { MEMBER_STATUSES, type TokenFacts } from '../../src/rules/token.js';
 
@@ -80,7 +81,7 @@ export const anyContext: fc.Arbitrary<RunContext> = fc.record(
     repository: anyPath,
     ref: anyPath.map((path) => `refs/${path}`),
     environment: anyPath,
-    runner: anyPath,
+    runner: fc.record({ name: anyPath, labels: fc.array(anyPath, { maxLength: 3 }) }),
     address: anyAddress,
   },
   { requiredKeys: [] },
@@ -106,7 +107,7 @@ const workspaceIds = fc.constantFrom(...fc.sample(anyId('ws'), { numRuns: 2, see
 /** All that decides about a token. Two workspaces and two workflows, so that they are shared as often as not. */
 export const anyFacts: fc.Arbitrary<TokenFacts> = fc.record({
   id: anyId('tok'),
-  kind: fc.constantFrom('access', 'access', 'access', 'invitation'),
+  kind: fc.constantFrom('access', 'access', 'access', 'invitation', 'runner'),
   workspaceId: workspaceIds,
   workspaceSlug: fc.constant('acme'),
   isWorkspaceSuspended: mostlyFalse,
@@ -127,6 +128,15 @@ export const anyFacts: fc.Arbitrary<TokenFacts> = fc.record({
   firstUsedAt: optional(anyInstant),
   isRevoked: mostlyFalse,
   succession: optional(anySuccession),
+  jkt: optional(fc.constant('thumbprint')),
+  runner: optional(
+    fc.record({
+      id: anyId('rnr'),
+      name: fc.constant('build-1'),
+      labels: fc.constant([]),
+      status: fc.constantFrom('active', 'active', ...RUNNER_STATUSES),
+    }),
+  ),
 });
 
 /** The same facts with nothing that speaks against the token at `now`. */
@@ -141,5 +151,7 @@ export function madeActive(facts: TokenFacts, now: Date): TokenFacts {
     expiresAt: new Date(now.getTime() + 1),
     isRevoked: false,
     succession: undefined,
+    jkt: undefined,
+    runner: undefined,
   };
 }

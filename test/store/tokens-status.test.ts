@@ -1,9 +1,10 @@
 import { eq } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type MemberId, newId, printId, type TokenId } from '../../src/rules/format.js';
+import { type MemberId, newId, printId, type RunnerId, type TokenId } from '../../src/rules/format.js';
+import { RUNNER_STATUSES, type RunnerStatus } from '../../src/rules/runner.js';
 import { type MemberStatus, TOKEN_STATUSES, type TokenStatus } from '../../src/rules/token.js';
-import { members, tokens, workflows } from '../../src/store/schema.js';
+import { members, runners, tokens, workflows } from '../../src/store/schema.js';
 import { listTokens, type TokenView } from '../../src/store/tokens.js';
 import { createTestService, type TestService } from '../setup/service.js';
 
@@ -23,6 +24,7 @@ const anyRow = fc.record({
   expiresAt: fc.oneof(instant, fc.constant(new Date(NOW.getTime() + 60_000))),
   notBefore: fc.option(instant, { nil: null }),
   isPaused: rarely,
+  runner: fc.constantFrom<RunnerStatus | null>(null, null, null, ...RUNNER_STATUSES),
   creator: fc.constantFrom<MemberStatus>('active', 'active', 'active', 'suspended', 'removed'),
   succession: fc.option(
     fc.record({ overlapEndsAt: instant, drainSeconds: fc.nat(2), firstUsedAt: fc.option(instant, { nil: null }) }),
@@ -46,10 +48,18 @@ describe('the status by which a list is narrowed', () => {
         .insert(members)
         .values({ workspaceId, id, email: `${status}@acme.example`, role: 'member', status, createdAt: NOW });
     }
+    const runnerIds = new Map<RunnerStatus, RunnerId>();
+    for (const status of RUNNER_STATUSES) {
+      const id = newId('rnr', NOW);
+      runnerIds.set(status, id);
+      const by = { createdAt: NOW, createdBy: service.owner.member.id };
+      await db.insert(runners).values({ workspaceId, id, name: status, labels: [], jkt: status, status, ...by });
+    }
     const valuesOf = (row: Row, id: TokenId, successor: TokenId | null) => ({
       workspaceId,
       id,
-      kind: 'access' as const,
+      kind: row.runner === null ? ('access' as const) : ('runner' as const),
+      runnerId: row.runner && (runnerIds.get(row.runner) ?? null),
       workflow: row.isPaused ? 'paused' : 'running',
       creatorId: creators.get(row.creator) ?? service.owner.member.id,
       ownerId: service.owner.member.id,
@@ -63,8 +73,8 @@ describe('the status by which a list is narrowed', () => {
       rotatedTo: successor,
       overlapEndsAt: row.succession?.overlapEndsAt ?? null,
       drainSeconds: row.succession?.drainSeconds ?? null,
-      // A removal revokes: no token of a removed member is without the mark.
-      revokedAt: row.isRevoked || row.creator === 'removed' ? NOW : null,
+      // A removal revokes: no token of a removed member or runner is without the mark.
+      revokedAt: row.isRevoked || row.creator === 'removed' || row.runner === 'removed' ? NOW : null,
       digest: Buffer.alloc(32),
       pepperKid: 'none',
       secretSetAt: NOW,

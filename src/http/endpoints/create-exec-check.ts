@@ -8,7 +8,7 @@ import type { TokenFacts } from '../../rules/token.js';
 import type { StoredToken } from '../../store/lookup.js';
 import { type ExecCheckBody, execCheckOperation } from '../../wire/exec-checks.js';
 import type { ExecDecision } from '../../wire/resources.js';
-import { alive, authorize, bearerToken } from '../authenticate.js';
+import { authorize, callerOf, printedToken } from '../authenticate.js';
 import { readJson } from '../body.js';
 import type { Deps } from '../deps.js';
 import { jsonAnswer, parseQuery, parseWith, type Route } from '../endpoint.js';
@@ -22,10 +22,10 @@ export const createExecCheckRoute: Route = {
   operation: execCheckOperation,
   handle: async (deps, exchange) => {
     const body = await readCheck(exchange);
-    const printed = bearerToken(exchange.header('authorization')) ?? '';
+    const printed = printedToken(exchange.header('authorization')) ?? '';
     const other = body.ok ? body.value.token : undefined;
     const presented = await findBoth(deps, printed, other);
-    const caller = await alive(deps, exchange, presented.caller);
+    const caller = await callerOf(deps, exchange, presented.caller);
     if (!caller.ok) return caller;
     if (!body.ok) return body;
     if (other !== undefined) {
@@ -58,7 +58,7 @@ async function decide(
 ): Promise<Omit<ExecDecision, 'token'> & { readonly token: Introspection }> {
   const { now } = exchange;
   const facts = await usable(deps, exchange, caller, subject);
-  const denials = execDenials(facts, caller, requestOf(body, exchange.ip), now);
+  const denials = execDenials(facts, caller, requestOf(body, caller, exchange.ip), now);
   const isAllowed = facts !== undefined && denials.length === 0;
   const validUntil = isAllowed ? addSeconds(now, facts.maxRunSeconds) : undefined;
   const leaseEndsAt = validUntil && leaseEnd(now, body.lease_seconds, validUntil);
@@ -91,10 +91,11 @@ async function usable(
   return (await useToken(deps, subject, where, exchange.now)) ? subject.facts : undefined;
 }
 
-/** What is asked, as the rules take it. A runner is never proven here, so that what is bound to one is denied. */
-function requestOf(body: ExecCheckBody, address: string | undefined): ExecRequest {
+/** What is asked, as the rules take it. The runner is that of the caller, who has proven it; the job's own token proves
+ *  none. */
+function requestOf(body: ExecCheckBody, { runner }: TokenFacts, address: string | undefined): ExecRequest {
   const { repository, ref, environment } = body.context;
-  return { workflow: body.workflow, scopes: body.scopes, context: { repository, ref, environment, address } };
+  return { workflow: body.workflow, scopes: body.scopes, context: { repository, ref, environment, runner, address } };
 }
 
 interface Decided {
@@ -119,6 +120,7 @@ function record(deps: Deps, exchange: Exchange, decided: Decided): Promise<void>
     validUntil,
     tokenId: isOwn ? subject.facts.id : undefined,
     callerTokenId: caller.id,
+    runnerId: caller.runner?.id,
     workflow: body.workflow,
     scopes: body.scopes,
     context: scrubbed(body.context),

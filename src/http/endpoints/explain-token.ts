@@ -18,7 +18,8 @@ export const explainTokenRoute = endpoint(explainTokenOperation, async (deps, ca
   const workflow = await findWorkflow(deps.db, token.workspaceId, token.workflow);
   if (workflow === undefined) throw new Error('a token without a workflow');
   const id = printId('tok', token.id);
-  const targets = [id, printId('wfl', workflow.id), printId('mem', creator.id)];
+  const runner = token.runnerId === null ? [] : [printId('rnr', token.runnerId)];
+  const targets = [id, printId('wfl', workflow.id), printId('mem', creator.id), ...runner];
   const trail = await eventsOf(deps.db, token.workspaceId, targets, at);
   return accept({ status: 200, body: { id, at: at.toISOString(), ...explainToken(token, trail, at) } });
 });

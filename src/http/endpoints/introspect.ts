@@ -4,7 +4,7 @@ import { accept, refuse } from '../../rules/refusal.js';
 import type { TokenFacts } from '../../rules/token.js';
 import type { StoredToken } from '../../store/lookup.js';
 import { introspectOperation } from '../../wire/oauth.js';
-import { alive, bearerToken } from '../authenticate.js';
+import { callerOf, printedToken } from '../authenticate.js';
 import { readForm } from '../body.js';
 import type { Deps } from '../deps.js';
 import { jsonAnswer, type Route } from '../endpoint.js';
@@ -26,7 +26,7 @@ export const introspectRoute: Route = {
     if (credentials === undefined) return refuse({ kind: 'unauthenticated', hasCredentials: false });
     const { caller: presented, subject } = await findBoth(deps, credentials.printed, printed);
     const isNamed = credentials.clientId === undefined || isId(presented, credentials.clientId);
-    const caller = await alive(deps, exchange, isNamed ? presented : undefined);
+    const caller = await callerOf(deps, exchange, isNamed ? presented : undefined);
     if (!caller.ok) return credentials.clientId === undefined ? caller : BAD_CLIENT;
     if (printed === undefined) return refuse({ kind: 'malformed_body', detail: 'token is missing' });
     const isSelf = subject?.facts.id === caller.value.id;
@@ -45,11 +45,11 @@ interface Credentials {
   readonly clientId: string | undefined;
 }
 
-/** The caller's token: Bearer, or the client secret of HTTP Basic, whose two parts are form-encoded. RFC 6749
+/** The caller's token: Bearer or DPoP, or the client secret of HTTP Basic, whose two parts are form-encoded. RFC 6749
  *  section 2.3.1. */
 function callerCredentials(header: string | undefined): Credentials | undefined {
   if (header === undefined) return undefined;
-  if (!/^basic(?: |$)/i.test(header)) return { printed: bearerToken(header) ?? '', clientId: undefined };
+  if (!/^basic(?: |$)/i.test(header)) return { printed: printedToken(header) ?? '', clientId: undefined };
   const encoded = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header)?.[1] ?? '';
   const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
   return { printed: formDecode(secret ?? ''), clientId: formDecode(id ?? '') };
