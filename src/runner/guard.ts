@@ -1,8 +1,10 @@
 import type { Writable } from 'node:stream';
+import { MAX_LEASE_SECONDS } from '../rules/run.js';
 import { type Client, createClient, type ExecContext } from '../sdk/index.js';
 import { secretPatterns } from './mask.js';
 import { type Allowed, askPermission, isDefiniteRefusal } from './permission.js';
 import { type Job, NEVER_STARTED, startJob, UNKNOWN_END } from './process.js';
+import { keepLease } from './renew.js';
 import { makeReport, type Report } from './report.js';
 import { passSignals } from './signals.js';
 import { type Outcome, verdictOfNo, verdictOfNoStart, verdictOfRun } from './verdict.js';
@@ -39,6 +41,7 @@ export interface GuardStreams {
 
 /** How long the service may take to take down an end. */
 const RECORD_TIMEOUT_SECONDS = 5;
+const LEASE_BEYOND_GRACE_SECONDS = 60;
 /** How long a reader that stands still may keep a stopped command's output waiting. */
 const OUTPUT_LIMIT_MS = 2_000;
 
@@ -50,7 +53,8 @@ export async function runGuard(options: GuardOptions, streams: GuardStreams = pr
   const client = createClient({ ...options, timeoutSeconds: options.checkTimeoutSeconds });
   const { workflow, scopes, context } = options;
 
-  const permission = await askPermission(client, options.token, { workflow, scopes: [...scopes], context });
+  const request = { workflow, scopes: [...scopes], context, lease_seconds: leaseSeconds(options.graceSeconds) };
+  const permission = await askPermission(client, options.token, request);
   if (permission.kind !== 'allowed') return report.close(verdictOfNo(permission));
 
   const job = await startAllowed(options, permission.checkId, streams);
@@ -73,8 +77,10 @@ async function supervise(
 ): Promise<Outcome> {
   const releaseSignals = passSignals(job);
   const watching = new AbortController();
-  const right = watchRight(client, { ...options, ...permission, ...lossNotes(options, report) }, watching.signal);
-  const first = await Promise.race([job.ended, right]);
+  const follow = { ...options, ...permission, ...lossNotes(options, report) };
+  const right = watchRight(client, follow, watching.signal);
+  const lease = keepLease(client, follow, watching.signal);
+  const first = await Promise.race([job.ended, right, lease]);
   const rightEnd = first === undefined || first.kind === 'ended' ? undefined : first;
   watching.abort();
 
@@ -98,10 +104,23 @@ function startAllowed(options: GuardOptions, checkId: string, { stdout, stderr }
   );
 }
 
+/** Long enough that the guard gives up before its lease has run out. */
+function leaseSeconds(graceSeconds: number): number {
+  return Math.min(Math.ceil(graceSeconds) + LEASE_BEYOND_GRACE_SECONDS, MAX_LEASE_SECONDS);
+}
+
+/** The watch and the lease may lose the service together: that is told once. */
 function lossNotes({ graceSeconds }: GuardOptions, report: Report) {
+  let lost = 0;
   return {
-    onLost: (cause: string) => report.note(`lost the service, trying for ${graceSeconds} s to get it back: ${cause}`),
-    onBack: () => report.note('the service is back'),
+    onLost: (cause: string) => {
+      lost += 1;
+      if (lost === 1) report.note(`lost the service, trying for ${graceSeconds} s to get it back: ${cause}`);
+    },
+    onBack: () => {
+      lost -= 1;
+      if (lost === 0) report.note('the service is back');
+    },
   };
 }
 

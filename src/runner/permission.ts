@@ -9,6 +9,15 @@ export interface Allowed {
   readonly checkId: string;
   readonly endsAtMs: number;
   readonly validUntil: string;
+  /** What has to be renewed; `undefined` where the service knows no leases. */
+  readonly lease: Lease | undefined;
+}
+
+/** The lease of a run. `takenAtMs` is on the monotonic clock. */
+export interface Lease {
+  readonly runId: string;
+  readonly takenAtMs: number;
+  readonly seconds: number;
 }
 
 /** Why nothing may start. */
@@ -20,6 +29,7 @@ export type NotAllowed =
 export type Permission = Allowed | NotAllowed;
 
 const CHECK_ID = /^chk_[0-9A-Za-z]{22}$/;
+const RUN_ID = /^run_[0-9A-Za-z]{22}$/;
 // 4xx answers that say "not now" and nothing about the right: request timeout, too early, too many requests.
 const PASSING_STATUSES: readonly number[] = [408, 425, 429];
 
@@ -28,13 +38,25 @@ const PASSING_STATUSES: readonly number[] = [408, 425, 429];
 export async function askPermission(client: Client, token: string, request: ExecCheckRequest): Promise<Permission> {
   const askedAtMs = monotonicMs();
   try {
-    return understand(await client.execChecks.check(request), request.workflow, askedAtMs);
+    return understand(await check(client, request), request.workflow, askedAtMs);
   } catch (error) {
     if (isDefiniteRefusal(error)) {
       const detail = error.status === 401 ? await deadTokenText(token) : error.message;
       return { kind: 'refused', checkId: undefined, reasons: [{ code: error.kind, detail }] };
     }
     return unreachable(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A service of before there were leases refuses the member that it does not know: it is asked without. */
+async function check(client: Client, request: ExecCheckRequest): Promise<ExecDecision> {
+  try {
+    return await client.execChecks.check(request);
+  } catch (error) {
+    const faults = error instanceof ProblemError ? (error.problem?.errors ?? []) : [];
+    if (!faults.some(({ pointer }) => pointer === '#/lease_seconds')) throw error;
+    const { lease_seconds: _, ...rest } = request;
+    return await client.execChecks.check(rest);
   }
 }
 
@@ -60,7 +82,12 @@ function understand(decision: ExecDecision, workflow: string, askedAtMs: number)
   const validUntil = decision.valid_until ?? decision.as_of;
   // Both times are the service's own, so that their difference holds however wrong this machine's clock is.
   const endsAtMs = askedAtMs + Date.parse(validUntil) - Date.parse(decision.as_of);
-  return { kind: 'allowed', checkId: decision.check_id, endsAtMs, validUntil };
+  return { kind: 'allowed', checkId: decision.check_id, endsAtMs, validUntil, lease: leaseOf(decision, askedAtMs) };
+}
+
+function leaseOf({ run_id, lease_ends_at, as_of }: ExecDecision, takenAtMs: number): Lease | undefined {
+  if (run_id === null || lease_ends_at === null) return undefined;
+  return { runId: run_id, takenAtMs, seconds: (Date.parse(lease_ends_at) - Date.parse(as_of)) / 1000 };
 }
 
 function contradictionIn(decision: ExecDecision, workflow: string): string | undefined {
@@ -71,6 +98,9 @@ function contradictionIn(decision: ExecDecision, workflow: string): string | und
   if (decision.token.workflow !== workflow) return 'an allow for another workflow';
   if (decision.token.exp * 1000 <= asOfMs) return 'an allow for a token that has expired';
   if (decision.valid_until === null) return 'an allow without an end';
+  if (decision.run_id !== null && !RUN_ID.test(decision.run_id)) return 'an allow with a run that has no id';
+  if ((decision.run_id === null) !== (decision.lease_ends_at === null)) return 'an allow with half a lease';
+  if (decision.lease_ends_at !== null && Date.parse(decision.lease_ends_at) <= asOfMs) return 'a lease that has ended';
   return Date.parse(decision.valid_until) > asOfMs ? undefined : 'an allow that has ended already';
 }
 

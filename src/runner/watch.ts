@@ -76,8 +76,7 @@ async function followStreams(
     if (outcome.kind === 'ended') return { kind: 'refused', reason: outcome.reason };
     failures += 1;
     if (failures === 1) {
-      const graceMs = options.graceSeconds * 1000;
-      giveUpAtMs = Math.max(outcome.lostAtMs + graceMs, monotonicMs() + Math.min(graceMs, LAST_TRY_MS));
+      giveUpAtMs = giveUpAt(outcome.lostAtMs, options.graceSeconds);
       options.onLost(outcome.cause);
     }
     if (monotonicMs() >= giveUpAtMs) return outOfReach(options.graceSeconds, outcome.cause);
@@ -122,13 +121,20 @@ async function followOnce(
   }
 }
 
-function outOfReach(graceSeconds: number, cause: string): RightEnd {
+/** Until when what was lost may come back. */
+export function giveUpAt(lostAtMs: number, graceSeconds: number): number {
+  const graceMs = graceSeconds * 1000;
+  return Math.max(lostAtMs + graceMs, monotonicMs() + Math.min(graceMs, LAST_TRY_MS));
+}
+
+/** The end when the service was out of reach for too long. */
+export function outOfReach(graceSeconds: number, cause: string): RightEnd {
   const detail = `the service has been out of reach for ${graceSeconds} s: ${cause}`;
   return { kind: 'unreachable', reason: { code: 'unreachable', detail } };
 }
 
 /** Doubles up to 5 s; the random half keeps many guards from coming back in step. */
-function delayMs(failures: number): number {
+export function delayMs(failures: number): number {
   const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 16));
   return ceiling / 2 + (Math.random() * ceiling) / 2;
 }

@@ -16,7 +16,7 @@ export interface RunsClient {
   list(query?: RunQuery): Promise<Page<Run>>;
   show(id: string): Promise<Run>;
   /** Keeps a run from counting as lost. Refused (409, `run_state`) when it is over or its right to go on has ended. */
-  renew(id: string): Promise<Run>;
+  renew(id: string, signal?: AbortSignal): Promise<Run>;
 }
 
 export function runsClient(options: ClientOptions): RunsClient {
@@ -24,6 +24,6 @@ export function runsClient(options: ClientOptions): RunsClient {
   return {
     list: (query) => sendFor(options, { method: 'GET', path: '/v1/exec/runs', query: { ...query } }, runPage),
     show: (id) => sendFor(options, { method: 'GET', path: path(id) }, run),
-    renew: (id) => sendFor(options, { method: 'POST', path: path(id, '/renew') }, run),
+    renew: (id, signal) => sendFor(options, { method: 'POST', path: path(id, '/renew'), signal }, run),
   };
 }

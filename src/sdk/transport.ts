@@ -52,25 +52,36 @@ export async function send(options: ClientOptions, call: Call): Promise<Response
 /** Sends a call and reads its JSON answer by a schema.
  *  @internal Out of the published types, so that they need no zod. */
 export async function sendFor<T>(options: ClientOptions, call: Call, schema: z.ZodType<T>): Promise<T> {
-  const response = await send(options, inTime(options, call));
-  const parsed = schema.safeParse(await bodyOf(options, response));
+  const body = await inTime(options, call, async (timed) => bodyOf(options, await send(options, timed)));
+  const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   throw new UnreachableError(`${options.url} answered with something that is not Countersign's`);
 }
 
 /** Sends a call whose answer says nothing more than that it was done. */
 export async function sendOnly(options: ClientOptions, call: Call): Promise<void> {
-  const response = await send(options, inTime(options, call));
-  await response.body?.cancel();
+  await inTime(options, call, async (timed) => (await send(options, timed)).body?.cancel());
 }
 
 function timeoutSeconds(options: ClientOptions): number {
   return options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
 }
 
-function inTime(options: ClientOptions, call: Call): Call {
-  const timeout = AbortSignal.timeout(timeoutSeconds(options) * 1000);
-  return { ...call, signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout };
+/** Not by `AbortSignal.any` over `AbortSignal.timeout`: Node forgets such a timeout when it collects garbage. */
+async function inTime<T>(options: ClientOptions, call: Call, act: (call: Call) => Promise<T>): Promise<T> {
+  const { signal } = call;
+  const controller = new AbortController();
+  const giveUp = () => controller.abort(new DOMException('it took too long', 'TimeoutError'));
+  const passOn = () => controller.abort(signal?.reason);
+  const timer = setTimeout(giveUp, timeoutSeconds(options) * 1000);
+  signal?.addEventListener('abort', passOn);
+  if (signal?.aborted) passOn();
+  try {
+    return await act({ ...call, signal: controller.signal });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', passOn);
+  }
 }
 
 async function fetchOnce(options: ClientOptions, call: Call): Promise<Response> {

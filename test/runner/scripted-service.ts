@@ -23,6 +23,7 @@ export interface ScriptedService {
   check: Handler;
   watch: Handler;
   finish: Handler;
+  renew: Handler;
   /** Resolves when the n-th watch (from 1) is open. */
   watched(n?: number): Promise<ServerResponse>;
   /** Cuts every open watch. */
@@ -62,6 +63,39 @@ export function allow(over: Record<string, unknown> = {}): Record<string, unknow
   };
 }
 
+/** The members that an allow of a run with a short lease has beside the others. */
+export function leased(checkId: string, seconds: number): Record<string, unknown> {
+  const endsAt = new Date(Date.parse(String(allow()['as_of'])) + seconds * 1000);
+  return { check_id: checkId, run_id: checkId.replace('chk_', 'run_'), lease_ends_at: endsAt.toISOString() };
+}
+
+/** A run as the service shows it, with any member replaced. */
+export function run(checkId: string, over: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    run_id: checkId.replace('chk_', 'run_'),
+    check_id: checkId,
+    status: 'running',
+    workflow: 'tests',
+    token_id: 'tok_0123456789ABCDEFGHIJKL',
+    creator: { id: 'mem_0123456789ABCDEFGHIJKL', email: 'ada@example.com', name: null },
+    caller_token_id: 'tok_0123456789ABCDEFGHIJKL',
+    scopes: [],
+    context: {},
+    ip: null,
+    runner: null,
+    started_at: '2031-05-01T00:00:00Z',
+    lease_ends_at: '2031-05-01T00:02:00Z',
+    valid_until: '2031-05-01T06:00:00Z',
+    exit_code: null,
+    signal: null,
+    finished_at: null,
+    stopped_at: null,
+    stopped_by: null,
+    stopped_reason: null,
+    ...over,
+  };
+}
+
 export function deny(reasons = [{ code: 'scope_missing', detail: 'the token does not hold codex:exec' }]) {
   return { ...allow(), decision: 'deny', reasons, valid_until: null };
 }
@@ -94,6 +128,7 @@ export async function scriptedService(): Promise<ScriptedService> {
     calls.push(call);
     if (path === '/v1/exec/checks') return service.check(response, call);
     if (path.endsWith('/finish')) return service.finish(response, call);
+    if (path.endsWith('/renew')) return service.renew(response, call);
     watches.push(response);
     service.watch(response, call);
     for (const one of waiting.filter(({ n }) => n <= watches.length)) {
@@ -123,6 +158,7 @@ export async function scriptedService(): Promise<ScriptedService> {
         exit_code: null,
         signal: null,
       }),
+    renew: (response) => problem(response, 404, 'not-found'),
     watched: (n = 1) =>
       new Promise((resolve) => {
         const watch = watches[n - 1];

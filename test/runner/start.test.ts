@@ -100,7 +100,7 @@ test('the check tells workflow, scopes and context, and the token only as creden
   const context = { repository: 'acme/app', command: 'true' };
   await guard(service, { command: ['true'], context }).exitCode;
   const [check] = service.calls;
-  expect(check?.body).toEqual({ workflow: 'tests', scopes: ['codex:exec'], context });
+  expect(check?.body).toEqual({ workflow: 'tests', scopes: ['codex:exec'], context, lease_seconds: 120 });
   expect(check?.headers['authorization']).toBe(`Bearer ${TOKEN}`);
 });
 
