@@ -50,6 +50,7 @@ import {
   problemRoute,
   readinessRoute,
 } from './endpoints/system.js';
+import { listToolDecisionsRoute, recordToolDecisionsRoute } from './endpoints/tool-decisions.js';
 import { dryRunToolRulesRoute, putToolRulesRoute, showToolRulesRoute } from './endpoints/tool-rules.js';
 import { transferTokenRoute } from './endpoints/transfer-token.js';
 import {
@@ -114,6 +115,8 @@ const ROUTES: readonly Route[] = [
   listRunsRoute,
   showRunRoute,
   renewRunRoute,
+  recordToolDecisionsRoute,
+  listToolDecisionsRoute,
   healthRoute,
   readinessRoute,
   metricsRoute,

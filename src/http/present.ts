@@ -7,6 +7,7 @@ import type { MemberRow } from '../store/members.js';
 import type { RunnerView } from '../store/runners.js';
 import type { RunView } from '../store/runs.js';
 import type { TokenView } from '../store/tokens.js';
+import type { ToolDecisionRow } from '../store/tool-decisions.js';
 import type { WorkflowRow } from '../store/workflows.js';
 import type * as wire from '../wire/resources.js';
 import type { Runner } from '../wire/runner-resources.js';
@@ -128,6 +129,20 @@ export function presentRun({ run, creator, runner }: RunView, now: Date): wire.R
     stopped_at: time(run.stoppedAt),
     stopped_by: run.stoppedBy,
     stopped_reason: run.stoppedReason,
+  };
+}
+
+/** What a guard decided, as the wire shows it. */
+export function presentToolDecision(row: ToolDecisionRow): wire.ToolDecision {
+  return {
+    id: printId('dec', row.id),
+    at: row.at.toISOString(),
+    event: row.event,
+    tool: row.tool,
+    decision: row.decision,
+    code: row.code,
+    rule: row.rule,
+    detail: row.detail,
   };
 }
 

@@ -34,6 +34,7 @@ export type ConflictCode =
   | 'runner_exists'
   | 'runner_state'
   | 'enrolment_state'
+  | 'decisions_full'
   | 'policy';
 
 /** One fault of a request's content. `pointer` is a JSON pointer in URI fragment form (`#/scopes/0`; RFC 6901

@@ -4,6 +4,7 @@ import { dropOldEnrolments } from './enrolments.js';
 import { dropOldKeys } from './mint.js';
 import { unlessLost } from './pool.js';
 import { dropOldProofs } from './proofs.js';
+import { dropOldDecisions } from './tool-decisions.js';
 
 const HOUSEKEEPING_LOCK = 4_837_201_185;
 
@@ -16,6 +17,14 @@ export async function keepHouse(sql: Sql, now: Date): Promise<string[]> {
     await dropOldProofs(tx, now);
     await dropOldEnrolments(tx, now);
   });
+  // In steps, so that none holds its locks for long.
+  let isMore = true;
+  while (isMore) {
+    isMore = false;
+    await alone(sql, async (tx) => {
+      isMore = await dropOldDecisions(tx, now);
+    });
+  }
   // Apart, so that a drop that gives up takes nothing else back.
   let dropped: string[] = [];
   await alone(sql, async (tx) => {

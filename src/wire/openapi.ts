@@ -15,6 +15,7 @@ import * as runners from './runners.js';
 import * as runs from './runs.js';
 import * as system from './system.js';
 import * as tokens from './tokens.js';
+import * as toolDecisions from './tool-decisions.js';
 import * as toolRules from './tool-rules.js';
 import * as workflows from './workflows.js';
 
@@ -58,6 +59,8 @@ export const operations: readonly Operation[] = [
   runners.lookupEnrolmentOperation,
   runners.approveEnrolmentOperation,
   runners.denyEnrolmentOperation,
+  toolDecisions.recordToolDecisionsOperation,
+  toolDecisions.listToolDecisionsOperation,
   oauth.introspectOperation,
   oauth.revokeOperation,
   oauth.metadataOperation,

@@ -174,6 +174,10 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
     meaning: 'The enrolment was denied or has ended, or its token was fetched and used already.',
     whatToDo: 'Start anew on the host with `countersign runner join`.',
   },
+  decisions_full: {
+    meaning: 'The run has as many tool decisions on record as a run may have.',
+    whatToDo: 'Drop the batch, and say so: further ones are refused too.',
+  },
   policy: {
     meaning: 'What is to be made does not fit into today’s policy of the workflow, or leaves nothing of it.',
     whatToDo: 'Read the workflow; ask for less, or have its policy widened.',

@@ -345,6 +345,38 @@ export interface Run {
   stopped_reason: string | null;
 }
 
+/** What the guard of a run decided, as it reports it. */
+export interface NewToolDecision {
+  /** `dec_…`, a UUID v7 of the instant: sent again, it is recorded once. */
+  id: string;
+  at: string;
+  /** The event of the agent's hook, such as `PreToolUse`. */
+  event: string;
+  tool?: string | null | undefined;
+  decision: ToolVerdict;
+  code: string;
+  /** The tool rule that decided, counted from 0. */
+  rule?: number | null | undefined;
+  detail?: string | undefined;
+}
+
+export interface RecordedToolDecisions {
+  /** How many of those that were sent are on record now. */
+  recorded: number;
+}
+
+/** What the guard of a run decided, as it is on record. */
+export interface ToolDecision {
+  id: string;
+  at: string;
+  event: string;
+  tool: string | null;
+  decision: ToolVerdict;
+  code: string;
+  rule: number | null;
+  detail: string;
+}
+
 export interface StopRequest {
   /** Why, for the record and for whoever watches: up to 200 characters. */
   reason?: string | undefined;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { printId } from '../../src/rules/format.js';
+import { newId, printId } from '../../src/rules/format.js';
 import { operations } from '../../src/wire/openapi.js';
 import type { Role } from '../../src/wire/resources.js';
 import { seedRunner } from '../setup/dpop.js';
@@ -73,6 +73,11 @@ interface Row {
 const all = (status: number) => ({ owner: status, admin: status, member: status, auditor: status });
 const admins = (status: number) => ({ owner: status, admin: status, member: 403, auditor: 403 });
 const readers = (status: number) => ({ owner: status, admin: status, member: 403, auditor: status });
+const toolDecision = () => {
+  const at = service.clock.now();
+  const id = printId('dec', newId('dec', at));
+  return { id, at: at.toISOString(), event: 'PreToolUse', decision: 'deny', code: 'tool_rule' };
+};
 const email = () => `fresh-${++serial}@roles.example`;
 
 /** One row for each operation: a new endpoint fails here until it has one. */
@@ -197,6 +202,17 @@ const ROWS: Readonly<Record<string, Row>> = {
     path: () => '/v1/runner-enrolments/deny',
     json: () => ({ user_code: 'XXXXX-XXXXX' }),
     answers: admins(422),
+  },
+  recordToolDecisions: {
+    path: ({ runId }) => `/v1/exec/runs/${runId}/tool-decisions`,
+    json: () => ({ decisions: [toolDecision()] }),
+    answers: { owner: 200, admin: 200, member: 404, auditor: 404 },
+    foreign: 404,
+  },
+  listToolDecisions: {
+    path: ({ runId }) => `/v1/exec/runs/${runId}/tool-decisions`,
+    answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
+    foreign: 404,
   },
   introspect: {
     path: () => '/oauth2/introspect',

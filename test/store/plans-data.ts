@@ -1,4 +1,4 @@
-import { type MemberId, printId, type TokenId, type WorkspaceId } from '../../src/rules/format.js';
+import { idFloor, type MemberId, printId, type TokenId, type WorkspaceId } from '../../src/rules/format.js';
 import { ensurePartitions } from '../../src/store/checks.js';
 import type { Sql, TransactionSql } from '../../src/store/connect.js';
 
@@ -12,10 +12,13 @@ const CHECKED = 1_000;
 const RUNNING = 3_000;
 const EVENTS = 300_000;
 const KEYS = 50_000;
+const DECISIONS = 60_000;
+const DECISIONS_OF_OTHERS = 140_000;
+const OLD_DECISIONS = 1_000;
 const MONTHS = 12;
 const YEAR_SECONDS = 365 * 86_400;
 
-const TABLES = ['members', 'workflows', 'tokens', 'exec_checks', 'audit_events', 'idempotency_keys'];
+const TABLES = ['members', 'workflows', 'tokens', 'exec_checks', 'audit_events', 'idempotency_keys', 'tool_decisions'];
 
 /** The public id of the i-th member of each workspace. The first 500 were removed, each hundredth after the 607th
  *  is suspended. */
@@ -27,6 +30,9 @@ export function memberAt(i: number): string {
 export function checkedTokenAt(i: number): string {
   return printId('tok', numbered(i) as TokenId);
 }
+
+/** The run with many decisions: of the last day, all denied ones in its first half. */
+export const DECIDED_RUN = idFloor('run', new Date(Date.now() - 86_400_000));
 
 function numbered(i: number): string {
   return `018cc251-f400-7000-8000-${(i + 2 ** 44).toString(16)}`;
@@ -51,6 +57,7 @@ export async function loadYear(sql: Sql, large: WorkspaceId, others: readonly Wo
       await insertChecks(tx, large);
       await insertEvents(tx, large);
       await insertKeys(tx, large, now);
+      await insertDecisions(tx, large);
     },
   ];
   // Of the largest table nothing needs to outlive the server.
@@ -186,4 +193,25 @@ async function insertKeys(tx: TransactionSql, workspaceId: WorkspaceId, now: Dat
     select ${workspaceId}, pg_temp.numbered(i % ${MEMBERS} + 1), encode(sha256(int8send(i)), 'hex'), sha256(int8send(i)),
       pg_temp.v7(pg_temp.year_at(i, ${TOKENS}), i), ${now.toISOString()}::timestamptz - interval '1.75 seconds' * i
     from generate_series(1::bigint, ${KEYS}) i`;
+}
+
+/** Decisions of one run, of others of this quarter, and some that are too old. */
+async function insertDecisions(tx: TransactionSql, workspaceId: WorkspaceId): Promise<void> {
+  await tx`
+    insert into exec_checks (workspace_id, id, decision, reasons, as_of, valid_until, token_id, caller_token_id, workflow,
+      scopes, context, run_status, lease_seconds, lease_ends_at)
+    select ${workspaceId}, ${DECIDED_RUN}, 'allow', '[]', at, at, pg_temp.numbered(1), pg_temp.numbered(1), 'job-1',
+      '{codex:exec}', '{}', 'finished', 120, at
+    from (select now() - interval '1 day' as at) day`;
+  await tx`
+    insert into tool_decisions (workspace_id, id, check_id, at, event, tool, decision, code, rule, detail)
+    select ${workspaceId}, pg_temp.v7(at, i), check_id, at, 'PreToolUse', 'Bash',
+      case when i % 50 = 0 and i < ${DECISIONS / 2} then 'deny' else 'allow' end, 'tool_rule', i % 20, ''
+    from (
+      select i, case when i <= ${DECISIONS} then ${DECIDED_RUN} else pg_temp.v7(now(), i / 100) end as check_id,
+        case when i <= ${DECISIONS} then now() - interval '1 second' * (${DECISIONS} - i)
+          when i <= ${DECISIONS + DECISIONS_OF_OTHERS} then now() - interval '50 seconds' * (i - ${DECISIONS})
+          else now() - interval '100 days' end as at
+      from generate_series(1::bigint, ${DECISIONS + DECISIONS_OF_OTHERS + OLD_DECISIONS}) i
+    ) drawn`;
 }

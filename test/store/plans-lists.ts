@@ -1,6 +1,6 @@
 import { idFloor, printId } from '../../src/rules/format.js';
 import { TOKEN_STATUSES, type TokenStatus } from '../../src/rules/token.js';
-import { checkedTokenAt, memberAt } from './plans-data.js';
+import { checkedTokenAt, DECIDED_RUN, memberAt } from './plans-data.js';
 
 /** A list as it is asked for. */
 export interface List {
@@ -61,6 +61,9 @@ const SEARCHED_RUNS = [
   ...OVER.flatMap((over) => [`workflow=job-0&${over}`, `${TOKENS_CHECKED[0]}&${over}`]),
 ];
 
+const DECISIONS_PATH = `/v1/exec/runs/${printId('run', DECIDED_RUN)}/tool-decisions`;
+const DECISIONS_BEFORE = [0.35, 0.69].map((days) => `tool-decisions:${printId('dec', idFloor('dec', before(days)))}`);
+
 const TARGET = 'target=tok_0000000000000000030000';
 const EVENTS = [
   '',
@@ -84,6 +87,8 @@ export const LISTS: readonly List[] = [
   ...lists('/v1/exec/checks', 'ordered', 'member', [''], CHECKS_BEFORE),
   ...lists('/v1/exec/runs', 'searched', 'large', SEARCHED_RUNS, RUNS_BEFORE),
   ...lists('/v1/exec/runs', 'searched', 'member', ['', ...OVER], RUNS_BEFORE),
+  ...lists(DECISIONS_PATH, 'ordered', 'large', [''], DECISIONS_BEFORE),
+  ...lists(DECISIONS_PATH, 'searched', 'large', ['decision=deny', 'decision=allow'], DECISIONS_BEFORE),
   ...lists('/v1/audit-events', 'ordered', 'large', EVENTS, EVENTS_AFTER),
   ...lists('/v1/workflows', 'ordered', 'large', [''], WORKFLOWS_AFTER),
   ...lists('/v1/members', 'ordered', 'large', [''], MEMBERS_AFTER),

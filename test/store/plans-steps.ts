@@ -1,10 +1,10 @@
-import { newId, parseToken } from '../../src/rules/format.js';
+import { newId, parseToken, printId } from '../../src/rules/format.js';
 import type { Client } from '../../src/sdk/index.js';
 import { keepHouse } from '../../src/store/housekeeping.js';
 import { createLookup } from '../../src/store/lookup.js';
 import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
 import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/workspaces.js';
-import type { MintedToken, RevocationRequest } from '../../src/wire/resources.js';
+import type { MintedToken, NewToolDecision, RevocationRequest } from '../../src/wire/resources.js';
 import { send } from '../setup/request.js';
 import type { TestService } from '../setup/service.js';
 import { memberAt } from './plans-data.js';
@@ -125,11 +125,18 @@ async function runJob(scene: Scene): Promise<void> {
   const { runs } = scene.service.client(token);
   await runs.show(run_id ?? '');
   await runs.renew(run_id ?? '');
+  for (const _ of AGAIN_AND_AGAIN) await runs.recordToolDecisions(run_id ?? '', [toolDecision(), toolDecision()]);
   const watched = execChecks.watch(check_id);
   await watched.next();
   await execChecks.finish(check_id, { exit_code: 0 });
   await scene.service.client(null).revoke(token);
   for await (const event of watched) if (event.type === 'revoked') return;
+}
+
+function toolDecision(): NewToolDecision {
+  const at = new Date();
+  const id = printId('dec', newId('dec', at));
+  return { id, at: at.toISOString(), event: 'PreToolUse', tool: 'Bash', decision: 'allow', code: 'tool_rule' };
 }
 
 async function bringIn(scene: Scene): Promise<void> {

@@ -19,7 +19,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => cluster.close());
 
-const LARGE_TABLES = /^(tokens|exec_checks_\d+|audit_events|idempotency_keys|members|workflows)$/;
+const LARGE_TABLES = /^(tokens|exec_checks_\d+|audit_events|idempotency_keys|members|workflows|tool_decisions)$/;
 /** How many rows a statement may read of a table: a page of a list is 51. */
 const MAY_READ = 300;
 // Where the rows of a page lie close together, reading those in between is cheaper than passing them over.

@@ -14,6 +14,7 @@ import {
   rotateRequest,
   transferRequest,
 } from '../../src/wire/tokens.js';
+import { recordToolDecisionsRequest } from '../../src/wire/tool-decisions.js';
 import { toolDryRunRequest, toolRules } from '../../src/wire/tool-rules.js';
 import { workflowRequest } from '../../src/wire/workflows.js';
 import { anyToken } from '../setup/arbitraries.js';
@@ -45,6 +46,14 @@ const REQUESTS: Readonly<Record<string, { schema: z.ZodType; full: Readonly<Reco
       allowed_expiry_days: [7],
       constraints: {},
       max_run_seconds: 60,
+    },
+  },
+  'tool decisions': {
+    schema: recordToolDecisionsRequest,
+    full: {
+      decisions: [
+        { id: `dec_${ID}`, at: '2026-01-31T12:00:00Z', event: 'PreToolUse', decision: 'deny', code: 'tool_rule' },
+      ],
     },
   },
   'tool rules': { schema: toolRules, full: { default: 'ask', rules: [{ verdict: 'deny', tool: 'mcp__*' }] } },

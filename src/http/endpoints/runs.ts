@@ -1,14 +1,12 @@
 import { parsePublicId, printId } from '../../rules/format.js';
-import { accept, type Result } from '../../rules/refusal.js';
-import type { ServiceScope } from '../../rules/scope.js';
-import { findRun, listRuns, type RunView, renewRun } from '../../store/runs.js';
+import { accept } from '../../rules/refusal.js';
+import { listRuns, type RunView, renewRun } from '../../store/runs.js';
 import { listRunsOperation, renewRunOperation, showRunOperation } from '../../wire/runs.js';
 import { pageOf, readCursor } from '../cursor.js';
-import type { Deps } from '../deps.js';
 import { endpoint } from '../endpoint.js';
-import type { Exchange } from '../exchange.js';
 import { presentRun } from '../present.js';
-import { seesAllChecks, shownTo } from '../visible-check.js';
+import { seesAllChecks } from '../visible-check.js';
+import { namedRun } from '../visible-run.js';
 
 /** Runs, newest first: all of the workspace for runners and auditors, otherwise those of the calling token. */
 export const listRunsRoute = endpoint(listRunsOperation, async (deps, { caller, query, now }) => {
@@ -49,12 +47,3 @@ export const renewRunRoute = endpoint(renewRunOperation, async (deps, call) => {
   const renewed = await renewRun(deps.db, run.workspaceId, run.id, call.now);
   return renewed.ok ? accept({ status: 200, body: presentRun(renewed.value, call.now) }) : renewed;
 });
-
-/** The run that a path names. */
-function namedRun(deps: Deps, exchange: Exchange, scopes: readonly ServiceScope[]): Promise<Result<RunView>> {
-  const id = parsePublicId('run', exchange.params['id'] ?? '');
-  return shownTo(deps, exchange, scopes, async (workspaceId) => {
-    const view = id && (await findRun(deps.db, workspaceId, id));
-    return view && { tokenId: view.run.tokenId, callerTokenId: view.run.callerTokenId, value: view };
-  });
-}
