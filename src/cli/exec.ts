@@ -26,7 +26,7 @@ const MOST_SECONDS = 86_400;
 /** Three signs of life of the service, which sends one every 10 s. */
 const SILENCE_SECONDS = 30;
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const GUARDS_OWN: readonly string[] = ['COUNTERSIGN_TOKEN_FILE', 'COUNTERSIGN_CHECK_ID'];
+const GUARDS_OWN: readonly string[] = ['COUNTERSIGN_TOKEN_FILE', 'COUNTERSIGN_CHECK_ID', 'COUNTERSIGN_GUARD_SOCKET'];
 // What a header can carry. Anything else would make fetch fail with the value in its message.
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 

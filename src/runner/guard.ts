@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { MAX_LEASE_SECONDS } from '../rules/run.js';
 import { type Client, createClient, type ExecContext } from '../sdk/index.js';
+import { type HookGuard, openHookGuard } from './hook-guard.js';
 import { secretPatterns } from './mask.js';
 import { type Allowed, askPermission, isDefiniteRefusal } from './permission.js';
 import { type Job, NEVER_STARTED, startJob, UNKNOWN_END } from './process.js';
@@ -57,15 +58,28 @@ export async function runGuard(options: GuardOptions, streams: GuardStreams = pr
   const permission = await askPermission(client, options.token, request);
   if (permission.kind !== 'allowed') return report.close(verdictOfNo(permission));
 
-  const job = await startAllowed(options, permission.checkId, streams);
+  const hooks = await openHooks(options, permission.checkId, report);
+  const job = await startAllowed(options, permission.checkId, hooks?.socketPath, streams);
   if (job instanceof Error) {
+    await hooks?.close();
     await recordEnd(options, permission.checkId, { end: NEVER_STARTED, rightEnd: undefined }, report);
     return report.close(verdictOfNoStart(permission.checkId, job));
   }
 
-  const outcome = await supervise(job, client, permission, options, report);
+  const outcome = await supervise(job, client, permission, options, report, hooks);
+  await hooks?.close();
   await recordEnd(options, permission.checkId, outcome, report);
   return report.close(verdictOfRun(permission.checkId, outcome));
+}
+
+/** Without a socket every hook denies: the command may run, its agent may not use its tools. */
+async function openHooks(options: GuardOptions, checkId: string, report: Report): Promise<HookGuard | undefined> {
+  try {
+    return await openHookGuard({ ...options, checkId });
+  } catch (error) {
+    report.note(`hooks will deny everything: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
 }
 
 async function supervise(
@@ -74,6 +88,7 @@ async function supervise(
   permission: Allowed,
   options: GuardOptions,
   report: Report,
+  hooks: HookGuard | undefined,
 ): Promise<Outcome> {
   const releaseSignals = passSignals(job);
   const watching = new AbortController();
@@ -84,6 +99,7 @@ async function supervise(
   const rightEnd = first === undefined || first.kind === 'ended' ? undefined : first;
   watching.abort();
 
+  if (rightEnd) hooks?.endRight(rightEnd);
   if (rightEnd) report.note(`stopping the command (${rightEnd.reason.code}): ${rightEnd.reason.detail}`);
   const result = await job.stop(options.killAfterSeconds);
   if (!rightEnd && result !== 'empty') report.note('the command left processes behind, which were stopped');
@@ -94,10 +110,21 @@ async function supervise(
   return { end: await Promise.race([job.ended, UNKNOWN_END]), rightEnd };
 }
 
-function startAllowed(options: GuardOptions, checkId: string, { stdout, stderr }: GuardStreams): Promise<Job | Error> {
-  const { COUNTERSIGN_TOKEN: _token, COUNTERSIGN_TOKEN_FILE: _file, ...rest } = options.env;
+function startAllowed(
+  options: GuardOptions,
+  checkId: string,
+  hookSocket: string | undefined,
+  { stdout, stderr }: GuardStreams,
+): Promise<Job | Error> {
+  const {
+    COUNTERSIGN_TOKEN: _token,
+    COUNTERSIGN_TOKEN_FILE: _file,
+    COUNTERSIGN_GUARD_SOCKET: _outer,
+    ...rest
+  } = options.env;
   const handedOn = options.passTokenAs === undefined ? {} : { [options.passTokenAs]: options.token };
-  const env = { ...rest, ...handedOn, COUNTERSIGN_CHECK_ID: checkId };
+  const socket = hookSocket === undefined ? {} : { COUNTERSIGN_GUARD_SOCKET: hookSocket };
+  const env = { ...rest, ...handedOn, ...socket, COUNTERSIGN_CHECK_ID: checkId };
   const patterns = options.isMasked ? secretPatterns(options.token) : undefined;
   return startJob({ command: options.command, env, checkId, patterns, stdout, stderr }).catch((error: unknown) =>
     error instanceof Error ? error : new Error(String(error)),
