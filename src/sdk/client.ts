@@ -2,6 +2,7 @@ import { auditPage, checkpoint, introspection, me } from '../wire/answers.js';
 import type { AuditEvent, Checkpoint, Introspection, Me, Page } from '../wire/resources.js';
 import { type ExecChecksClient, execChecksClient } from './exec-checks.js';
 import { type MembersClient, membersClient } from './members.js';
+import { type EnrolmentsClient, enrolmentsClient, type RunnersClient, runnersClient } from './runners.js';
 import { type RunsClient, runsClient } from './runs.js';
 import { type TokensClient, tokensClient } from './tokens.js';
 import { type ClientOptions, sendFor, sendOnly } from './transport.js';
@@ -20,6 +21,8 @@ export interface Client {
   readonly workflows: WorkflowsClient;
   readonly members: MembersClient;
   readonly execChecks: ExecChecksClient;
+  readonly runners: RunnersClient;
+  readonly enrolments: EnrolmentsClient;
   readonly runs: RunsClient;
   /** Who is calling, with what. */
   me(): Promise<Me>;
@@ -46,6 +49,8 @@ export function createClient(options: ClientOptions): Client {
     workflows: workflowsClient(options),
     members: membersClient(options),
     execChecks: execChecksClient(options),
+    runners: runnersClient(options),
+    enrolments: enrolmentsClient(options),
     runs: runsClient(options),
     me: () => sendFor(options, { method: 'GET', path: '/v1/me' }, me),
     introspect: (token) =>

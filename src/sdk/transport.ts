@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import type { Problem } from '../wire/resources.js';
 import { ProblemError, UnreachableError } from './errors.js';
+import type { Proof, Prover } from './prover.js';
 import { unreachable } from './unreachable.js';
 
 /** How to reach the service. `timeoutSeconds` bounds each call but a watch (default 10). */
 export interface ClientOptions {
   readonly url: string;
-  readonly token?: string | undefined;
+  /** The caller's token, or what gives it for each call. */
+  readonly token?: string | (() => Promise<string>) | undefined;
+  /** Proves the key that the token is bound to. */
+  readonly prover?: Prover | undefined;
   readonly fetch?: typeof fetch | undefined;
   readonly timeoutSeconds?: number | undefined;
   readonly userAgent?: string | undefined;
@@ -44,7 +48,7 @@ const oauthErrorAnswer = z.object({ error: z.string(), error_description: z.stri
 /** Sends a call and gives the answer of a 2xx. Redirects are not followed: the token stays with the service it was
  *  meant for. Throws a `TypeError`, without asking anybody, when the token is empty or no header can carry it. */
 export async function send(options: ClientOptions, call: Call): Promise<Response> {
-  const response = await fetchOnce(options, call);
+  const response = await fetchProven(options, call);
   if (response.ok) return response;
   throw await refusalOf(response);
 }
@@ -84,14 +88,39 @@ async function inTime<T>(options: ClientOptions, call: Call, act: (call: Call) =
   }
 }
 
-async function fetchOnce(options: ClientOptions, call: Call): Promise<Response> {
+/** Sends a call, with a proof where the client has a key; once more when the service gives another nonce or tells another
+ *  time than the proof was made with. RFC 9449 sections 8 and 9. */
+async function fetchProven(options: ClientOptions, call: Call): Promise<Response> {
+  const token = await tokenOf(options, call);
   const url = `${options.url.replace(/\/+$/, '')}${call.path}${queryText(call.query)}`;
-  const token = call.token === undefined ? options.token : (call.token ?? undefined);
+  // A token that was given for this call alone is not the one that is bound to the key.
+  const prover = typeof call.token === 'string' ? undefined : options.prover;
+  const proof = await prover?.prove({ method: call.method, url, token });
+  const response = await fetchOnce(options, call, { url, token, proof });
+  if (prover === undefined || proof === undefined) return response;
+  if (!proof.learn(response) || response.status !== 401) return response;
+  await response.body?.cancel();
+  const again = await prover.prove({ method: call.method, url, token });
+  const answer = await fetchOnce(options, call, { url, token, proof: again });
+  again.learn(answer);
+  return answer;
+}
+
+async function tokenOf(options: ClientOptions, call: Call): Promise<string | undefined> {
+  const given = call.token === undefined ? options.token : (call.token ?? undefined);
+  const token = typeof given === 'function' ? await given() : given;
+  if (token === undefined || HEADER_SAFE.test(token)) return token;
+  throw new TypeError('the token is empty, or holds characters that no token has');
+}
+
+async function fetchOnce(
+  options: ClientOptions,
+  call: Call,
+  { url, token, proof }: { url: string; token: string | undefined; proof: Proof | undefined },
+): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json', ...call.headers };
-  if (token !== undefined && !HEADER_SAFE.test(token)) {
-    throw new TypeError('the token is empty, or holds characters that no token has');
-  }
-  if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+  if (token !== undefined) headers['authorization'] = `${proof === undefined ? 'Bearer' : 'DPoP'} ${token}`;
+  if (proof !== undefined) headers['dpop'] = proof.header;
   if (options.userAgent !== undefined) headers['user-agent'] = options.userAgent;
   if (call.json !== undefined) headers['content-type'] = 'application/json';
   const body = call.json !== undefined ? JSON.stringify(call.json) : call.form && new URLSearchParams(call.form);
