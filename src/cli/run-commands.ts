@@ -2,26 +2,14 @@ import { Argument, type Command } from 'commander';
 import { addCommand, exitsWith } from './command.js';
 import { SHELLS, type Shell } from './completion.js';
 import type { ExecFlags } from './exec.js';
+import { addScanCommand } from './scan-command.js';
 import { UsageError } from './usage-error.js';
 
 /** What runs beside the work: the guard and the scanner. */
 export function addRunCommands(program: Command): void {
   addExec(program);
 
-  addCommand(
-    program,
-    'scan [path...]',
-    'find tokens in files or standard input, offline; exit 1 when there are any',
-    `countersign scan .
-git diff --cached | countersign scan -`,
-  )
-    .addHelpText(
-      'after',
-      '\nDirectories are searched to the bottom, without .git and without following symbolic links.\nColumns count bytes from 1. The secret itself is never printed.',
-    )
-    .action(
-      exitsWith(async (paths: string[], flags: { json?: true }) => (await import('./scan.js')).scan(paths, flags)),
-    );
+  addScanCommand(program);
 }
 
 /** Completion for the shell. */

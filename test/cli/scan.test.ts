@@ -9,6 +9,7 @@ import { looseToken } from './resources.js';
 const directory = temporaryDirectory();
 const run = commandLine(directory);
 const { token, id } = looseToken();
+const OWN = { kind: 'countersign-token', fingerprint: expect.stringMatching(/^[0-9a-f]{32}$/) };
 
 describe('scan', () => {
   test('names file, line, column and public id of each token, never the secret, and exits 1', async () => {
@@ -34,9 +35,10 @@ describe('scan', () => {
     const outcome = await run(['scan', '--json', 'one.txt']);
     expect(outcome.code).toBe(1);
     expect(JSON.parse(outcome.stdout)).toEqual({
-      findings: [{ file: 'one.txt', line: 1, column: 1, token_id: id }],
+      findings: [{ ...OWN, file: 'one.txt', line: 1, column: 1, token_id: id }],
       files: 1,
       unreadable: [],
+      allowed: 0,
     });
   });
 

@@ -1,15 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { newId, newTokenSecret, printId, printToken } from '../../src/rules/format.js';
-import { createScanner, type Sighting } from '../../src/rules/scan.js';
+import { createScanner } from '../../src/rules/scan.js';
 
 const id = newId('tok', new Date('2026-03-02T09:00:00Z'));
 const TOKEN = printToken({ id, tokenSecret: newTokenSecret() });
 const ID = printId('tok', id);
 
-function scanPieces(pieces: readonly Buffer[]): Sighting[] {
+interface Place {
+  readonly line: number;
+  readonly column: number;
+  readonly publicId: string | undefined;
+}
+
+function scanPieces(pieces: readonly Buffer[]): Place[] {
   const scanner = createScanner();
-  return pieces.flatMap((piece) => scanner.push(piece));
+  const sightings = [...pieces.flatMap((piece) => scanner.push(piece)), ...scanner.end()];
+  return sightings.map(({ line, column, publicId }) => ({ line, column, publicId }));
 }
 
 function cut(bytes: Buffer, cuts: readonly number[]): Buffer[] {
@@ -87,7 +94,7 @@ describe('a scanner', () => {
 });
 
 // Line by line, as one would by hand.
-function reference(bytes: Buffer): Sighting[] {
+function reference(bytes: Buffer): Place[] {
   const lines = bytes.toString('latin1').split('\n');
   return lines.flatMap((text, at) =>
     [...text.matchAll(new RegExp(TOKEN, 'g'))].map(({ index }) => ({ line: at + 1, column: index + 1, publicId: ID })),
