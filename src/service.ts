@@ -13,6 +13,7 @@ import { openDatabase } from './store/database.js';
 import { keepHouse } from './store/housekeeping.js';
 import { createLookup, type LookupWidth } from './store/lookup.js';
 import { listenForChanges } from './store/notifications.js';
+import { createRunEnds } from './store/run-ends.js';
 import { createSecrets, type Secrets } from './store/secret.js';
 import { createUseLog, keepWriting } from './store/use.js';
 
@@ -63,7 +64,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const checkLog = createCheckLog(options.options, onHang);
   const useLog = createUseLog(() => database.db);
   const secrets = options.secrets ?? createSecrets(options.keys.peppers);
-  const watches = createWatches(lookup, (error) => log.warn({ err: error }, 'a watch could not be read; trying again'));
+  const watches = createWatches(lookup, createRunEnds(database), (error) =>
+    log.warn({ err: error }, 'a watch could not be read; trying again'),
+  );
   const notifications = listenForChanges(options.direct, watches.changed);
   const readings = {
     lookupQueue: lookup.length,

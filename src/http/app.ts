@@ -40,7 +40,7 @@ import {
   showRunnerRoute,
   suspendRunnerRoute,
 } from './endpoints/runners.js';
-import { listRunsRoute, renewRunRoute, showRunRoute } from './endpoints/runs.js';
+import { listRunsRoute, renewRunRoute, showRunRoute, stopRunRoute } from './endpoints/runs.js';
 import { showTokenRoute } from './endpoints/show-token.js';
 import {
   docsRoute,
@@ -115,6 +115,7 @@ const ROUTES: readonly Route[] = [
   listRunsRoute,
   showRunRoute,
   renewRunRoute,
+  stopRunRoute,
   recordToolDecisionsRoute,
   listToolDecisionsRoute,
   healthRoute,

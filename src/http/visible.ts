@@ -16,6 +16,12 @@ export async function visibleToken(deps: Deps, exchange: Exchange, caller: Token
   return view && isVisible(view, caller) ? accept(view) : refuse({ kind: 'not_found' });
 }
 
+/** Whether a caller may see a token, and so what runs under it. */
+export async function reachesToken(deps: Deps, caller: TokenFacts, id: TokenId, now: Date): Promise<boolean> {
+  const view = await findToken(deps.db, caller.workspaceId, id, now);
+  return view !== undefined && isVisible(view, caller);
+}
+
 /** Whether the path names the calling token itself, or the runner that it is of. */
 export function isSelf(exchange: Exchange, caller: TokenFacts): boolean {
   if (exchange.path.startsWith('/v1/runners/')) {

@@ -1,13 +1,18 @@
-import type { TokenId, WorkspaceId } from '../rules/format.js';
+import type { TokenId } from '../rules/format.js';
 import { type RunEnd, runEnd } from '../rules/token.js';
+import type { Batch } from '../store/batch.js';
 import type { Lookup } from '../store/lookup.js';
+import type { RunKey } from '../store/run-ends.js';
+
+/** What a watch ends with: why the right to run has ended, or that this node closes. */
+export type WatchEnd = RunEnd | 'stopped' | 'closed';
 
 /** The open watches of this node. What a watch hears is always read from the database: a notification only says when to
  *  read. */
 export interface Watches {
-  /** Tells once that the right to run under a token has ended, as soon as it has, or that this node closes. Gives what
-   *  ends the watch. */
-  open(workspaceId: WorkspaceId, tokenId: TokenId, onEnd: (end: RunEnd | 'closed') => void): () => void;
+  /** Tells once that the right to go on with a run has ended, as soon as it has, or that this node closes. Gives what ends
+   *  the watch. */
+  open(run: RunKey & { readonly tokenId: TokenId }, onEnd: (end: WatchEnd) => void): () => void;
   /** Reads again, for one workspace or, after a lost connection, for all. */
   changed(workspaceId: string | undefined): void;
   size(): number;
@@ -16,24 +21,39 @@ export interface Watches {
 }
 
 interface Watch {
-  readonly workspaceId: WorkspaceId;
+  readonly run: RunKey;
   readonly tokenId: TokenId;
-  readonly onEnd: (end: RunEnd | 'closed') => void;
+  readonly onEnd: (end: WatchEnd) => void;
 }
 
 // The bound on how late a watch hears when every notification is lost.
 const REREAD_EVERY_MS = 2_000;
 
-export function createWatches(lookup: Lookup, onError: (error: unknown) => void): Watches {
+export function createWatches(
+  lookup: Pick<Lookup, 'find'>,
+  runEnds: Pick<Batch<RunKey, WatchEnd | undefined>, 'add'>,
+  onError: (error: unknown) => void,
+): Watches {
   const watches = new Set<Watch>();
 
   let isClosed = false;
 
-  function end(watch: Watch, as: RunEnd | 'closed'): void {
+  function end(watch: Watch, as: WatchEnd): void {
     if (watches.delete(watch)) watch.onEnd(as);
   }
 
-  async function read(watch: Watch): Promise<void> {
+  /** The token and the run apart: what one says does not wait for the other. */
+  function read(watch: Watch): void {
+    readToken(watch).catch(onError);
+    readRun(watch).catch(onError);
+  }
+
+  async function readRun(watch: Watch): Promise<void> {
+    const ended = await runEnds.add(watch.run);
+    if (ended !== undefined) end(watch, ended);
+  }
+
+  async function readToken(watch: Watch): Promise<void> {
     const token = await lookup.find(watch.tokenId);
     // A token that is gone from the database gives no right to anything.
     const ended = token === undefined ? 'revoked' : runEnd(token.facts);
@@ -41,20 +61,20 @@ export function createWatches(lookup: Lookup, onError: (error: unknown) => void)
   }
 
   function readAgain(wanted: (watch: Watch) => boolean): void {
-    for (const watch of watches) if (wanted(watch)) read(watch).catch(onError);
+    for (const watch of watches) if (wanted(watch)) read(watch);
   }
 
   const timer = setInterval(() => readAgain(() => true), REREAD_EVERY_MS);
   timer.unref();
   return {
-    open(workspaceId, tokenId, onEnd) {
-      const watch = { workspaceId, tokenId, onEnd };
+    open({ workspaceId, id, tokenId }, onEnd) {
+      const watch = { run: { workspaceId, id }, tokenId, onEnd };
       watches.add(watch);
       if (isClosed) queueMicrotask(() => end(watch, 'closed'));
-      else read(watch).catch(onError);
+      else read(watch);
       return () => watches.delete(watch);
     },
-    changed: (workspaceId) => readAgain((watch) => workspaceId === undefined || watch.workspaceId === workspaceId),
+    changed: (workspaceId) => readAgain((watch) => workspaceId === undefined || watch.run.workspaceId === workspaceId),
     size: () => watches.size,
     close: () => {
       isClosed = true;

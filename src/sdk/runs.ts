@@ -5,6 +5,7 @@ import type {
   RecordedToolDecisions,
   Run,
   RunStatus,
+  StopRequest,
   ToolDecision,
   ToolVerdict,
 } from '../wire/resources.js';
@@ -32,6 +33,8 @@ export interface RunsClient {
   show(id: string): Promise<Run>;
   /** Keeps a run from counting as lost. Refused (409, `run_state`) when it is over or its right to go on has ended. */
   renew(id: string, signal?: AbortSignal): Promise<Run>;
+  /** Ends the right to go on, at once. The token stays as it is. Again changes nothing. */
+  stop(id: string, request?: StopRequest): Promise<Run>;
   /** Puts 1 to 200 decisions of the run's guard on record, 64 KiB in all. A batch may be sent again. */
   recordToolDecisions(id: string, decisions: readonly NewToolDecision[]): Promise<RecordedToolDecisions>;
   /** What the run's guard decided, newest first. */
@@ -44,6 +47,7 @@ export function runsClient(options: ClientOptions): RunsClient {
     list: (query) => sendFor(options, { method: 'GET', path: '/v1/exec/runs', query: { ...query } }, runPage),
     show: (id) => sendFor(options, { method: 'GET', path: path(id) }, run),
     renew: (id, signal) => sendFor(options, { method: 'POST', path: path(id, '/renew'), signal }, run),
+    stop: (id, request = {}) => sendFor(options, { method: 'POST', path: path(id, '/stop'), json: request }, run),
     recordToolDecisions: (id, decisions) =>
       sendFor(
         options,

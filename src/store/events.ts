@@ -27,6 +27,8 @@ export type AuditAction =
   | 'token.transferred'
   | 'token.reused'
   | 'token.drain_started'
+  | 'run.stopped'
+  | 'run.lost'
   | 'runner.approved'
   | 'runner.denied'
   | 'runner.enrolled'

@@ -1,11 +1,20 @@
 import { and, desc, eq, getTableColumns, gte, lt, or, type SQL, sql } from 'drizzle-orm';
-import type { CheckId, MemberId, RunnerId, TokenId, WorkspaceId } from '../rules/format.js';
+import {
+  type CheckId,
+  type MemberId,
+  printId,
+  type RunnerId,
+  type TokenId,
+  type WorkspaceId,
+} from '../rules/format.js';
 import { accept, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import { type RunStatus, runStatus } from '../rules/run.js';
 import type { RunnerFacts } from '../rules/runner.js';
 import { type RightFacts, type RunEnd, runEnd } from '../rules/token.js';
 import { type Db, inTransaction, type Tx } from './database.js';
-import { isLapsed, isRunning } from './leases.js';
+import { type Origin, recordEvents } from './events.js';
+import { isLapsed, isRunning, toldOf } from './leases.js';
+import { notifyChange } from './notifications.js';
 import { execChecks, members, runners, tokens, workflows, workspaces } from './schema.js';
 import { MAX_SEARCHED, onAll, pathsOf, searchEnd } from './search.js';
 import { lockWorkspace } from './workspace-lock.js';
@@ -101,6 +110,42 @@ export function renewRun(db: Db, workspaceId: WorkspaceId, id: CheckId, now: Dat
     if (view === undefined) return refuse({ kind: 'not_found' });
     const over = overBecause(view.run, ended, now);
     return over === undefined ? accept(view) : refuse(stateConflict(over));
+  });
+}
+
+/** Ends the right to go on with a run. One that is stopped stays as it is. Refuses `run_state` when it is over otherwise. In
+ *  effect when it returns: its place is free, and no renewal succeeds any more. */
+export function stopRun(
+  db: Db,
+  workspaceId: WorkspaceId,
+  id: CheckId,
+  cause: { readonly reason: string | undefined; readonly origin: Origin },
+  now: Date,
+): Promise<Result<RunView>> {
+  const isNamed = and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.id, id));
+  const { reason, origin } = cause;
+  return inTransaction(db, async (tx) => {
+    await tx.select({ id: execChecks.id }).from(execChecks).where(isNamed).for('update');
+    const before = await findRun(tx, workspaceId, id);
+    if (before === undefined) return refuse({ kind: 'not_found' });
+    const status = runStatus(before.run, now);
+    if (status === 'stopped') return accept(before);
+    if (status !== 'running') return refuse(stateConflict(`the run is ${status}: there is nothing to stop`));
+    const stopped = {
+      runStatus: 'stopped',
+      stoppedAt: now,
+      stoppedBy: origin.actorId,
+      stoppedReason: reason ?? null,
+    } as const;
+    await tx.update(execChecks).set(stopped).where(isNamed);
+    await notifyChange(tx, workspaceId);
+    const event = {
+      action: 'run.stopped',
+      target: printId('run', id),
+      data: { ...toldOf(before.run), ...(reason === undefined ? {} : { reason }) },
+    } as const;
+    await recordEvents(tx, workspaceId, origin, [event], now);
+    return accept({ ...before, run: { ...before.run, ...stopped } });
   });
 }
 

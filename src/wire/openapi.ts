@@ -48,6 +48,7 @@ export const operations: readonly Operation[] = [
   runs.listRunsOperation,
   runs.showRunOperation,
   runs.renewRunOperation,
+  runs.stopRunOperation,
   runners.listRunnersOperation,
   runners.showRunnerOperation,
   runners.patchRunnerOperation,

@@ -2,7 +2,15 @@ import { z } from 'zod';
 import { run, runPage, runStatus } from './answers.js';
 import { runExample } from './examples.js';
 import { operation } from './operation.js';
-import { cursor, limit, publicId, workflowLabel } from './primitives.js';
+import { cursor, limit, line, publicId, workflowLabel } from './primitives.js';
+import type { StopRequest } from './resources.js';
+
+export const stopRequest = z
+  .strictObject({ reason: line(200).min(1).optional().describe('Why, for the record and for who watches the run.') })
+  .meta({
+    id: 'StopRequest',
+    examples: [{ reason: 'it writes to the wrong bucket' }],
+  }) satisfies z.ZodType<StopRequest>;
 
 const tag = 'runs';
 
@@ -49,4 +57,20 @@ export const renewRunOperation = operation({
   auth: 'token',
   answers: { 200: { description: 'The run with its lease', schema: run, example: runExample } },
   refusals: [409],
+});
+
+export const stopRunOperation = operation({
+  id: 'stopRun',
+  method: 'post',
+  path: '/v1/exec/runs/{id}/stop',
+  tag,
+  summary: 'Stop a run: its right to go on ends at once',
+  description:
+    'By whoever may revoke its token; the token stays as it is. The watch of the run says `stopped`, no renewal succeeds any more, and its place is free. Again changes nothing; a run that is finished or lost is refused with `run_state`.',
+  auth: 'bearer',
+  scope: 'tokens:revoke',
+  body: stopRequest,
+  isBodyOptional: true,
+  answers: { 200: { description: 'The run', schema: run } },
+  refusals: [409, 415, 422],
 });

@@ -171,6 +171,11 @@ const ROWS: Readonly<Record<string, Row>> = {
     answers: { owner: 409, admin: 409, member: 404, auditor: 404 },
     foreign: 404,
   },
+  stopRun: {
+    path: ({ runId }) => `/v1/exec/runs/${runId}/stop`,
+    answers: { owner: 409, admin: 409, member: 404, auditor: 403 },
+    foreign: 404,
+  },
   listRunners: { path: () => '/v1/runners', answers: readers(200) },
   showRunner: { path: ({ runnerId }) => `/v1/runners/${runnerId}`, answers: readers(200), foreign: 404 },
   patchRunner: {

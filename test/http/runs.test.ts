@@ -244,6 +244,135 @@ describe('a renewal', () => {
   });
 });
 
+const stop = ({ runId }: Job, sending: Sending = {}): Promise<Answered> =>
+  send(service, 'POST', `/v1/exec/runs/${runId}/stop`, sending);
+const eventsOf = async (runId: string) => (await service.client().auditEvents({ target: runId })).data;
+
+describe('a stop', () => {
+  it('ends the run for good, once, and is on record with who did it and why', async () => {
+    const job = await start();
+    const run = await service.client().runs.stop(job.runId, { reason: 'too loud' });
+    const owner = (await service.client().me()).id;
+    expect(run).toMatchObject({
+      status: 'stopped',
+      stopped_at: service.clock.now().toISOString(),
+      stopped_by: owner,
+      stopped_reason: 'too loud',
+    });
+    service.clock.advance(1);
+    expect(await service.client().runs.stop(job.runId, { reason: 'again' })).toEqual(run);
+    service.clock.advance(500);
+    expect((await service.client().runs.show(job.runId)).status).toBe('stopped');
+    expect(await eventsOf(job.runId)).toMatchObject([
+      {
+        action: 'run.stopped',
+        actor: { type: 'member', id: owner },
+        data: { workflow: 'flow', token: job.tokenId, reason: 'too loud' },
+      },
+    ]);
+    expect((await renew(job)).body).toMatchObject({ code: 'run_state', detail: 'the run was stopped: too loud' });
+    // The token is as good as before.
+    expect((await service.client(job.token).execChecks.check({ workflow: 'flow' })).decision).toBe('allow');
+  });
+
+  it('needs no body and no reason', async () => {
+    const job = await start();
+    const answer = await stop(job);
+    expect([answer.status, answer.body['stopped_reason']]).toEqual([200, null]);
+    expect((await eventsOf(job.runId))[0]?.data).not.toHaveProperty('reason');
+    expect((await renew(job)).body['detail']).toBe('the run was stopped');
+  });
+
+  it('takes the end of the job beside it', async () => {
+    const job = await start();
+    await stop(job);
+    await service.client(job.token).execChecks.finish(job.checkId, { exit_code: null, signal: 'SIGTERM' });
+    expect(await service.client().runs.show(job.runId)).toMatchObject({ status: 'stopped', signal: 'SIGTERM' });
+  });
+
+  it('of what is over is refused', async () => {
+    const finished = await start();
+    await service.client(finished.token).execChecks.finish(finished.checkId, { exit_code: 0 });
+    expect((await stop(finished)).body).toMatchObject({ status: 409, code: 'run_state' });
+    const lost = await start();
+    service.clock.advance(120);
+    expect((await stop(lost)).body).toMatchObject({ status: 409, code: 'run_state' });
+    expect(await eventsOf(finished.runId)).toEqual([]);
+    expect(await eventsOf(lost.runId)).toEqual([]);
+  });
+
+  it('is for whoever may revoke the token', async () => {
+    const member = await service.makeMember('member');
+    const minted = await service
+      .client(member.token)
+      .tokens.mint({ workflow: 'flow', scopes: ['repo:read'], expires_in_days: 7 });
+    const { run_id, check_id } = await service.client(minted.token).execChecks.check({ workflow: 'flow' });
+    const own = { tokenId: minted.id, token: minted.token, runId: run_id ?? '', checkId: check_id };
+    const others = await start();
+    const [admin, auditor, stranger] = await Promise.all(
+      (['admin', 'auditor', 'member'] as const).map((role) => service.makeMember(role)),
+    );
+    const foreigner = (await service.makeWorkspace(`far-${Date.now()}`)).printed;
+    for (const [who, job, status] of [
+      [auditor?.token, own, 403],
+      [runner, own, 403],
+      [own.token, own, 403],
+      [stranger?.token, own, 404],
+      [foreigner, own, 404],
+      [member.token, others, 404],
+      [null, own, 401],
+      [member.token, own, 200],
+      [admin?.token, others, 200],
+    ] as const) {
+      expect((await stop(job, { token: who ?? null })).status).toBe(status);
+    }
+  });
+
+  it.each([{ reason: '' }, { reason: 'x'.repeat(201) }, { reason: 'a\nb' }, { reason: 1 }, { why: 'x' }])(
+    'is not asked with %j',
+    async (json) => {
+      const job = await start();
+      expect((await stop(job, { json })).status).toBe(422);
+      expect((await service.client().runs.show(job.runId)).status).toBe('running');
+    },
+  );
+
+  it('takes no token for a reason', async () => {
+    const job = await start();
+    expect((await stop(job, { json: { reason: `leaked ${job.token}` } })).status).toBe(422);
+  });
+
+  it('and renewals at the same time: once the stop is confirmed, no lease grows any more', async () => {
+    const at = new Date(service.clock.now().getTime() + 20_000);
+    // Its clock is ahead, so that what it renews shows.
+    const other = await createTestService({ database: service.database, keys: service.keys, at });
+    try {
+      for (let round = 0; round < 10; round += 1) {
+        const job = await start();
+        const show = () => service.client().runs.show(job.runId);
+        const renewals = Array.from({ length: 12 }, (_, n) =>
+          send(n % 3 === 0 ? service : other, 'POST', `/v1/exec/runs/${job.runId}/renew`, { token: job.token }),
+        );
+        await stop(job, { json: {} });
+        const confirmed = await show();
+        const late = await renew(job, { token: job.token });
+        expect(late.body).toMatchObject({ status: 409, detail: 'the run was stopped' });
+        await Promise.all(renewals);
+        expect(await show()).toEqual(confirmed);
+      }
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('by many at once is one stop', async () => {
+    const job = await start();
+    const answers = await Promise.all(Array.from({ length: 8 }, () => stop(job)));
+    expect(answers.map((answer) => answer.status)).toEqual(answers.map(() => 200));
+    expect(await eventsOf(job.runId)).toHaveLength(1);
+  });
+});
+
 describe('the list of runs', () => {
   it('shows what runs now, newest first, page by page, and what is over when asked for', async () => {
     const own = await createTestService();
@@ -261,7 +390,7 @@ describe('the list of runs', () => {
       await own.client().execChecks.finish(first?.replace('run_', 'chk_') ?? '', { exit_code: 0 });
       const { sql } = own.db;
       await sql`update exec_checks set lease_ends_at = as_of where id = ${parsePublicId('run', second ?? '') ?? ''}`;
-      await sql`update exec_checks set run_status = 'stopped' where id = ${parsePublicId('run', third ?? '') ?? ''}`;
+      await own.client().runs.stop(third ?? '');
 
       const newestFirst = rest.toReversed();
       const client = own.client();

@@ -115,6 +115,41 @@ describe('a watch is told', () => {
     }
   });
 
+  it('stopped, when its run is stopped, on every node, and each other run of the token goes on', async () => {
+    const other = await createTestService({ database: service.database, keys: service.keys });
+    try {
+      const job = await startJob();
+      const there = await watch(other, job.token, job.checkId);
+      const sibling = await startJob(service, job);
+      await service.client().runs.stop(job.checkId.replace('chk_', 'run_'));
+      expect(await Promise.all([told(job.events), told(there)])).toEqual(['stopped', 'stopped']);
+      expect(await told(await watch(service, job.token, job.checkId))).toBe('stopped');
+      const next = told(sibling.events);
+      await service.client(null).revoke(job.token);
+      expect(await next).toBe('revoked');
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('what happened to its runner: suspended, and revoked when it is removed', async () => {
+    for (const [status, word] of [
+      ['suspended', 'suspended'],
+      ['removed', 'revoked'],
+    ] as const) {
+      const job = await startJob();
+      const { sql } = service.db;
+      const [runner] = await sql<{ id: string }[]>`
+        insert into runners (workspace_id, id, name, labels, jkt, status, created_at, created_by)
+        select workspace_id, gen_random_uuid(), ${word}, '{}', ${word}, 'active', now(), creator_id from tokens
+        where id = ${parsePublicId('tok', job.id) ?? ''} returning id`;
+      await sql`update exec_checks set runner_id = ${runner?.id ?? ''} where id = ${parsePublicId('chk', job.checkId) ?? ''}`;
+      await sql`update runners set status = ${status} where id = ${runner?.id ?? ''}`;
+      // Nobody is notified: it is read again by itself.
+      expect(await told(job.events)).toBe(word);
+    }
+  });
+
   it('by another node on the same database', async () => {
     const other = await createTestService({ database: service.database, keys: service.keys });
     try {

@@ -125,6 +125,8 @@ async function runJob(scene: Scene): Promise<void> {
   const { runs } = scene.service.client(token);
   await runs.show(run_id ?? '');
   await runs.renew(run_id ?? '');
+  const stopped = await execChecks.check({ workflow });
+  await owner(scene).runs.stop(stopped.run_id ?? '');
   for (const _ of AGAIN_AND_AGAIN) await runs.recordToolDecisions(run_id ?? '', [toolDecision(), toolDecision()]);
   const watched = execChecks.watch(check_id);
   await watched.next();

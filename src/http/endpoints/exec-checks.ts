@@ -62,11 +62,11 @@ export const watchExecCheckRoute: Route = {
   handle: async (deps, exchange) => {
     const found = await namedCheck(deps, exchange, ['exec:check']);
     if (!found.ok) return found;
-    const { decision, finishedAt, tokenId, workspaceId } = found.value;
+    const { id, decision, finishedAt, tokenId, workspaceId } = found.value;
     if (decision === 'deny' || tokenId === null) return wrongState('the check was denied: there is nothing to watch');
     if (finishedAt) return wrongState('the check is finished: there is nothing to watch');
     const open = (emit: (event: string | undefined) => void) =>
-      deps.watches.open(workspaceId, tokenId, (end) => emit(end === 'closed' ? undefined : end));
+      deps.watches.open({ workspaceId, id, tokenId }, (end) => emit(end === 'closed' ? undefined : end));
     return accept(eventStream(open, exchange.signal()));
   },
 };

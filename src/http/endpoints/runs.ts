@@ -1,10 +1,11 @@
 import { parsePublicId, printId } from '../../rules/format.js';
-import { accept } from '../../rules/refusal.js';
-import { listRuns, type RunView, renewRun } from '../../store/runs.js';
-import { listRunsOperation, renewRunOperation, showRunOperation } from '../../wire/runs.js';
+import { accept, refuse } from '../../rules/refusal.js';
+import { findRun, listRuns, type RunView, renewRun, stopRun } from '../../store/runs.js';
+import { listRunsOperation, renewRunOperation, showRunOperation, stopRunOperation } from '../../wire/runs.js';
 import { pageOf, readCursor } from '../cursor.js';
-import { endpoint } from '../endpoint.js';
+import { endpoint, originOf } from '../endpoint.js';
 import { presentRun } from '../present.js';
+import { reachesToken } from '../visible.js';
 import { seesAllChecks } from '../visible-check.js';
 import { namedRun } from '../visible-run.js';
 
@@ -46,4 +47,16 @@ export const renewRunRoute = endpoint(renewRunOperation, async (deps, call) => {
   const { run } = found.value;
   const renewed = await renewRun(deps.db, run.workspaceId, run.id, call.now);
   return renewed.ok ? accept({ status: 200, body: presentRun(renewed.value, call.now) }) : renewed;
+});
+
+/** Stops a run, for whoever may revoke its token. */
+export const stopRunRoute = endpoint(stopRunOperation, async (deps, call) => {
+  const { caller, body, now } = call;
+  const id = parsePublicId('run', call.params['id'] ?? '');
+  const view = id && (await findRun(deps.db, caller.workspaceId, id));
+  const tokenId = view?.run.tokenId;
+  if (!view || !tokenId || !(await reachesToken(deps, caller, tokenId, now))) return refuse({ kind: 'not_found' });
+  const cause = { reason: body.reason, origin: originOf(caller, call) };
+  const stopped = await stopRun(deps.db, caller.workspaceId, view.run.id, cause, now);
+  return stopped.ok ? accept({ status: 200, body: presentRun(stopped.value, now) }) : stopped;
 });
