@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { addCommand, addGroup, exitsWith, wholeNumber, wholeNumbers } from './command.js';
 import { CONSTRAINT_FLAGS } from './constraint-flags.js';
+import { addToolRuleCommands } from './tool-rule-commands.js';
 import type { WorkflowFlags } from './workflow-set.js';
 
 /** Workflows and what their tokens may be. */
@@ -73,4 +74,6 @@ export function addWorkflowCommands(program: Command): void {
       (await import('./workflows.js')).resumeWorkflow(label, flags),
     ),
   );
+
+  addToolRuleCommands(workflow);
 }
