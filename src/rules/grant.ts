@@ -71,5 +71,16 @@ export function policyFault(
   if (beyond.length > 0) return `the calling token may not hand on ${beyond.join(', ')}`;
   const widened = before === undefined ? CONSTRAINT_KINDS : widerKinds(asked.constraints, before.constraints);
   const wider = widerKinds(asked.constraints, grantor.constraints).filter((kind) => widened.includes(kind));
-  return wider.length > 0 ? `the calling token is bound to narrower ${wider.join(', ')}` : undefined;
+  return wider.length > 0 ? boundFault(wider) : undefined;
+}
+
+/** Why a grantor may not say what the jobs of a workflow do; `undefined` when it may. The workflow must lie within the place
+ *  that the grantor is bound to. */
+export function ruleFault(grantor: Grantor, workflow: Constraints): string | undefined {
+  const wider = widerKinds(workflow, grantor.constraints);
+  return wider.length > 0 ? boundFault(wider) : undefined;
+}
+
+function boundFault(kinds: readonly ConstraintKind[]): string {
+  return `the calling token is bound to narrower ${kinds.join(', ')}`;
 }

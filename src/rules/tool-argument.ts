@@ -33,13 +33,11 @@ export function isArgumentName(text: string): boolean {
   return text.split('.').every((part) => part !== '');
 }
 
-/** Whether a pattern of an `allow` leaves the host of a URL open: its wildcard would reach over a `/` into the path, so that
+/** Whether a pattern of an `allow` leaves scheme or host of a URL open: its wildcard would reach over a `/` into the path, so that
  *  `https://*.example.com/*` also matched `https://elsewhere.example/.example.com/`. */
 export function leavesHostOpen(pattern: string): boolean {
-  const scheme = pattern.indexOf('://');
-  if (scheme < 0) return false;
-  const path = pattern.indexOf('/', scheme + 3);
-  return literalsOf(path < 0 ? pattern : pattern.slice(0, path)).length > 1;
+  const origins = pattern.match(/[^\s/]*:\/\/[^\s/]*/g) ?? [];
+  return origins.some((origin) => literalsOf(origin).length > 1);
 }
 
 /** Whether a text has `..` as a part of a path. A wildcard of an `allow` never matches one. */

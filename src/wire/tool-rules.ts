@@ -92,7 +92,7 @@ export const putToolRulesOperation = operation({
   tag,
   summary: 'Replace the tool rules of a workflow',
   description:
-    'The event `workflow.tool_rules_set` has them in full. A token cannot set the rules of the workflow that it belongs to.',
+    'The event `workflow.tool_rules_set` has them in full. A token cannot set the rules of the workflow that it belongs to, nor of one that reaches further than the place that the token is bound to.',
   auth: 'bearer',
   scope: 'workflows:write',
   body: toolRules,

@@ -197,6 +197,22 @@ describe('who may read and set them', () => {
     expect((await put(mine, { default: 'allow', rules: [] }, token)).status).toBe(403);
     expect((await put(other, RULES, token)).status).toBe(200);
   });
+
+  it('a token that is bound to a place sets those of workflows within it alone', async () => {
+    const label = await freshLabel();
+    const client = service.client();
+    const scopes = ['workflows:write'];
+    const { token } = await service.seedToken({ scopes, constraints: { repositories: ['acme/*'] } });
+    for (const constraints of [{}, { repositories: ['other/*'] }, { refs: ['refs/heads/main'] }]) {
+      await client.workflows.put(label, { constraints });
+      const { status, body } = await put(label, RULES, token);
+      expect([status, body['detail']]).toEqual([403, 'the calling token is bound to narrower repositories']);
+    }
+    expect((await show(label)).body).toEqual({ default: 'allow', rules: [] });
+    await client.workflows.put(label, { constraints: { repositories: ['acme/shop'] } });
+    expect((await put(label, RULES, token)).status).toBe(200);
+    expect((await put('unknown', RULES, token)).status).toBe(404);
+  });
 });
 
 describe('a dry run', () => {

@@ -351,6 +351,11 @@ describe('a rule', () => {
       'argument/pattern',
     ],
     ['an open scheme', { verdict: 'allow', tool: '*', argument: argument('*://example.com/') }, 'argument/pattern'],
+    [
+      'an open second host',
+      { verdict: 'allow', tool: '*', argument: argument('cp https://a.example/x https://*.example/x') },
+      'argument/pattern',
+    ],
     ['a way up', { verdict: 'allow', tool: '*', argument: argument('../docs/*') }, 'argument/pattern'],
   ];
   test.each(faults)('with %s is refused', (_, rule, path) => {
@@ -362,6 +367,7 @@ describe('a rule', () => {
     { verdict: 'deny', tool: '*', argument: argument('*../*') },
     { verdict: 'allow', tool: 'mcp__*', argument: argument('https://example.com/*', 'options.url') },
     { verdict: 'allow', tool: 'Bash', argument: argument('cat ../x', 'command') },
+    { verdict: 'allow', tool: 'Bash', argument: argument('curl * https://a.example/x*', 'command') },
     { verdict: 'ask', tool: '*' },
   ])('%j is one', (rule) => expect(toolRuleFault(rule)).toBeUndefined());
 });

@@ -8,6 +8,7 @@ import { dryRunToolRulesOperation, putToolRulesOperation, showToolRulesOperation
 import { authorize } from '../authenticate.js';
 import type { Deps } from '../deps.js';
 import { endpoint, originOf } from '../endpoint.js';
+import { grantorOf } from '../visible.js';
 import { changeableLabel } from '../workflow-label.js';
 
 /** The rules, for readers of workflows, for runners, and for the tokens that they bind: a guard reads them with its job's. */
@@ -22,7 +23,7 @@ export const showToolRulesRoute = endpoint(showToolRulesOperation, async (deps, 
 });
 
 /** Replaces the rules. A token's own workflow is not its to set: a job whose token may write workflows would be bound by
- *  nothing but its own word. */
+ *  nothing but its own word. Nor is one that reaches further than the token's place. */
 export const putToolRulesRoute = endpoint(putToolRulesOperation, async (deps, call) => {
   const { caller, body, now } = call;
   const label = changeableLabel(call);
@@ -30,8 +31,9 @@ export const putToolRulesRoute = endpoint(putToolRulesOperation, async (deps, ca
   if (caller.workflowLabel === label.value) {
     return refuse({ kind: 'not_allowed', detail: 'a token cannot set the tool rules of its own workflow' });
   }
-  const rules = await setToolRules(deps.db, caller.workspaceId, label.value, body, originOf(caller, call), now);
-  return rules ? accept({ status: 200, body: rules }) : refuse({ kind: 'not_found' });
+  const by = { grantor: grantorOf(caller), origin: originOf(caller, call) };
+  const rules = await setToolRules(deps.db, caller.workspaceId, label.value, body, by, now);
+  return rules.ok ? accept({ status: 200, body: rules.value }) : rules;
 });
 
 /** Tells which rule decides about a call, and why none before it does. */
