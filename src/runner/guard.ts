@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { MAX_LEASE_SECONDS } from '../rules/run.js';
 import { type Client, createClient, type ExecContext } from '../sdk/index.js';
+import { monotonicMs } from './delay.js';
 import { type HookGuard, openHookGuard } from './hook-guard.js';
 import { secretPatterns } from './mask.js';
 import { type Allowed, askPermission, isDefiniteRefusal } from './permission.js';
@@ -58,7 +59,7 @@ export async function runGuard(options: GuardOptions, streams: GuardStreams = pr
   const permission = await askPermission(client, options.token, request);
   if (permission.kind !== 'allowed') return report.close(verdictOfNo(permission));
 
-  const hooks = await openHooks(options, permission.checkId, report);
+  const hooks = await openHooks(options, permission, report);
   const job = await startAllowed(options, permission.checkId, hooks?.socketPath, streams);
   if (job instanceof Error) {
     await hooks?.close();
@@ -73,9 +74,19 @@ export async function runGuard(options: GuardOptions, streams: GuardStreams = pr
 }
 
 /** Without a socket every hook denies: the command may run, its agent may not use its tools. */
-async function openHooks(options: GuardOptions, checkId: string, report: Report): Promise<HookGuard | undefined> {
+async function openHooks(
+  options: GuardOptions,
+  { checkId, validUntil, endsAtMs }: Allowed,
+  report: Report,
+): Promise<HookGuard | undefined> {
   try {
-    return await openHookGuard({ ...options, checkId });
+    return await openHookGuard({
+      ...options,
+      runId: checkId.replace(/^chk_/, 'run_'),
+      // This machine's clock may be wrong; the service's own times are not, and the monotonic clock goes on from there.
+      now: () => new Date(Date.parse(validUntil) - endsAtMs + monotonicMs()),
+      onNotRecorded: (detail) => report.note(`decisions about tools are not all on record: ${detail}`),
+    });
   } catch (error) {
     report.note(`hooks will deny everything: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;

@@ -10,8 +10,12 @@ export interface HookGuardOptions {
   readonly token: string;
   readonly userAgent?: string | undefined;
   readonly workflow: string;
-  /** The check that let the run begin (`chk_…`). */
-  readonly checkId: string;
+  /** The run whose hooks ask (`run_…`). */
+  readonly runId: string;
+  /** The time by the service's clock. */
+  readonly now: () => Date;
+  /** Tells a person that decisions are not on record. */
+  readonly onNotRecorded: (detail: string) => void;
 }
 
 /** The guard's side of hooks. */
@@ -19,6 +23,7 @@ export interface HookGuard {
   readonly socketPath: string;
   /** The right to run has ended: from now on everything is denied without asking. */
   endRight(end: RightEnd): void;
+  /** Answers nobody any more, and puts on record what is not there yet. */
   close(): Promise<void>;
 }
 
@@ -31,40 +36,48 @@ const SERVICE_SECONDS = 4;
 export async function openHookGuard(options: HookGuardOptions): Promise<HookGuard> {
   const client = createClient({ ...options, timeoutSeconds: SERVICE_SECONDS });
   let end: RightEnd | undefined;
+  let loaded: ReturnType<typeof loadRules> | undefined;
   const socket: HookSocket = await openHookSocket(async ({ event: given }): Promise<Ruling> => {
-    // Loaded with the first question: most commands that run under a guard are no agents.
-    const [{ decideHook, malformedEvent, needsRules }, { parseHookEvent }] = await Promise.all([
-      import('../hook/decide.js'),
-      import('../hook/event.js'),
-    ]);
+    loaded ??= loadRules(client, options);
+    const { decideHook, malformedEvent, needsRules, parseHookEvent, record } = await loaded;
     const event = parseHookEvent(given);
-    if (event === undefined) return malformedEvent().ruling;
-    const facts = await factsNow(client, options, needsRules(event));
-    return decideHook(event, end === undefined ? facts : { ...facts, standing: standingAt(end) }).ruling;
+    const facts = event && (await factsNow(client, options, needsRules(event)));
+    const standing = end && standingAt(end);
+    const decision = event && facts ? decideHook(event, standing ? { ...facts, standing } : facts) : malformedEvent();
+    record.add(event, decision);
+    return decision.ruling;
   });
   return {
     socketPath: socket.path,
     endRight: (rightEnd) => {
       end = rightEnd;
     },
-    close: () => socket.close(),
+    async close() {
+      await socket.close();
+      await (await loaded)?.record.close();
+    },
   };
 }
 
-async function factsNow(
-  client: Client,
-  { checkId, workflow }: HookGuardOptions,
-  withRules: boolean,
-): Promise<HookFacts> {
+// With the first question and not before: most commands that run under a guard are no agents.
+async function loadRules(client: Client, { runId, now, onNotRecorded: onFailure }: HookGuardOptions) {
+  const [decide, event, { openToolRecord }] = await Promise.all([
+    import('../hook/decide.js'),
+    import('../hook/event.js'),
+    import('./tool-record.js'),
+  ]);
+  return { ...decide, ...event, record: openToolRecord({ client, runId, now, onFailure }) };
+}
+
+async function factsNow(client: Client, { runId, workflow }: HookGuardOptions, withRules: boolean): Promise<HookFacts> {
   const [standing, rules] = await Promise.all([
-    standingNow(client, checkId),
+    standingNow(client, runId),
     withRules ? rulesNow(client, workflow) : undefined,
   ]);
   return { standing, rules };
 }
 
-async function standingNow(client: Client, checkId: string): Promise<Standing> {
-  const runId = checkId.replace(/^chk_/, 'run_');
+async function standingNow(client: Client, runId: string): Promise<Standing> {
   try {
     const run = await client.runs.renew(runId);
     if (run.run_id === runId && run.status === 'running') return { kind: 'live' };

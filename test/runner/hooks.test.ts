@@ -182,3 +182,80 @@ describe('hooks under the guard', () => {
     expect(run.stdout.text).toBe('code 0\n');
   });
 });
+
+describe('what was decided', () => {
+  const decisionsOf = async (workflow: string) => {
+    const { data } = await service.client().execChecks.list({ workflow });
+    const runId = (data[0]?.check_id ?? '').replace('chk_', 'run_');
+    return (await service.client().runs.toolDecisions(runId)).data;
+  };
+
+  test('is on record with the run, without what was handed on', async () => {
+    const run = await job();
+    const socket = await run.socket();
+    await service.client().workflows.putToolRules(run.workflow, {
+      default: 'allow',
+      rules: [{ verdict: 'ask', tool: 'Bash', reason: 'somebody has to look' }],
+    });
+    await ask(socket, 'SessionStart');
+    await ask(socket, 'PreToolUse', { tool_name: 'Read' });
+    await ask(socket, 'PreToolUse');
+    await ask(socket, 'PermissionRequest');
+    await ask(socket, 'UserPromptSubmit', { prompt: `here: ${run.token}` });
+    await ask(socket, 'PreToolUse', { tool_name: run.token, tool_input: { command: run.token } });
+    await ask(socket, 'Stop', { session_id: undefined });
+    expect(await run.finish()).toBe(0);
+    const decisions = (await decisionsOf(run.workflow)).toReversed();
+    expect(decisions.map(({ event, tool, decision, code, rule }) => [event, tool, decision, code, rule])).toEqual([
+      ['SessionStart', null, 'allow', 'run_live', null],
+      ['PreToolUse', 'Read', 'allow', 'tool_default', null],
+      ['PreToolUse', 'Bash', 'deny', 'tool_rule', 0],
+      ['PermissionRequest', 'Bash', 'ask', 'tool_rule', 0],
+      ['UserPromptSubmit', null, 'deny', 'secret', null],
+      ['PreToolUse', '(a secret)', 'deny', 'secret', null],
+      ['unknown', null, 'deny', 'malformed', null],
+    ]);
+    expect(decisions[3]?.detail).toBe('somebody has to look');
+    expect(JSON.stringify(decisions)).not.toContain(run.token.slice(27, 60));
+    expect(run.stderr.text).toBe('');
+  });
+
+  test('goes there in batches while the run goes on', async () => {
+    const run = await job();
+    const socket = await run.socket();
+    const batches: number[] = [];
+    inWay = (request) => {
+      if (request.url.endsWith('/tool-decisions')) batches.push(Number(request.headers.get('content-length')));
+      return undefined;
+    };
+    await Promise.all(Array.from({ length: 30 }, () => ask(socket, 'Stop')));
+    await Promise.all(Array.from({ length: 30 }, () => ask(socket, 'Stop')));
+    await expect.poll(() => decisionsOf(run.workflow), { timeout: 30_000 }).toHaveLength(50);
+    await run.finish();
+    expect(batches.length).toBeLessThanOrEqual(3);
+    for (const bytes of batches) expect(bytes).toBeLessThan(65_536);
+  });
+
+  test('keeps no agent waiting where it cannot be put on record, and that is told once', async () => {
+    const run = await job();
+    const socket = await run.socket();
+    inWay = (request) => (request.url.endsWith('/tool-decisions') ? new Response('no', { status: 500 }) : undefined);
+    for (let at = 0; at < 60; at += 1) expect(await ask(socket, 'Stop')).toEqual({ verdict: 'silent' });
+    expect(await run.finish()).toBe(0);
+    expect(run.stderr.text.match(/not all on record/g)).toHaveLength(1);
+  });
+
+  test('is sent again when the service is back', async () => {
+    const run = await job();
+    const socket = await run.socket();
+    let refused = 0;
+    inWay = (request) => {
+      const isFirst = request.url.endsWith('/tool-decisions') && refused++ === 0;
+      return isFirst ? new Response('no', { status: 503 }) : undefined;
+    };
+    await ask(socket, 'Stop');
+    await expect.poll(() => refused, { timeout: 30_000 }).toBeGreaterThan(0);
+    await run.finish();
+    expect(await decisionsOf(run.workflow)).toHaveLength(1);
+  });
+});
