@@ -79,8 +79,8 @@ export const showToolRulesOperation = operation({
   tag,
   summary: 'Show the tool rules of a workflow',
   description:
-    'Needs `workflows:read` or `exec:check`; every token of the workflow itself may read them too, so that a guard can with its job’s. A workflow without rules answers `{"default":"allow","rules":[]}`.',
-  auth: 'bearer',
+    'Needs `workflows:read` or `exec:check`; every token of the workflow itself may read them too, also after it expired or was superseded, so that a guard can with its job’s. A workflow without rules answers `{"default":"allow","rules":[]}`.',
+  auth: 'token',
   answers: { 200: { description: 'The rules', schema: shownToolRules } },
   refusals: [403],
 });

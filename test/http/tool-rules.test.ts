@@ -175,6 +175,15 @@ describe('who may read and set them', () => {
     expect((await show(mine, token)).status).toBe(401);
   });
 
+  it('a token of the workflow reads them after it was superseded: the job that it let begin goes on', async () => {
+    const label = await freshLabel();
+    const { id, token } = await service.seedToken({ workflow: label, scopes: ['codex:exec'] });
+    await service.client().tokens.rotate(id, { overlap_seconds: 0 });
+    expect((await show(label, token)).status).toBe(200);
+    await service.client().workflows.pause(label);
+    expect((await show(label, token)).status).toBe(401);
+  });
+
   it('a runner with exec:check reads them', async () => {
     const { token } = await service.seedToken({ scopes: ['exec:check'] });
     expect((await show(await freshLabel(), token)).status).toBe(200);

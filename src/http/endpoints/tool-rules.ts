@@ -1,26 +1,34 @@
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { mayUse } from '../../rules/role.js';
-import type { TokenFacts } from '../../rules/token.js';
+import { isActive, runEnd, type TokenFacts } from '../../rules/token.js';
 import { decideTool, type ToolRules } from '../../rules/tool-rule.js';
 import { isWorkflowLabel } from '../../rules/workflow.js';
 import { findToolRules, setToolRules } from '../../store/tool-rules.js';
 import { dryRunToolRulesOperation, putToolRulesOperation, showToolRulesOperation } from '../../wire/tool-rules.js';
-import { authorize } from '../authenticate.js';
+import { authorize, presented } from '../authenticate.js';
 import type { Deps } from '../deps.js';
 import { endpoint, originOf } from '../endpoint.js';
 import { grantorOf } from '../visible.js';
 import { changeableLabel } from '../workflow-label.js';
 
-/** The rules, for readers of workflows, for runners, and for the tokens that they bind: a guard reads them with its job's. */
-export const showToolRulesRoute = endpoint(showToolRulesOperation, async (deps, { caller, params }) => {
-  const label = params['label'] ?? '';
-  const isBound = caller.kind === 'access' && caller.workflowLabel === label;
-  const mayRead = isBound || mayUse(caller.creatorRole, caller.scopes, 'exec:check');
-  const allowed = mayRead ? accept(caller) : authorize(caller, 'workflows:read');
-  if (!allowed.ok) return allowed;
-  const rules = await rulesOf(deps, caller, label);
+/** The rules, for readers of workflows, for runners, and for the tokens that they bind: a guard reads them with its job's,
+ *  which may expire or be superseded while the job goes on. */
+export const showToolRulesRoute = endpoint(showToolRulesOperation, async (deps, call) => {
+  const label = call.params['label'] ?? '';
+  const token = await presented(deps, call);
+  if (!token.ok) return token;
+  const { facts } = token.value;
+  const isBound = facts.kind === 'access' && facts.workflowLabel === label && runEnd(facts) === undefined;
+  const reader = isBound ? accept(facts) : readerOf(facts, call.now);
+  if (!reader.ok) return reader;
+  const rules = await rulesOf(deps, facts, label);
   return rules.ok ? accept({ status: 200, body: rules.value }) : rules;
 });
+
+function readerOf(facts: TokenFacts, now: Date): Result<TokenFacts> {
+  if (!isActive(facts, now)) return refuse({ kind: 'unauthenticated', hasCredentials: true });
+  return mayUse(facts.creatorRole, facts.scopes, 'exec:check') ? accept(facts) : authorize(facts, 'workflows:read');
+}
 
 /** Replaces the rules. A token's own workflow is not its to set: a job whose token may write workflows would be bound by
  *  nothing but its own word. Nor is one that reaches further than the token's place. */
