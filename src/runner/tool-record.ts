@@ -40,6 +40,7 @@ export function openToolRecord({ client, runId, now, onFailure }: ToolRecordOpti
   let closesAtMs = Number.POSITIVE_INFINITY;
   let isFailing = false;
   let isTold = false;
+  let lastMs = 0;
   let sending: Promise<void> | undefined;
 
   const isClosing = () => closesAtMs < Number.POSITIVE_INFINITY;
@@ -71,7 +72,9 @@ export function openToolRecord({ client, runId, now, onFailure }: ToolRecordOpti
   return {
     add(event, decision) {
       if (waiting.length >= MOST_WAITING) return fail('there are more of them than can be held');
-      waiting.push(recorded(event, decision, now()));
+      // Ids are in the order of their times, to the millisecond, and so are decisions on record.
+      lastMs = Math.max(now().getTime(), lastMs + 1);
+      waiting.push(recorded(event, decision, new Date(lastMs)));
       if (waiting.length >= MOST_IN_BATCH && !isFailing) wake.abort();
       sending ??= sendAll();
     },

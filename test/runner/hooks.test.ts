@@ -98,6 +98,13 @@ describe('hooks under the guard', () => {
     expect(await ask(socket, 'PermissionRequest')).toEqual({ verdict: 'silent' });
   });
 
+  test('go on when the token is superseded, as the run does', async () => {
+    const run = await job();
+    const socket = await run.socket();
+    await service.client().tokens.rotate(run.id, { overlap_seconds: 0 });
+    for (const name of HOOK_EVENTS) expect(await ask(socket, name)).toEqual({ verdict: 'silent' });
+  });
+
   test('deny a secret that never leaves the machine', async () => {
     const run = await job();
     const seen: string[] = [];
