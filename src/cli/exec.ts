@@ -1,6 +1,7 @@
 import { ciContext } from '../runner/ci-context.js';
 import { commandText } from '../runner/command-text.js';
 import { runGuard } from '../runner/guard.js';
+import type { RunnerCredentials } from '../runner/guard-client.js';
 import { UNFINISHED, writeVerdict } from '../runner/verdict.js';
 import { VERSION } from '../version.js';
 import { UsageError } from './usage-error.js';
@@ -18,6 +19,9 @@ export interface ExecFlags {
   readonly mask?: boolean | undefined;
   readonly statusFile?: string | undefined;
   readonly json?: boolean | undefined;
+  /** Read before: whether, and from where, the host is a runner. */
+  readonly runner?: boolean | undefined;
+  readonly runnerFile?: string | undefined;
 }
 
 const DEFAULT_KILL_AFTER_SECONDS = 10;
@@ -26,16 +30,25 @@ const MOST_SECONDS = 86_400;
 /** Three signs of life of the service, which sends one every 10 s. */
 const SILENCE_SECONDS = 30;
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const GUARDS_OWN: readonly string[] = ['COUNTERSIGN_TOKEN_FILE', 'COUNTERSIGN_CHECK_ID', 'COUNTERSIGN_GUARD_SOCKET'];
+const GUARDS_OWN: readonly string[] = [
+  'COUNTERSIGN_TOKEN_FILE',
+  'COUNTERSIGN_CHECK_ID',
+  'COUNTERSIGN_GUARD_SOCKET',
+  'COUNTERSIGN_RUNNER_FILE',
+];
 // What a header can carry. Anything else would make fetch fail with the value in its message.
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
 /** Runs a command under the guard and resolves to the exit code. Throws {@link UsageError} before anything is asked or
- *  started. `connection.token` is the job's own token. */
+ *  started. `connection.token` is the job's own token, `connection.runner` the host as a trusted runner. */
 export async function runExec(
   flags: ExecFlags,
   command: readonly string[],
-  connection: { readonly url: string; readonly token: string | undefined },
+  connection: {
+    readonly url: string;
+    readonly token: string | undefined;
+    readonly runner?: RunnerCredentials | undefined;
+  },
 ): Promise<number> {
   const token = usableToken(connection.token);
   const { repository, ref, environment, statusFile } = flags;
@@ -43,6 +56,7 @@ export async function runExec(
   const options = {
     url: connection.url,
     token,
+    runner: connection.runner,
     workflow: flags.workflow,
     scopes: flags.scope ?? [],
     context: {

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import { parseJson, readPrivate, writePrivate } from './private-file.js';
 import { UsageError } from './usage-error.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -32,27 +32,11 @@ export async function readLogins(env: Environment): Promise<Logins> {
   return parsed.data;
 }
 
-/** Stores logins, atomically, for this user alone. Without a login left the file is removed. */
+/** Stores logins, for this user alone. Without a login left the file is removed. */
 async function writeLogins(env: Environment, logins: Logins): Promise<void> {
   const path = loginPath(env);
   if (Object.keys(logins.logins).length === 0) return await rm(path, { force: true });
-  const directory = dirname(path);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await chmod(directory, 0o700);
-  const draft = `${path}.${randomUUID()}`;
-  try {
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify(logins, null, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
+  await writePrivate(path, `${JSON.stringify(logins, null, 2)}\n`);
 }
 
 /** Stores the token for a service and makes it the current one. */
@@ -68,28 +52,4 @@ export async function forgetLogin(env: Environment, url: string): Promise<boolea
   if (forgotten === undefined) return false;
   await writeLogins(env, stored.current === url ? { logins } : { ...stored, logins });
   return true;
-}
-
-async function readPrivate(path: string): Promise<string | undefined> {
-  try {
-    const { mode } = await stat(path);
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      const octal = (mode & 0o777).toString(8).padStart(4, '0');
-      throw new UsageError(
-        `${path} is open to others (mode ${octal}), so it is not used. Run: chmod 600 ${path}, and revoke the token in it if others had access`,
-      );
-    }
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -8,6 +8,7 @@ import { addHookCommands } from './hook-commands.js';
 import { addHostCommands } from './host-commands.js';
 import { addMemberCommands } from './member-commands.js';
 import { addCompletionCommand, addRunCommands } from './run-commands.js';
+import { addRunnerCommands } from './runner-commands.js';
 import { addTokenCommands } from './token-commands.js';
 import { addWorkflowCommands } from './workflow-commands.js';
 
@@ -38,6 +39,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addTokenCommands(program);
   addWorkflowCommands(program);
   addMemberCommands(program);
+  addRunnerCommands(program);
   program.commandsGroup('Jobs, and what is on record:');
   addRunCommands(program);
   addHookCommands(program);

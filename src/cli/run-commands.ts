@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander';
+import type { RunnerCredentials } from '../runner/guard-client.js';
 import { addCommand, exitsWith } from './command.js';
 import { SHELLS, type Shell } from './completion.js';
 import type { ExecFlags } from './exec.js';
@@ -50,11 +51,17 @@ function addExec(program: Command): void {
     .option('--grace <seconds>', 'go on so long while the service is out of reach (default: 60)')
     .option('--no-mask', "do not mask the token in the command's output")
     .option('--status-file <path>', "write the guard's own verdict there, as JSON")
+    .option(
+      '--runner-file <path>',
+      'what this host proves itself with (default: that of `runner join`, if there is one)',
+    )
+    .option('--no-runner', 'let the job ask for itself, also on a host that is a runner')
     .addHelpText(
       'after',
       `
 The token of the job is that in COUNTERSIGN_TOKEN, in the file that COUNTERSIGN_TOKEN_FILE names, or the stored login.
-Its secret does not reach the command, unless --pass-token-as is given.
+Its secret does not reach the command, unless --pass-token-as is given. On a host that is a trusted runner the guard asks
+as the runner, so that a token may be bound to it.
 
 Exits as the command does. Else 77: refused, or stopped because the right to run ended; 69: the service is out of reach.`,
     )
@@ -63,7 +70,24 @@ Exits as the command does. Else 77: refused, or stopped because the right to run
         if (command.length === 0) throw new UsageError('there is no command to run. Put it after --');
         const { readConnection } = await import('./connection.js');
         const { url, token } = await readConnection();
-        return (await import('./exec.js')).runExec(flags, command, { url, token });
+        const runner = await runnerOf(flags, url);
+        return (await import('./exec.js')).runExec(flags, command, { url, token, runner });
       }),
     );
+}
+
+/** What this host proves itself with; `undefined` when it is no runner, or is not to be one. A file that was named has to be
+ *  there. */
+async function runnerOf(flags: ExecFlags, url: string): Promise<RunnerCredentials | undefined> {
+  if (flags.runner === false) {
+    if (flags.runnerFile !== undefined) throw new UsageError('--runner-file and --no-runner exclude each other');
+    return undefined;
+  }
+  const { runnerCredentials, runnerPath } = await import('./runner-file.js');
+  const path = flags.runnerFile ?? runnerPath(process.env, url);
+  const credentials = await runnerCredentials(path, url);
+  if (credentials === undefined && flags.runnerFile !== undefined) {
+    throw new UsageError(`${flags.runnerFile} is of no runner of ${url}`);
+  }
+  return credentials;
 }

@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
 import { MAX_LEASE_SECONDS } from '../rules/run.js';
-import { type Client, createClient, type ExecContext } from '../sdk/index.js';
+import type { Client, ExecContext } from '../sdk/index.js';
 import { monotonicMs } from './delay.js';
+import { guardClient, type RunnerCredentials } from './guard-client.js';
 import { type HookGuard, openHookGuard } from './hook-guard.js';
 import { secretPatterns } from './mask.js';
 import { type Allowed, askPermission, isDefiniteRefusal } from './permission.js';
@@ -14,7 +15,10 @@ import { watchRight } from './watch.js';
 
 export interface GuardOptions {
   readonly url: string;
+  /** The job's own. */
   readonly token: string;
+  /** The host as a trusted runner, where it is one. */
+  readonly runner?: RunnerCredentials | undefined;
   readonly workflow: string;
   readonly scopes: readonly string[];
   readonly context: ExecContext;
@@ -52,11 +56,11 @@ const OUTPUT_LIMIT_MS = 2_000;
  *  that ended it, 69 when the service is out of reach, 77 when the answer is no. */
 export async function runGuard(options: GuardOptions, streams: GuardStreams = process): Promise<number> {
   const report = makeReport(options, streams.stderr);
-  const client = createClient({ ...options, timeoutSeconds: options.checkTimeoutSeconds });
+  const client = guardClient(options, options.checkTimeoutSeconds);
   const { workflow, scopes, context } = options;
 
   const request = { workflow, scopes: [...scopes], context, lease_seconds: leaseSeconds(options.graceSeconds) };
-  const permission = await askPermission(client, options.token, request);
+  const permission = await askPermission(client, options, request);
   if (permission.kind !== 'allowed') return report.close(verdictOfNo(permission));
 
   const hooks = await openHooks(options, permission, report);
@@ -130,6 +134,7 @@ function startAllowed(
   const {
     COUNTERSIGN_TOKEN: _token,
     COUNTERSIGN_TOKEN_FILE: _file,
+    COUNTERSIGN_RUNNER_FILE: _runner,
     COUNTERSIGN_GUARD_SOCKET: _outer,
     ...rest
   } = options.env;
@@ -166,7 +171,7 @@ function lossNotes({ graceSeconds }: GuardOptions, report: Report) {
  *  no is no news. */
 async function recordEnd(options: GuardOptions, checkId: string, outcome: Outcome, report: Report): Promise<void> {
   const { exitCode: exit_code, signal } = outcome.end;
-  const client = createClient({ ...options, timeoutSeconds: RECORD_TIMEOUT_SECONDS });
+  const client = guardClient(options, RECORD_TIMEOUT_SECONDS);
   try {
     await client.execChecks.finish(checkId, { exit_code, signal });
   } catch (error) {

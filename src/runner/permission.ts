@@ -1,6 +1,7 @@
 import type { Client, ExecCheckRequest, ExecDecision, ExecReason } from '../sdk/index.js';
 import { ProblemError } from '../sdk/index.js';
 import { monotonicMs } from './delay.js';
+import type { GuardClientOptions, RunnerCredentials } from './guard-client.js';
 
 /** The service's yes. `endsAtMs` is on the monotonic clock: when the right to run ends whatever else happens;
  *  `validUntil` is the same instant in the service's words. */
@@ -33,15 +34,20 @@ const RUN_ID = /^run_[0-9A-Za-z]{22}$/;
 // 4xx answers that say "not now" and nothing about the right: request timeout, too early, too many requests.
 const PASSING_STATUSES: readonly number[] = [408, 425, 429];
 
-/** Asks whether the job may start, with its own token. Only an allow that was understood completely is one: whatever else
+/** Asks whether the job may start: with its own token, or as the runner about it. Only an allow that was understood completely is one: whatever else
  *  comes back, or does not come back, is a no. */
-export async function askPermission(client: Client, token: string, request: ExecCheckRequest): Promise<Permission> {
+export async function askPermission(
+  client: Client,
+  { token, runner }: Pick<GuardClientOptions, 'token' | 'runner'>,
+  request: ExecCheckRequest,
+): Promise<Permission> {
   const askedAtMs = monotonicMs();
   try {
-    return understand(await check(client, request), request.workflow, askedAtMs);
+    const asked = runner === undefined ? request : { ...request, token };
+    return understand(await check(client, asked), request.workflow, askedAtMs);
   } catch (error) {
     if (isDefiniteRefusal(error)) {
-      const detail = error.status === 401 ? await deadTokenText(token) : error.message;
+      const detail = error.status === 401 ? await refusedText(error, token, runner) : error.message;
       return { kind: 'refused', checkId: undefined, reasons: [{ code: error.kind, detail }] };
     }
     return unreachable(error instanceof Error ? error.message : String(error));
@@ -102,6 +108,11 @@ function contradictionIn(decision: ExecDecision, workflow: string): string | und
   if ((decision.run_id === null) !== (decision.lease_ends_at === null)) return 'an allow with half a lease';
   if (decision.lease_ends_at !== null && Date.parse(decision.lease_ends_at) <= asOfMs) return 'a lease that has ended';
   return Date.parse(decision.valid_until) > asOfMs ? undefined : 'an allow that has ended already';
+}
+
+async function refusedText(error: ProblemError, token: string, runner: RunnerCredentials | undefined): Promise<string> {
+  if (runner === undefined) return deadTokenText(token);
+  return `this host is not taken as the runner that it is enrolled as (${error.message}): it is suspended or removed, its token has expired, or its approver is suspended. \`countersign runner status\` shows more; with --no-runner the job asks for itself`;
 }
 
 // The service says no more than that, to whoever has no valid token. The public id is the token's own text, and proves

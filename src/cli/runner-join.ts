@@ -1,0 +1,111 @@
+import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type Client,
+  createProver,
+  type Enrolment,
+  generateProofKey,
+  isOutOfReach,
+  ProblemError,
+  type RedeemedRunner,
+} from '../sdk/index.js';
+import { readServiceUrl } from './connection.js';
+import { HintedError } from './hinted-error.js';
+import { relativeTime } from './instant.js';
+import { messageView, print, say } from './output.js';
+import { printable } from './printable.js';
+import { hostClient, readRunnerFile, runnerPath, writeRunnerFile } from './runner-file.js';
+import { UsageError } from './usage-error.js';
+
+export interface JoinFlags {
+  name?: string;
+  label?: string[];
+  url?: string;
+  json?: true;
+}
+
+/** `runner join`: makes a key on this host, shows a code, and waits until somebody approves it. */
+export async function joinRunner(flags: JoinFlags): Promise<number> {
+  const url = await readServiceUrl(
+    flags.url === undefined ? process.env : { ...process.env, COUNTERSIGN_URL: flags.url },
+  );
+  const path = runnerPath(process.env, url);
+  const known = await readRunnerFile(path, url);
+  if (known?.runner) {
+    throw new UsageError(
+      `this host is the runner ${printable(known.runner.name)} already. To enrol it anew: countersign runner leave`,
+    );
+  }
+  // Before anything is asked, so that no approval is for a key that could not be kept.
+  const key = known?.key ?? (await generateProofKey());
+  await writeRunnerFile(path, { url, key });
+  const client = hostClient(url, { prover: await createProver(key) });
+  const enrolment = await client.enrolments.enrol({ name: flags.name ?? hostName(), labels: flags.label ?? [] });
+  if (flags.json) print(JSON.stringify({ event: 'waiting', ...enrolment }));
+  else await showCode(url, enrolment);
+
+  const { runner, token, expires_at } = await approval(client, enrolment);
+  await writeRunnerFile(path, { url, key, runner: { id: runner.id, name: runner.name, token, expires_at } });
+  if (flags.json) print(JSON.stringify({ event: 'joined', runner, expires_at, file: path }));
+  else {
+    say(`This host is the runner ${printable(runner.name)} (${runner.id}) now, until ${expires_at}.`);
+    say(`Its key and its token are in ${printable(path)}. \`countersign exec\` uses them from now on.`);
+  }
+  return 0;
+}
+
+/** The name of this machine in the alphabet of runner names. */
+function hostName(): string {
+  const name = hostname()
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9._-]+/g, '-')
+    .slice(0, 64);
+  const trimmed = name.replace(/^[._-]+|[._-]+$/g, '');
+  if (trimmed === '') throw new UsageError('this machine has no name to use: give --name');
+  return trimmed;
+}
+
+async function showCode(url: string, enrolment: Enrolment): Promise<void> {
+  const view = messageView();
+  const code = printable(enrolment.user_code);
+  say(`To make this host a runner of ${printable(url)}, somebody who may approve it runs:\n`);
+  say(`  countersign runner approve ${code}\n`);
+  say(`and compares the thumbprint of its key: ${printable(enrolment.thumbprint)}`);
+  say(`How that goes: ${printable(enrolment.verification_uri)}`);
+  // The code stands behind the #, which no browser sends: it gets into nobody's log.
+  if (view.isTerminal) say(`\n${await qrCode(`${enrolment.verification_uri}#${enrolment.user_code}`, view.hasColour)}`);
+  say(`\nWaiting; the code is good ${relativeTime(enrolment.expires_at, new Date()).replace('in ', 'for ')}.`);
+}
+
+/** A QR code in half blocks. With colour it is dark on light whatever the terminal's own colours are. */
+async function qrCode(text: string, hasColour: boolean): Promise<string> {
+  const { renderUnicodeCompact } = await import('uqr');
+  const lines = renderUnicodeCompact(text, { border: 2 }).split('\n');
+  return lines.map((line) => (hasColour ? `\u001b[97;40m${line}\u001b[0m` : line)).join('\n');
+}
+
+/** Asks until it is approved. A service that is out of reach for a while is asked again, as long as the code is good; an
+ *  answer that was lost is given again. */
+async function approval(client: Client, { id, expires_at, interval_seconds }: Enrolment): Promise<RedeemedRunner> {
+  let lastLoss: unknown;
+  for (;;) {
+    let seconds = interval_seconds;
+    try {
+      const answer = await client.enrolments.redeem(id);
+      if ('token' in answer) return answer;
+      seconds = answer.interval_seconds;
+    } catch (error) {
+      if (!isOutOfReach(error)) throw whyNot(error);
+      lastLoss = error;
+      if (error instanceof ProblemError) seconds = Math.max(seconds, error.retryAfterSeconds ?? 0);
+      // By this host's clock, and only while nobody says otherwise: the service knows best when the code ends.
+      if (Date.now() > Date.parse(expires_at)) throw lastLoss;
+    }
+    await pause(seconds * 1000);
+  }
+}
+
+function whyNot(error: unknown): unknown {
+  if (!(error instanceof ProblemError) || error.problem?.code !== 'enrolment_state') return error;
+  return new HintedError(error, 'Start anew with `countersign runner join`.');
+}
