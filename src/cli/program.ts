@@ -9,6 +9,7 @@ import { addHostCommands } from './host-commands.js';
 import { addMemberCommands } from './member-commands.js';
 import { addCompletionCommand, addRunCommands } from './run-commands.js';
 import { addRunnerCommands } from './runner-commands.js';
+import { addRunsCommands } from './runs-commands.js';
 import { addTokenCommands } from './token-commands.js';
 import { addWorkflowCommands } from './workflow-commands.js';
 
@@ -44,6 +45,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addRunCommands(program);
   addHookCommands(program);
   addExecCheckCommands(program);
+  addRunsCommands(program);
   addAuditCommands(program);
   program.commandsGroup('On the machine of the service:');
   addHostCommands(program);
