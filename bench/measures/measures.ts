@@ -4,6 +4,7 @@ import type { Measure } from './measure.js';
 import { memory } from './memory.js';
 import { mint } from './mint.js';
 import { revoke } from './revoke.js';
+import { scan } from './scan.js';
 import { sizes } from './sizes.js';
 import { stale } from './stale.js';
 import { start } from './start.js';
@@ -11,4 +12,16 @@ import { watch } from './watch.js';
 import { workers } from './workers.js';
 
 /** The measures, in the order in which they run. */
-export const MEASURES: readonly Measure[] = [sizes, workers, mint, revoke, start, watch, memory, stale, mask, kill];
+export const MEASURES: readonly Measure[] = [
+  sizes,
+  workers,
+  mint,
+  revoke,
+  start,
+  watch,
+  memory,
+  stale,
+  mask,
+  scan,
+  kill,
+];

@@ -12,6 +12,7 @@ export const PARTS = [
   'memory',
   'stale',
   'mask',
+  'scan',
   'kill',
 ] as const;
 export type Part = (typeof PARTS)[number];

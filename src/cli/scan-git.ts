@@ -27,7 +27,9 @@ export async function scanHistory(directory: string | undefined, newScanner: New
     if (type === 'tree') return undefined;
     if (type === 'tag') return { file: `tag ${rest.toString()}` };
     if (type === 'commit') commit = id;
-    const file = type === 'commit' ? 'commit message' : rest.toString() || `blob ${id}`;
+    // A blob without a path is what a ref points to: no commit brought it.
+    if (type === 'blob' && rest.length === 0) return { file: `blob ${id}` };
+    const file = type === 'commit' ? 'commit message' : rest.toString();
     return { file, ...(commit === undefined ? {} : { commit }) };
   };
   const onMissing = () => {
@@ -74,7 +76,16 @@ const SUBMODULE = '160000';
 async function stagedChanges(repository: Repository): Promise<Change[]> {
   const head = await askGit(repository, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']).catch(() => undefined);
   const base = (head ?? (await askGit(repository, ['hash-object', '-t', 'tree', '/dev/null']))).toString().trim();
-  const options = ['--cached', '--raw', '-z', '--no-abbrev', '--no-renames', '--no-ext-diff', '--diff-filter=ACMT'];
+  const options = [
+    '--cached',
+    '--ignore-submodules=all',
+    '--raw',
+    '-z',
+    '--no-abbrev',
+    '--no-renames',
+    '--no-ext-diff',
+    '--diff-filter=ACMT',
+  ];
   const words = (await askGit(repository, ['diff-index', ...options, base, '--'])).toString().split('\0');
   const changes: Change[] = [];
   for (let at = 0; at + 1 < words.length; at += 2) {

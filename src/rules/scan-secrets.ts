@@ -26,8 +26,9 @@ export function createSecretScanner(onToken?: OnToken): Scanner {
   let covered = 0;
   let form: 'unknown' | 'bytes' | 'utf16le' | 'utf16be' | 'binary' = 'unknown';
 
-  const search = (isLast: boolean): Sighting[] => {
-    const bytes = waiting.length === 1 && waiting[0] ? waiting[0] : Buffer.concat(waiting);
+  const search = (last: Buffer | undefined): Sighting[] => {
+    const isLast = last === undefined;
+    const bytes = joined(isLast ? waiting : [...waiting, last]);
     waiting = [];
     if (form === 'unknown') form = utf16Of(bytes) ?? (bytes.subarray(0, BINARY_BYTES).includes(0) ? 'binary' : 'bytes');
     if (form === 'binary') return [];
@@ -59,10 +60,16 @@ export function createSecretScanner(onToken?: OnToken): Scanner {
     push(piece) {
       const sightings = own.push(piece);
       if (form === 'binary') return sightings;
+      if (waitingBytes + piece.length >= WINDOW_BYTES) return [...sightings, ...search(piece)];
       waiting.push(Buffer.from(piece));
       waitingBytes += piece.length;
-      return waitingBytes < WINDOW_BYTES ? sightings : [...sightings, ...search(false)];
+      return sightings;
     },
-    end: () => [...own.end(), ...search(true)],
+    end: () => [...own.end(), ...search(undefined)],
   };
+}
+
+function joined(pieces: readonly Buffer[]): Buffer {
+  const [first] = pieces;
+  return pieces.length === 1 && first ? first : Buffer.concat(pieces);
 }

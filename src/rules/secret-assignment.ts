@@ -56,16 +56,15 @@ const CODE = /^[A-Za-z_$][\w$]*\??\.[A-Za-z_$][\w$.?]*$/;
 /** Reads the assignment around a secret word that stands at `at` of a text. Gives `undefined` where there is none, or where
  *  the value is a placeholder, a reference, a path, a hash, or too plain to be a secret. */
 export function matchAssignment(text: string, at: number, word: string): Assignment | undefined {
-  const start = nameStart(text, at);
   const isBearer = word === 'bearer ';
   const end = /[ =:]$/.test(word) ? at + word.length - 1 : nameEnd(text, at + word.length);
-  const name = text.slice(start, end);
-  if (end - start > MAX_NAME || isHarmless(name)) return undefined;
   const quote = isBearer ? '' : signAfter(text, end);
   if (quote === undefined) return undefined;
   const index = isBearer ? at + word.length : SIGN.lastIndex;
   const value = valueAt(text, index, quote !== '');
-  if (value === undefined || !isSecret(name, value, quote !== '')) return undefined;
+  if (value === undefined) return undefined;
+  const name = text.slice(nameStart(text, at), end);
+  if (name.length > MAX_NAME || isHarmless(name) || !isSecret(name, value, quote !== '')) return undefined;
   return { index, name, value };
 }
 

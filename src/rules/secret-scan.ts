@@ -1,4 +1,4 @@
-import { findTokens } from './format.js';
+import { parseToken, printId } from './format.js';
 import { createAnchorSearch } from './secret-anchors.js';
 import { matchAssignment, SECRET_WORDS } from './secret-assignment.js';
 import { fingerprint, guessableFingerprint } from './secret-fingerprint.js';
@@ -33,6 +33,7 @@ export const SECRET_KINDS: ReadonlyMap<string, string> = new Map([
 type Match = (text: string, at: number) => FoundSecret | undefined;
 
 const LITERALS: readonly (readonly [string, Match])[] = [
+  ['cst_', ownTokenAt],
   ...SECRET_FORMS.flatMap((form) =>
     form.anchors.map((anchor): [string, Match] => [
       anchor,
@@ -62,10 +63,7 @@ export function findSecrets(text: string): FoundSecret[] {
 
 /** As {@link findSecrets}, for bytes that are at hand beside their text: one byte a unit. */
 export function findSecretsIn(bytes: Uint8Array, text: string): FoundSecret[] {
-  const found: FoundSecret[] = findTokens(text).map(({ index, publicId }) => {
-    const name = fingerprint(OWN_KIND, text.slice(index, index + OWN_LENGTH));
-    return { ...told(OWN_KIND, index, OWN_LENGTH, name), publicId };
-  });
+  const found: FoundSecret[] = [];
   searchAnchors(bytes, (at, anchor) => {
     const secret = MATCHES[anchor]?.(text, at);
     if (secret) found.push(secret);
@@ -75,6 +73,13 @@ export function findSecretsIn(bytes: Uint8Array, text: string): FoundSecret[] {
 
 function told(kind: string, index: number, length: number, name: string): FoundSecret {
   return { kind, index, length, fingerprint: name };
+}
+
+function ownTokenAt(text: string, at: number): FoundSecret | undefined {
+  const token = text.slice(at, at + OWN_LENGTH);
+  const parsed = parseToken(token);
+  if (!parsed) return undefined;
+  return { ...told(OWN_KIND, at, OWN_LENGTH, fingerprint(OWN_KIND, token)), publicId: printId('tok', parsed.id) };
 }
 
 function privateKeyAt(text: string, at: number): FoundSecret | undefined {

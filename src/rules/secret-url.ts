@@ -3,7 +3,7 @@ import { isPlaceholder } from './secret-randomness.js';
 /** What parts the scheme of a URL from the rest, with the last letter of the scheme. */
 export const URL_ANCHORS: readonly string[] = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => `${letter}://`);
 
-const AUTHORITY = /[a-z]:\/\/([^\s/?#@:"'`<>\\]{0,64}):([^\s/?#@"'`<>\\]{8,256})@([^\s/?#:,"'`<>\\)]{1,255})/y;
+const AUTHORITY = /[a-z]:\/\/([^\s/?#@:"'`<>\\]{0,64}):([^\s/?#@:"'`<>\\]{8,256})@([^\s/?#:,"'`<>\\)]{1,255})/y;
 const REFERENCE =
   /^[$%{[(<:*]|\$[({]|\{\{|^(?:pass(?:word|wd)?|secret|token|postgres|mysql|redis|admin|root|user(?:name)?)\d{0,3}$/i;
 const HARMLESS_HOST =
@@ -23,6 +23,8 @@ export function matchUrlPassword(text: string, at: number): UrlPassword | undefi
   AUTHORITY.lastIndex = at;
   const [, user = '', value, host] = AUTHORITY.exec(text) ?? [];
   if (value === undefined || host === undefined) return undefined;
-  if (value === user || REFERENCE.test(value) || isPlaceholder(value) || HARMLESS_HOST.test(host)) return undefined;
+  // A word in lower case is what documentation has.
+  if (value === user || /^[a-z]+$/.test(value)) return undefined;
+  if (REFERENCE.test(value) || isPlaceholder(value) || HARMLESS_HOST.test(host)) return undefined;
   return { index: at + 'x://:'.length + user.length, owner: `${user}@${host}`, value };
 }

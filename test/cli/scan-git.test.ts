@@ -105,6 +105,16 @@ describe('scan --history', () => {
     expect(await here(['scan', '--history', directory])).toMatchObject({ code: 1, stdout: `${first}:a:1:1: ${id}\n` });
   });
 
+  test('reads what a ref points to without a commit', async () => {
+    const { directory, git, write, commit } = repository();
+    const { token, id } = looseToken();
+    commit('empty');
+    write('loose', token);
+    const blob = git('hash-object', '-w', 'loose');
+    git('update-ref', 'refs/x/loose', blob);
+    expect(await here(['scan', '--history', directory])).toMatchObject({ stdout: `blob ${blob}:1:1: ${id}\n` });
+  });
+
   test('prints hostile names safely', async () => {
     const { directory, write, commit } = repository();
     const { token, id } = looseToken();
@@ -190,13 +200,18 @@ describe('scan --staged', () => {
     const path = `${bin}:${process.env['PATH']}`;
     createRepository(bin).write('countersign', `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
     chmodSync(join(bin, 'countersign'), 0o755);
-    const commitWith = () => git('-c', `alias.with=!PATH='${path}' git commit --quiet --message x`, 'with');
+    const commitWith = (more = '') =>
+      git('-c', `alias.with=!PATH='${path}' git commit --quiet --message x ${more}`, 'with');
     expect(commitWith).toThrow(/key\.pem:1:1: private-key [0-9a-f]{32}/);
+    // git makes an index of its own for these.
+    expect(() => commitWith('key.pem')).toThrow(/key\.pem:1:1/);
 
     const fingerprint = findSecrets(readFileSync(join(directory, 'key.pem'), 'utf8'))[0]?.fingerprint;
     write('.countersign-allow', `# known\n\n${fingerprint}  # a test's own key\n`);
     commitWith();
     expect(git('log', '--format=%s')).toBe('x');
+    write('key.pem', pem(`PRIVATE ${'KEY'}`));
+    expect(() => commitWith('--all')).toThrow(/key\.pem:1:1/);
     expect((await run('--history', '--all-secrets')).stderr).toMatch(/1 allowed by \S+\.countersign-allow/);
     expect(await run('--history', '--all-secrets', '--no-allow-file')).toMatchObject({ code: 1 });
   });

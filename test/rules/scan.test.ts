@@ -37,6 +37,32 @@ describe('a scanner', () => {
     ]);
   });
 
+  test('has no false positive: neither what differs from a token by characters, nor what is only of its form', () => {
+    const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+    const character = fc.constantFrom(...base62);
+    const change = fc.tuple(
+      fc.integer({ min: 4, max: 75 }).filter((place) => place !== 26),
+      character,
+    );
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 5 }), (changes) => {
+        const characters = [...TOKEN];
+        for (const [place, other] of changes) characters[place] = other;
+        const text = characters.join('');
+        expect(scanPieces([Buffer.from(text)])).toHaveLength(text === TOKEN ? 1 : 0);
+      }),
+      { numRuns: 5_000 },
+    );
+    const word = (length: number) => fc.string({ unit: character, minLength: length, maxLength: length });
+    const formed = fc.tuple(word(22), word(49)).map(([first, second]) => `cst_${first}_${second}`);
+    fc.assert(
+      fc.property(fc.array(formed, { minLength: 100, maxLength: 100 }), (texts) => {
+        expect(scanPieces([Buffer.from(texts.join('\n'))])).toEqual([]);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   test('finds a token that is cut at any byte', () => {
     const bytes = Buffer.from(`x\n${TOKEN}\n`);
     for (let place = 0; place <= bytes.length; place++) {

@@ -167,6 +167,7 @@ describe('a value that a secret name is given', () => {
     '"integrity": "sha512-8f7K2m9QxZ1pLk4Jh6Gf3Ds0Aa8f7K2m9QxZ1pLk4Jh6Gf3Ds0Aa=="',
     'password must have at least 8 characters, 1 digit',
     'token=; secret:; apikey',
+    'const TOKEN_STRINGS = "[A-Za-z0-9._~+/-]+=*";',
   ])('is not in %s', (text) => {
     expect(kinds(text)).toEqual([]);
   });
@@ -183,6 +184,7 @@ describe('what is no secret of any kind', () => {
     ['a git commit', `commit ${hex(40)}\nindex ${hex(7)}..${hex(7)} 100644`],
     ['a UUID', `id: ${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`],
     ['the unsigned JWT of a form', `eyJhbGciOiJIUzI1NiJ9.eyJzdWIi`],
+    ['a URL with words', 'http://proxyuser:proxypass@proxy.acme.io:3128 cvs://:pserver:anoncvs@sources.acme.io:/cvs'],
     ['a URL with a port', 'https://db.acme.io:5432/path@x http://user@host:80/'],
     [
       'a URL with the password of a template',
