@@ -117,6 +117,7 @@ function printToken(token: Token): void {
       ['rotated from', token.rotated_from],
       ['rotated to', token.rotated_to],
       ['overlap ends', time(token.overlap_ends_at)],
+      ['runner', token.runner_id],
       ['revoked', time(token.revoked_at)],
       ['revoked by', token.revoked_by],
       ['reason', token.revoked_reason],

@@ -43,6 +43,7 @@ import {
 import { listRunsRoute, renewRunRoute, showRunRoute, stopRunRoute } from './endpoints/runs.js';
 import { showTokenRoute } from './endpoints/show-token.js';
 import {
+  approvePageRoute,
   docsRoute,
   healthRoute,
   metricsRoute,
@@ -124,6 +125,7 @@ const ROUTES: readonly Route[] = [
   openApiRoute,
   docsRoute,
   problemRoute,
+  approvePageRoute,
 ];
 
 /** Those that are asked before every job, and answered beside the router. */

@@ -38,6 +38,7 @@ export function presentToken(view: TokenView): wire.Token {
     revoked_at: time(token.revokedAt),
     revoked_by: token.revokedBy,
     revoked_reason: token.revokedReason,
+    runner_id: token.runnerId && printId('rnr', token.runnerId),
   };
 }
 

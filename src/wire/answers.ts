@@ -86,6 +86,11 @@ const tokenShape = {
   revoked_at: timestamp.nullable(),
   revoked_by: z.string().nullable(),
   revoked_reason: revokeReason.nullable(),
+  runner_id: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('The trusted runner that it is bound to: good only with a proof of its key.'),
 };
 
 export const token: z.ZodType<Token> = z.object(tokenShape).meta({ id: 'Token' });

@@ -27,6 +27,7 @@ export const mintedExample: MintedToken = {
   revoked_at: null,
   revoked_by: null,
   revoked_reason: null,
+  runner_id: null,
   token: 'cst_…',
 };
 

@@ -83,6 +83,7 @@ export const operations: readonly Operation[] = [
   system.openApiOperation,
   system.docsOperation,
   system.problemOperation,
+  system.approvePageOperation,
 ];
 
 const TAGS = [

@@ -51,6 +51,8 @@ export interface Token {
   revoked_at: string | null;
   revoked_by: string | null;
   revoked_reason: RevokeReason | null;
+  /** The trusted runner that it is bound to. */
+  runner_id: string | null;
 }
 
 /** A token with its printed form, which is shown this once. */

@@ -76,6 +76,19 @@ export const docsOperation = operation({
   refusals: [],
 });
 
+export const approvePageOperation = operation({
+  id: 'approvePage',
+  method: 'get',
+  path: '/runners/approve',
+  tag,
+  summary: 'Say how the code of an enrolling host is approved',
+  description:
+    'Where the QR code of `countersign runner join` leads. The code is behind the `#` of the address, which is not sent.',
+  auth: 'none',
+  answers: { 200: { description: 'A page', contentType: 'text/html' } },
+  refusals: [],
+});
+
 export const problemOperation = operation({
   id: 'problem',
   method: 'get',

@@ -45,6 +45,7 @@ export function tokenResource(changes: Partial<Token> = {}): Token {
     revoked_at: null,
     revoked_by: null,
     revoked_reason: null,
+    runner_id: null,
     ...changes,
   };
 }

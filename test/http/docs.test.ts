@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { approvePage } from '../../src/http/approve-page.js';
 import { docsPage } from '../../src/http/docs.js';
 import { html, inline } from '../../src/http/html.js';
 import { problemPage } from '../../src/http/problem-page.js';
@@ -9,7 +10,7 @@ import { PROBLEMS, problemKinds } from '../../src/wire/problems.js';
 
 const document = openApiDocument();
 const docs = docsPage(document);
-const pages = [docs, ...problemKinds().map(problemPage)];
+const pages = [docs, approvePage(), ...problemKinds().map(problemPage)];
 
 const HOSTILE = `</style><script>alert(1)</script><img src=x onerror="alert(1)">' & \`<b>\` **<i>**`;
 

@@ -256,6 +256,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   metrics: { path: () => '/metrics', answers: all(200) },
   openapi: { path: () => '/openapi.json', answers: all(200) },
   docs: { path: () => '/docs', answers: all(200) },
+  approvePage: { path: () => '/runners/approve', answers: all(200) },
   problem: { path: () => '/problems/not-found', answers: all(200) },
 };
 

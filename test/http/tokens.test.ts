@@ -53,6 +53,7 @@ describe('minting', () => {
       revoked_at: null,
       revoked_by: null,
       revoked_reason: null,
+      runner_id: null,
       token: expect.stringMatching(/^cst_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$/),
     });
     expect(answer.json.token).toHaveLength(76);

@@ -3,6 +3,7 @@ import { accept, refuse } from '../../rules/refusal.js';
 import { pendingMigrations } from '../../store/migrate.js';
 import { problemKindOf } from '../../wire/problems.js';
 import {
+  approvePageOperation,
   docsOperation,
   healthOperation,
   metricsOperation,
@@ -56,6 +57,14 @@ export const problemRoute: Route = {
     if (kind === undefined) return refuse({ kind: 'not_found' });
     const { problemPage } = await import('../problem-page.js');
     return accept(htmlAnswer(problemPage(kind)));
+  },
+};
+
+export const approvePageRoute: Route = {
+  operation: approvePageOperation,
+  handle: async () => {
+    const { approvePage } = await import('../approve-page.js');
+    return accept(htmlAnswer(approvePage()));
   },
 };
 
