@@ -7,10 +7,12 @@ import { createDirectListener } from './http/node.js';
 import { createNonces } from './http/nonces.js';
 import { createWatches } from './http/watches.js';
 import type { Keys } from './keys.js';
+import { createAdmissions } from './store/admissions.js';
 import { createCheckLog } from './store/checks.js';
 import type { ConnectionOptions } from './store/connect.js';
 import { openDatabase } from './store/database.js';
 import { keepHouse } from './store/housekeeping.js';
+import { loseLeases } from './store/leases.js';
 import { createLookup, type LookupWidth } from './store/lookup.js';
 import { listenForChanges } from './store/notifications.js';
 import { createRunEnds } from './store/run-ends.js';
@@ -30,6 +32,8 @@ export interface ServiceOptions {
   readonly shareFigures?: ShareFigures | undefined;
   /** For the tests, which make thousands of tokens: cheaper ones than those of `keys`. */
   readonly secrets?: Secrets;
+  /** For the tests, whose clocks stand still: how often lost runs are marked. */
+  readonly markLostEveryMs?: number | undefined;
   /** For the benchmark. */
   readonly lookupWidth?: LookupWidth | undefined;
   /** For the test that plants a wrong one. */
@@ -49,6 +53,7 @@ export interface Service {
 
 const CLOSE_MS = 3_000;
 const HOUSEKEEPING_EVERY_MS = 3_600_000;
+const MARK_LOST_EVERY_MS = 5_000;
 
 /** Puts the parts together. */
 export async function createService(options: ServiceOptions): Promise<Service> {
@@ -62,6 +67,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const openLookup = options.openLookup ?? createLookup;
   const lookup = openLookup(options.options, onHang, options.lookupWidth);
   const checkLog = createCheckLog(options.options, onHang);
+  const admissions = createAdmissions(database);
   const useLog = createUseLog(() => database.db);
   const secrets = options.secrets ?? createSecrets(options.keys.peppers);
   const watches = createWatches(lookup, createRunEnds(database), (error) =>
@@ -70,7 +76,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const notifications = listenForChanges(options.direct, watches.changed);
   const readings = {
     lookupQueue: lookup.length,
-    checkQueue: checkLog.length,
+    checkQueue: () => checkLog.length() + admissions.length(),
     hashQueue: secrets.queueLength,
     openWatches: watches.size,
     notificationsHeard: () => (notifications.isHeard() ? 1 : 0),
@@ -87,6 +93,20 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     }
   }
   const housekeeping = setInterval(tidy, HOUSEKEEPING_EVERY_MS).unref();
+  let isMarking = false;
+  async function markLost(): Promise<void> {
+    if (isMarking) return;
+    isMarking = true;
+    try {
+      const lost = await loseLeases(database.db, now());
+      if (lost > 0) log.info({ lost }, 'runs were lost: nobody renewed their leases');
+    } catch (error) {
+      log.warn({ err: error }, 'lost runs wait to be marked; trying again');
+    } finally {
+      isMarking = false;
+    }
+  }
+  const marking = setInterval(markLost, options.markLostEveryMs ?? MARK_LOST_EVERY_MS).unref();
 
   const signer = await createSigner(options.keys.signingKeys);
   const [pepper, ...olderPeppers] = options.keys.peppers;
@@ -100,6 +120,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     },
     lookup,
     checkLog,
+    admissions,
     useLog,
     secrets,
     credentials: createCredentials(secrets),
@@ -124,6 +145,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     },
     close: async () => {
       clearInterval(housekeeping);
+      clearInterval(marking);
       watches.close();
       // A database that does not answer holds up no stop.
       await new Promise<void>((resolve, reject) => {

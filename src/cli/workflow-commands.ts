@@ -1,5 +1,6 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
+import { MAX_CONCURRENT_RUNS } from '../rules/run-limit.js';
 import { addCommand, addGroup, exitsWith, wholeNumber, wholeNumbers } from './command.js';
 import { CONSTRAINT_FLAGS } from './constraint-flags.js';
 import { addToolRuleCommands } from './tool-rule-commands.js';
@@ -43,6 +44,8 @@ export function addWorkflowCommands(program: Command): void {
     .option('--network <cidr...>', 'only from these networks')
     .addOption(new Option('--lift <constraint...>', 'no longer constrain by it').choices(CONSTRAINT_FLAGS))
     .option('--max-run-seconds <seconds>', 'how long a job may run after its check', wholeNumber(1, 2_592_000))
+    .option('--max-concurrent-runs <n>', 'how many runs it may have at a time, or `none`', parseRunLimit)
+    .option('--max-concurrent-runs-per-token <n>', 'how many of them under one token, or `none`', parseRunLimit)
     .addHelpText(
       'after',
       '\nA new workflow allows no scopes, periods of 7, 30, 60 and 90 days, every place, and runs of 6 hours, unless it says\notherwise. In patterns * stands for any characters but /, ** for any number of parts between slashes.',
@@ -76,4 +79,14 @@ export function addWorkflowCommands(program: Command): void {
   );
 
   addToolRuleCommands(workflow);
+}
+
+/** `null` lifts the limit. */
+function parseRunLimit(text: string): number | null {
+  if (text === 'none') return null;
+  try {
+    return wholeNumber(1, MAX_CONCURRENT_RUNS)(text);
+  } catch {
+    throw new InvalidArgumentError(`Give a whole number from 1 to ${MAX_CONCURRENT_RUNS}, or none.`);
+  }
 }

@@ -71,6 +71,8 @@ export function printWorkflow(workflow: Workflow, flags: { json?: true }): void 
       ['expiry days', workflow.allowed_expiry_days.join(' ')],
       ...constraintLines(workflow.constraints),
       ['max run', `${workflow.max_run_seconds} s`],
+      ['max runs at a time', workflow.max_concurrent_runs?.toString()],
+      ['and per token', workflow.max_concurrent_runs_per_token?.toString()],
       ['created', time(workflow.created_at)],
       ['updated', time(workflow.updated_at)],
     ],

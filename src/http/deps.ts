@@ -1,3 +1,4 @@
+import type { Admissions } from '../store/admissions.js';
 import type { CheckLog } from '../store/checks.js';
 import type { Sql } from '../store/connect.js';
 import type { Db } from '../store/database.js';
@@ -17,6 +18,7 @@ export interface Deps {
   readonly sql: Sql;
   readonly lookup: Lookup;
   readonly checkLog: CheckLog;
+  readonly admissions: Admissions;
   readonly useLog: UseLog;
   readonly secrets: Secrets;
   readonly credentials: (printed: string) => Credential | undefined;

@@ -52,6 +52,8 @@ export function presentWorkflow(row: WorkflowRow): wire.Workflow {
     allowed_expiry_days: row.allowedExpiryDays,
     constraints: presentConstraints(row.constraints),
     max_run_seconds: row.maxRunSeconds,
+    max_concurrent_runs: row.maxConcurrentRuns,
+    max_concurrent_runs_per_token: row.maxConcurrentRunsPerToken,
     status: row.pausedAt === null ? 'active' : 'paused',
     paused_at: time(row.pausedAt),
     created_at: row.createdAt.toISOString(),

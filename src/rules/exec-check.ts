@@ -11,7 +11,8 @@ export type DenialCode =
   | 'ref_not_allowed'
   | 'environment_not_allowed'
   | 'runner_not_allowed'
-  | 'network_not_allowed';
+  | 'network_not_allowed'
+  | 'too_many_runs';
 
 export interface Denial {
   readonly code: DenialCode;

@@ -1,4 +1,5 @@
 import type { Constraints } from './constraint.js';
+import type { RunLimits } from './run-limit.js';
 import { coversScope, isServiceScope } from './scope.js';
 
 const LABEL = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
@@ -13,7 +14,7 @@ export const DEFAULT_EXPIRY_DAYS: readonly number[] = [7, 30, 60, 90];
 export const DEFAULT_MAX_RUN_SECONDS = 21_600;
 
 /** What a workflow lets its tokens be. */
-export interface WorkflowPolicy {
+export interface WorkflowPolicy extends RunLimits {
   readonly description: string;
   readonly allowedScopes: readonly string[];
   readonly allowedExpiryDays: readonly number[];

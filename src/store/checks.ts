@@ -90,7 +90,7 @@ export function createCheckLog(options: ConnectionOptions, onHang: () => void): 
     try {
       return await insert(checks);
     } catch (error) {
-      if (sqlState(error) !== NO_PARTITION) throw error;
+      if (!isWithoutPartition(error)) throw error;
       // A month that no job has prepared: the service was down at its turn, or the clock was set.
       for (const check of checks) await line.run((sql) => ensurePartition(sql, monthOf(check.asOf)));
       return await insert(checks);
@@ -103,6 +103,11 @@ export function createCheckLog(options: ConnectionOptions, onHang: () => void): 
     (check) => check.workspaceId,
   );
   return { record: batch.add, length: batch.length, close: line.close };
+}
+
+/** Whether an insert found no partition that takes its row. */
+export function isWithoutPartition(error: unknown): boolean {
+  return sqlState(error) === NO_PARTITION;
 }
 
 /** What a list of decisions is narrowed to. `before` and `after` are exclusive bounds over ids. */

@@ -35,6 +35,8 @@ const RUNNER_POLICY = {
   allowedExpiryDays: RUNNER_EXPIRY_DAYS,
   constraints: {},
   maxRunSeconds: DEFAULT_MAX_RUN_SECONDS,
+  maxConcurrentRuns: undefined,
+  maxConcurrentRunsPerToken: undefined,
 };
 
 /** Why no code is taken: the same for one that is mistyped, expired, used or tried too often. */

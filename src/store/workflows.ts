@@ -133,6 +133,8 @@ export function policyOf(row: WorkflowRow): WorkflowPolicy {
     allowedExpiryDays: row.allowedExpiryDays,
     constraints: row.constraints,
     maxRunSeconds: row.maxRunSeconds,
+    maxConcurrentRuns: row.maxConcurrentRuns ?? undefined,
+    maxConcurrentRunsPerToken: row.maxConcurrentRunsPerToken ?? undefined,
   };
 }
 
@@ -148,7 +150,13 @@ async function lockWorkflow(tx: Tx, workspaceId: WorkspaceId, label: string): Pr
 }
 
 function mutable(policy: WorkflowPolicy) {
-  return { ...policy, allowedScopes: [...policy.allowedScopes], allowedExpiryDays: [...policy.allowedExpiryDays] };
+  return {
+    ...policy,
+    allowedScopes: [...policy.allowedScopes],
+    allowedExpiryDays: [...policy.allowedExpiryDays],
+    maxConcurrentRuns: policy.maxConcurrentRuns ?? null,
+    maxConcurrentRunsPerToken: policy.maxConcurrentRunsPerToken ?? null,
+  };
 }
 
 /** A policy in the wire's words, as the audit trail keeps it. */
@@ -159,6 +167,8 @@ function shown(policy: WorkflowPolicy): Record<string, unknown> {
     allowed_expiry_days: policy.allowedExpiryDays,
     constraints: policy.constraints,
     max_run_seconds: policy.maxRunSeconds,
+    max_concurrent_runs: policy.maxConcurrentRuns ?? null,
+    max_concurrent_runs_per_token: policy.maxConcurrentRunsPerToken ?? null,
   };
 }
 

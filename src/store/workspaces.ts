@@ -31,6 +31,8 @@ const SERVICE_POLICY = {
   allowedExpiryDays: [SIGN_IN_DAYS],
   constraints: {},
   maxRunSeconds: DEFAULT_MAX_RUN_SECONDS,
+  maxConcurrentRuns: undefined,
+  maxConcurrentRunsPerToken: undefined,
 };
 
 /** The host's operator, who has the database and needs no token. */

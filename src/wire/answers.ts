@@ -137,6 +137,9 @@ export const workflow: z.ZodType<Workflow> = z
     allowed_expiry_days: z.array(z.int()),
     constraints: shownConstraints,
     max_run_seconds: z.int().describe('How long a job may run after its check.'),
+    // A service of before there were limits says nothing of them.
+    max_concurrent_runs: z.int().nullable().default(null).describe('`null` for no limit.'),
+    max_concurrent_runs_per_token: z.int().nullable().default(null).describe('`null` for no limit.'),
     status: z.enum(['active', 'paused']),
     paused_at: timestamp.nullable(),
     created_at: timestamp,
@@ -245,7 +248,7 @@ export const introspection: z.ZodType<Introspection> = z
 const reasons = z
   .array(z.object({ code: z.string(), detail: z.string() }))
   .describe(
-    'What speaks against it; empty when allowed. `code` is stable: `inactive`, `workflow_mismatch`, `scope_missing`, or `…_not_allowed` for repository, ref, environment, runner and network.',
+    'What speaks against it; empty when allowed. `code` is stable: `inactive`, `workflow_mismatch`, `scope_missing`, `…_not_allowed` for repository, ref, environment, runner and network, or `too_many_runs`.',
   );
 export const decision = z.enum(['allow', 'deny']);
 

@@ -128,6 +128,9 @@ export interface WorkflowRequest {
   allowed_expiry_days?: number[] | undefined;
   constraints?: Constraints | undefined;
   max_run_seconds?: number | undefined;
+  /** How many runs there may be at a time (1 to 10 000); `null`, the default, for no limit. */
+  max_concurrent_runs?: number | null | undefined;
+  max_concurrent_runs_per_token?: number | null | undefined;
 }
 
 export interface Workflow {
@@ -138,6 +141,9 @@ export interface Workflow {
   allowed_expiry_days: number[];
   constraints: Constraints;
   max_run_seconds: number;
+  /** How many runs there may be at a time; `null` for no limit. */
+  max_concurrent_runs: number | null;
+  max_concurrent_runs_per_token: number | null;
   status: 'active' | 'paused';
   paused_at: string | null;
   created_at: string;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
+import { MAX_CONCURRENT_RUNS } from '../rules/run-limit.js';
 import { DEFAULT_EXPIRY_DAYS, DEFAULT_MAX_RUN_SECONDS } from '../rules/workflow.js';
 import { workflow, workflowPage } from './answers.js';
 import { operation } from './operation.js';
@@ -7,6 +8,8 @@ import { constraints, cursor, limit, prose, scopes } from './primitives.js';
 import type { WorkflowRequest } from './resources.js';
 
 const MAX_RUN_SECONDS = 2_592_000;
+
+const runLimit = z.int().min(1).max(MAX_CONCURRENT_RUNS).nullable().default(null);
 
 export const workflowRequest = z
   .strictObject({
@@ -26,6 +29,8 @@ export const workflowRequest = z
       .max(MAX_RUN_SECONDS)
       .default(DEFAULT_MAX_RUN_SECONDS)
       .describe('How long a job may run after its check.'),
+    max_concurrent_runs: runLimit.describe('How many runs of it there may be at a time; `null` for no limit.'),
+    max_concurrent_runs_per_token: runLimit.describe('How many of them under one token; `null` for no limit.'),
   })
   .meta({
     id: 'WorkflowRequest',

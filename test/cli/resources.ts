@@ -78,6 +78,8 @@ export function workflowResource(changes: Partial<Workflow> = {}): Workflow {
     allowed_expiry_days: [7, 30],
     constraints: { repositories: ['acme/*'], refs: ['refs/heads/main'] },
     max_run_seconds: 21_600,
+    max_concurrent_runs: null,
+    max_concurrent_runs_per_token: null,
     status: 'active',
     paused_at: null,
     created_at: NOW.toISOString(),

@@ -80,7 +80,8 @@ const POLICY = {
   allowedExpiryDays: [30],
   constraints: {},
   maxRunSeconds: 3600,
-  isRunLimited: false,
+  maxConcurrentRuns: undefined,
+  maxConcurrentRunsPerToken: undefined,
 };
 
 /** Makes the workspaces of a run in a migrated database. */

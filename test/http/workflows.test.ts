@@ -28,6 +28,8 @@ describe('PUT', () => {
       allowed_expiry_days: [7, 30, 60, 90],
       constraints: {},
       max_run_seconds: 21_600,
+      max_concurrent_runs: null,
+      max_concurrent_runs_per_token: null,
       status: 'active',
       paused_at: null,
       created_at: now,
@@ -64,6 +66,8 @@ describe('PUT', () => {
       allowed_scopes: ['repo:write'],
       allowed_expiry_days: [7, 30, 60, 90],
       max_run_seconds: 21_600,
+      max_concurrent_runs: null,
+      max_concurrent_runs_per_token: null,
     });
     const { data } = await service.client().auditEvents({ target: String(body['id']), action: 'workflow.updated' });
     expect(data.map((event) => event.data)).toEqual([

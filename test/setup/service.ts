@@ -14,6 +14,8 @@ import { createTestDatabase, type TestDatabase } from './database.js';
 // argon2id as it is, at its least cost: at the real one it would be most of what the tests do.
 const HASH_COST = { memoryCost: 1024, timeCost: 2 };
 
+const NEVER_MS = 2 ** 31 - 1;
+
 export const ISSUER = 'https://countersign.example';
 
 /** A clock that stands still until a test sets it. */
@@ -55,6 +57,8 @@ export interface TestServiceOptions {
   readonly keys?: Keys;
   readonly database?: TestDatabase;
   readonly trustedProxies?: readonly string[];
+  /** How often runs with a lease that ran out are marked (default: never by itself). */
+  readonly markLostEveryMs?: number;
   /** Read when it is needed, as the service does (default {@link ISSUER}). */
   readonly issuer?: () => string;
 }
@@ -77,6 +81,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     log: createLog('trace', stream),
     now: () => clock.now(),
     secrets,
+    markLostEveryMs: options.markLostEveryMs ?? NEVER_MS,
   });
   const db = openDatabase(database.options);
   const makeWorkspace = async (slug: string) => {

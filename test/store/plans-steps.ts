@@ -1,6 +1,7 @@
 import { newId, parseToken, printId } from '../../src/rules/format.js';
 import type { Client } from '../../src/sdk/index.js';
 import { keepHouse } from '../../src/store/housekeeping.js';
+import { loseLeases } from '../../src/store/leases.js';
 import { createLookup } from '../../src/store/lookup.js';
 import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
 import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/workspaces.js';
@@ -36,6 +37,8 @@ export const STEPS: readonly Step[] = [
   ['make a digest anew and write down a use', remakeAndUse],
   ['make, change, pause and resume a workflow, set and try its tool rules', changeWorkflow],
   ['check, watch and finish a job', runJob],
+  ['check under a limit of runs', checkUnderLimit],
+  ['mark what was lost', ({ service }) => loseLeases(service.db.db, new Date())],
   ['bring a person in and let it go', bringIn],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
@@ -139,6 +142,14 @@ function toolDecision(): NewToolDecision {
   const at = new Date();
   const id = printId('dec', newId('dec', at));
   return { id, at: at.toISOString(), event: 'PreToolUse', tool: 'Bash', decision: 'allow', code: 'tool_rule' };
+}
+
+async function checkUnderLimit(scene: Scene): Promise<void> {
+  const workflow = newId('evt', new Date());
+  await owner(scene).workflows.put(workflow, { ...POLICY, max_concurrent_runs: 3, max_concurrent_runs_per_token: 2 });
+  const { token } = await owner(scene).tokens.mint({ ...MINT, workflow });
+  const { execChecks } = scene.service.client(token);
+  for (const _ of AGAIN_AND_AGAIN) await execChecks.check({ workflow });
 }
 
 async function bringIn(scene: Scene): Promise<void> {

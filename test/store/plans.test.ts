@@ -3,7 +3,7 @@ import { parsePublicId, printId, type TokenId } from '../../src/rules/format.js'
 import { MAX_SEARCHED } from '../../src/store/search.js';
 import { operations } from '../../src/wire/openapi.js';
 import { type PlanCluster, startPlanCluster } from './plans-cluster.js';
-import { memberAt } from './plans-data.js';
+import { memberAt, RUNNING } from './plans-data.js';
 import { LISTS, type List } from './plans-lists.js';
 import { nodesOf, type PlanNode, pagesOf, printPlan, type RanStatement, rowsRead } from './plans-log.js';
 import { type Run, runEverything, stepOf } from './plans-run.js';
@@ -24,8 +24,14 @@ const LARGE_TABLES = /^(tokens|exec_checks_\d+|audit_events|idempotency_keys|mem
 const MAY_READ = 300;
 // Where the rows of a page lie close together, reading those in between is cheaper than passing them over.
 const MAY_READ_LISTING = 1_200;
-// The keys that end within half an hour are a thousand.
-const MAY_READ_OTHERWISE = new Map([['keep house', 2_100], ...PANICS.map(([name, , rows]) => [name, rows] as const)]);
+const MAY_READ_OTHERWISE = new Map([
+  // The keys that end within half an hour are a thousand.
+  ['keep house', 2_100],
+  // All that is under way is looked through.
+  ['mark what was lost', 1.1 * RUNNING],
+  ['mark what was lost, by general plans', 1.1 * RUNNING],
+  ...PANICS.map(([name, , rows]) => [name, rows] as const),
+]);
 /** How many pages of the database a search may touch: each of its rows may be on another one, and what it is joined with. */
 const MAY_TOUCH = 3 * MAX_SEARCHED;
 

@@ -1,10 +1,11 @@
 import { type Denial, type ExecRequest, execDenials } from '../../rules/exec-check.js';
-import { type CheckId, findTokens, newId, printId } from '../../rules/format.js';
+import { findTokens, newId, printId } from '../../rules/format.js';
 import { INACTIVE, type Introspection, introspect } from '../../rules/introspection.js';
 import { addSeconds } from '../../rules/lifetime.js';
 import { accept, invalid, type Result } from '../../rules/refusal.js';
 import { leaseEnd } from '../../rules/run.js';
 import type { TokenFacts } from '../../rules/token.js';
+import type { NewCheck } from '../../store/checks.js';
 import type { StoredToken } from '../../store/lookup.js';
 import { type ExecCheckBody, execCheckOperation } from '../../wire/exec-checks.js';
 import type { ExecDecision } from '../../wire/resources.js';
@@ -59,21 +60,18 @@ async function decide(
   const { now } = exchange;
   const facts = await usable(deps, exchange, caller, subject);
   const denials = execDenials(facts, caller, requestOf(body, caller, exchange.ip), now);
-  const isAllowed = facts !== undefined && denials.length === 0;
-  const validUntil = isAllowed ? addSeconds(now, facts.maxRunSeconds) : undefined;
-  const leaseEndsAt = validUntil && leaseEnd(now, body.lease_seconds, validUntil);
-  const id = newId('chk', now);
-  await record(deps, exchange, { id, caller, subject, body, denials, validUntil, leaseEndsAt });
-  deps.metrics.execCheck(isAllowed ? 'allow' : 'deny');
+  const asked = checkOf(exchange, { caller, subject, body, facts, denials });
+  const check = await record(deps, asked, facts);
+  deps.metrics.execCheck(check.decision);
   return {
-    check_id: printId('chk', id),
-    decision: isAllowed ? 'allow' : 'deny',
-    reasons: denials.map((denial) => ({ ...denial })),
+    check_id: printId('chk', check.id),
+    decision: check.decision,
+    reasons: check.reasons.map((reason) => ({ ...reason })),
     as_of: now.toISOString(),
     token: facts === undefined ? INACTIVE : introspect(facts, caller, deps.issuer, now),
-    valid_until: validUntil?.toISOString() ?? null,
-    run_id: isAllowed ? printId('run', id) : null,
-    lease_ends_at: leaseEndsAt?.toISOString() ?? null,
+    valid_until: check.validUntil?.toISOString() ?? null,
+    run_id: check.lease === undefined ? null : printId('run', check.id),
+    lease_ends_at: check.lease?.endsAt.toISOString() ?? null,
   };
 }
 
@@ -98,25 +96,24 @@ function requestOf(body: ExecCheckBody, { runner }: TokenFacts, address: string 
   return { workflow: body.workflow, scopes: body.scopes, context: { repository, ref, environment, runner, address } };
 }
 
-interface Decided {
-  readonly id: CheckId;
+interface Asked {
   readonly caller: TokenFacts;
   readonly subject: StoredToken | undefined;
   readonly body: ExecCheckBody;
+  readonly facts: TokenFacts | undefined;
   readonly denials: readonly Denial[];
-  readonly validUntil: Date | undefined;
-  readonly leaseEndsAt: Date | undefined;
 }
 
-function record(deps: Deps, exchange: Exchange, decided: Decided): Promise<void> {
-  const { id, caller, subject, body, denials, validUntil, leaseEndsAt } = decided;
+function checkOf({ now, ip }: Exchange, { caller, subject, body, facts, denials }: Asked): NewCheck {
   const isOwn = subject?.facts.workspaceId === caller.workspaceId;
-  return deps.checkLog.record({
-    id,
+  const validUntil = facts && denials.length === 0 ? addSeconds(now, facts.maxRunSeconds) : undefined;
+  const seconds = body.lease_seconds;
+  return {
+    id: newId('chk', now),
     workspaceId: caller.workspaceId,
     decision: validUntil === undefined ? 'deny' : 'allow',
     reasons: denials,
-    asOf: exchange.now,
+    asOf: now,
     validUntil,
     tokenId: isOwn ? subject.facts.id : undefined,
     callerTokenId: caller.id,
@@ -124,9 +121,17 @@ function record(deps: Deps, exchange: Exchange, decided: Decided): Promise<void>
     workflow: body.workflow,
     scopes: body.scopes,
     context: scrubbed(body.context),
-    ip: exchange.ip,
-    lease: leaseEndsAt && { seconds: body.lease_seconds, endsAt: leaseEndsAt },
-  });
+    ip,
+    lease: validUntil && { seconds, endsAt: leaseEnd(now, seconds, validUntil) },
+  };
+}
+
+/** Gives the decision as it is on record: where runs are limited, the limit has the last word. */
+async function record(deps: Deps, check: NewCheck, facts: TokenFacts | undefined): Promise<NewCheck> {
+  const { lease, tokenId } = check;
+  if (lease && tokenId && facts?.isRunLimited) return await deps.admissions.admit({ ...check, tokenId });
+  await deps.checkLog.record(check);
+  return check;
 }
 
 /** A command line may hold a token; the database may not. */

@@ -42,6 +42,8 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
     allowedExpiryDays: body.allowed_expiry_days,
     constraints: body.constraints,
     maxRunSeconds: body.max_run_seconds,
+    maxConcurrentRuns: body.max_concurrent_runs ?? undefined,
+    maxConcurrentRunsPerToken: body.max_concurrent_runs_per_token ?? undefined,
   };
   const origin = originOf(caller, call);
   const by = { grantor: grantorOf(caller), origin };

@@ -1,0 +1,139 @@
+import { and, count, eq } from 'drizzle-orm';
+import { runLimitDenials } from '../rules/run-limit.js';
+import { createBatch } from './batch.js';
+import { ensurePartitions, isWithoutPartition, type NewCheck } from './checks.js';
+import { type Database, type Db, inTransaction, type Tx } from './database.js';
+import { isRunning, loseLapsed } from './leases.js';
+import { execChecks, workflows } from './schema.js';
+
+/** An allow that a limit of its workflow may turn into a denial. */
+export type LimitedCheck = NewCheck & { readonly tokenId: NonNullable<NewCheck['tokenId']> };
+
+/** Puts decisions on record under the limits of their workflows. */
+export interface Admissions {
+  /** Gives the decision as it is committed: the one that was brought, or a denial, `too_many_runs`. */
+  admit(check: LimitedCheck): Promise<NewCheck>;
+  length(): number;
+}
+
+type Outcome = { readonly ok: true; readonly check: NewCheck } | { readonly ok: false; readonly error: unknown };
+
+const MAX_PER_TURN = 256;
+const MAX_WAITING = 1024;
+
+/** Decides about the runs of workflows that have a limit, apart from the other decisions. Those of one workflow that wait at
+ *  the same time share a transaction, in which its row is locked: on all nodes of the database one counts at a time, and
+ *  what it lets in is committed before the next one counts. */
+export function createAdmissions(database: Database): Admissions {
+  async function turn(checks: readonly LimitedCheck[]): Promise<Outcome[]> {
+    const outcomes = new Map<NewCheck, Outcome>();
+    await Promise.all(
+      groupsOf(checks).map(async (group) => {
+        for (const [at, outcome] of (await outcomesOf(group)).entries()) {
+          const check = group[at];
+          if (check) outcomes.set(check, outcome);
+        }
+      }),
+    );
+    return checks.flatMap((check) => outcomes.get(check) ?? []);
+  }
+
+  /** That one workflow cannot be decided about is no reason not to decide about the others. */
+  async function outcomesOf(group: readonly LimitedCheck[]): Promise<Outcome[]> {
+    try {
+      return (await admitGroup(database.db, group)).map((check) => ({ ok: true, check }));
+    } catch (error) {
+      if (!isWithoutPartition(error)) return group.map(() => ({ ok: false, error }));
+    }
+    try {
+      for (const { asOf } of group) await ensurePartitions(database.sql, asOf);
+      return (await admitGroup(database.db, group)).map((check) => ({ ok: true, check }));
+    } catch (error) {
+      return group.map(() => ({ ok: false, error }));
+    }
+  }
+
+  const bounds = { maxPerStatement: MAX_PER_TURN, maxWaiting: MAX_WAITING, atOnce: 1 };
+  const batch = createBatch(turn, bounds, (check) => check.workspaceId);
+  return {
+    length: batch.length,
+    admit: async (check) => {
+      const outcome = await batch.add(check);
+      if (!outcome.ok) throw outcome.error;
+      return outcome.check;
+    },
+  };
+}
+
+function groupsOf(checks: readonly LimitedCheck[]): LimitedCheck[][] {
+  const groups = new Map<string, LimitedCheck[]>();
+  for (const check of checks) {
+    const key = `${check.workspaceId} ${check.workflow}`;
+    const group = groups.get(key);
+    if (group) group.push(check);
+    else groups.set(key, [check]);
+  }
+  return [...groups.values()];
+}
+
+/** Lets in as many as the limits of this moment allow, in the order in which they came, and puts all on record. A run whose
+ *  lease ran out is marked as lost first: no clock of another node, which may be behind, can renew it any more when its place
+ *  is given away. */
+function admitGroup(db: Db, group: readonly LimitedCheck[]): Promise<NewCheck[]> {
+  const [first] = group;
+  if (first === undefined) return Promise.resolve([]);
+  const { workspaceId, workflow } = first;
+  const now = new Date(Math.max(...group.map(({ asOf }) => asOf.getTime())));
+  return inTransaction(db, async (tx) => {
+    const [row] = await tx
+      .select({
+        maxConcurrentRuns: workflows.maxConcurrentRuns,
+        maxConcurrentRunsPerToken: workflows.maxConcurrentRunsPerToken,
+      })
+      .from(workflows)
+      .where(and(eq(workflows.workspaceId, workspaceId), eq(workflows.label, workflow)))
+      .for('no key update');
+    const limits = {
+      maxConcurrentRuns: row?.maxConcurrentRuns ?? undefined,
+      maxConcurrentRunsPerToken: row?.maxConcurrentRunsPerToken ?? undefined,
+    };
+    const { recordLost } = await loseLapsed(tx, workspaceId, eq(execChecks.workflow, workflow), now);
+    const underWay = await countRuns(tx, first, now);
+    const denials = runLimitDenials(
+      workflow,
+      limits,
+      underWay,
+      group.map(({ tokenId }) => tokenId),
+    );
+    const decided = group.map((check, at): NewCheck => {
+      const denial = denials[at];
+      if (denial === undefined) return check;
+      return { ...check, decision: 'deny', reasons: [denial], validUntil: undefined, lease: undefined };
+    });
+    await tx.insert(execChecks).values(decided.map(rowOf));
+    await recordLost();
+    return decided;
+  });
+}
+
+/** How many runs of a workflow are under way, by token. */
+async function countRuns(tx: Tx, { workspaceId, workflow }: LimitedCheck, now: Date) {
+  const rows = await tx
+    .select({ tokenId: execChecks.tokenId, runs: count() })
+    .from(execChecks)
+    .where(and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.workflow, workflow), isRunning(now)))
+    .groupBy(execChecks.tokenId);
+  return new Map(rows.flatMap(({ tokenId, runs }) => (tokenId === null ? [] : [[tokenId, runs] as const])));
+}
+
+function rowOf({ lease, reasons, scopes, context, ...check }: NewCheck): typeof execChecks.$inferInsert {
+  return {
+    ...check,
+    reasons: [...reasons],
+    scopes: [...scopes],
+    context: { ...context },
+    runStatus: lease && 'running',
+    leaseSeconds: lease?.seconds,
+    leaseEndsAt: lease?.endsAt,
+  };
+}
