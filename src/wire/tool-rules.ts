@@ -38,7 +38,7 @@ const toolRule = z
 export const toolRules = z
   .strictObject({
     default: toolVerdict.describe('What is said where no rule matches. Without any rules set, everything is allowed.'),
-    rules: z.array(toolRule).max(MAX_RULES).describe('In order: the first that matches decides.'),
+    rules: z.array(toolRule).max(MAX_RULES).describe('In order: the first that matches decides. 64 KiB in all.'),
   })
   .meta({
     id: 'ToolRules',
