@@ -1,4 +1,3 @@
-import { isEscaped } from './secret-forms.js';
 import { isPlaceholder, looksChosen, looksRandom } from './secret-randomness.js';
 
 /** What the name of something secret holds, in lower case: met in any. */
@@ -86,6 +85,11 @@ function nameStart(text: string, at: number): number {
     start -= 1;
   }
   return start;
+}
+
+/** Whether the letter at `at` is that of `\n` and its like, and so of no name. */
+function isEscaped(text: string, at: number): boolean {
+  return text.charAt(at - 1) === '\\' && /[nrt]/.test(text.charAt(at));
 }
 
 function nameEnd(text: string, from: number): number {

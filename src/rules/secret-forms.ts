@@ -267,7 +267,7 @@ export const SECRET_FORMS: readonly SecretForm[] = [
     kind: 'jwt',
     title: 'a JSON Web Token',
     anchors: ['eyJhbGci', 'eyJ0eXAi', 'eyJraWQi', 'eyJlbmMi', 'eyJqa3Ui', 'eyJjdHki', 'eyJ4NXQi'],
-    form: /eyJ[0-9A-Za-z_-]{8,2048}\.eyJ[0-9A-Za-z_-]{8,8192}\.[0-9A-Za-z_-]{20,2048}/y,
+    form: /eyJ[0-9A-Za-z_-]{8,1024}\.eyJ[0-9A-Za-z_-]{8,8192}\.[0-9A-Za-z_-]{20,2048}/y,
   },
 ];
 
@@ -288,12 +288,9 @@ function isPlausible(value: string): boolean {
   return !isPlaceholder(value) && shannonEntropy(value) >= MIN_ENTROPY;
 }
 
-/** Whether no word goes on into `at`. */
-function standsApart(text: string, at: number): boolean {
-  return at === 0 || !/[0-9A-Za-z_]/.test(text.charAt(at - 1)) || isEscaped(text, at - 1);
-}
+const ESCAPE = /(?:\\[nrt]|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|%[0-9a-f]{2})$/i;
 
-/** Whether the letter at `at` belongs to an escape such as `\n`, and so to no word. */
-export function isEscaped(text: string, at: number): boolean {
-  return text.charAt(at - 1) === '\\' && /[nrt]/.test(text.charAt(at));
+/** Whether no word goes on into `at`. An escape before it is none: `\n`, `\u003d`, `%3D`. */
+function standsApart(text: string, at: number): boolean {
+  return at === 0 || !/[0-9A-Za-z_]/.test(text.charAt(at - 1)) || ESCAPE.test(text.slice(Math.max(0, at - 6), at));
 }

@@ -28,6 +28,8 @@ describe('findSecrets', () => {
         ['{"a":"', '","b":1}'],
         ['ünï\u{1f511} ', ' ü'],
         ['curl\\n', "'"],
+        ['x=%3D', '&'],
+        ['x\\u003d', ' '],
       ] as const) {
         const text = `${left}${before}${secret}${after}${right}`;
         const found = only(text);
@@ -252,16 +254,9 @@ describe('hostile text', () => {
     ['own tokens', 'cst_'],
     ['names', '_-.token-._'],
     ['blanks', 'token  \t  '],
-  ])('of nothing but %s takes a time that grows with its length alone', (_title, part) => {
-    const seconds = (length: number) => {
-      const text = part.repeat(length / part.length);
-      const started = performance.now();
-      findSecrets(text);
-      return performance.now() - started;
-    };
-    seconds(100_000);
-    // Four times the text: were it quadratic, sixteen times the time and for a megabyte hours.
-    expect(seconds(1_000_000)).toBeLessThan(60_000);
+  ])('of nothing but %s is read in a time that grows with its length alone', (_title, part) => {
+    // Were it quadratic, these would be minutes.
+    expect(findSecrets(part.repeat(300_000 / part.length)).filter(({ kind }) => kind === OWN_KIND)).toEqual([]);
   });
 
   test('of any kind is read without a fault', () => {
