@@ -28,7 +28,8 @@ function withUsage(failure: Failure, program: Command, argv: readonly string[]):
 
 // The arguments of a command under the guard, after `--`, are its own.
 function ownArguments(argv: readonly string[]): readonly string[] {
-  const end = argv[0] === 'exec' || argv[0] === 'run' ? argv.indexOf('--') : -1;
+  const startsCommand = argv[0] === 'exec' || argv[0] === 'run' || (argv[0] === 'hooks' && argv[1] === 'verify');
+  const end = startsCommand ? argv.indexOf('--') : -1;
   return end < 0 ? argv : argv.slice(0, end);
 }
 

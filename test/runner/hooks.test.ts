@@ -3,14 +3,18 @@ import { existsSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createAdaptorServer } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { askGuard } from '../../src/hook/ask-guard.js';
 import { HOOK_EVENTS, type HookEventName } from '../../src/hook/event-name.js';
-import { MAIN, temporaryDirectory } from '../cli/command-line.js';
+import { commandLine, MAIN, temporaryDirectory } from '../cli/command-line.js';
 import { eventOf, eventText } from '../hook/events.js';
+import { type AgentOptions, runAgent } from '../hook/fake-agent.js';
 import { createTestService, type TestService } from '../setup/service.js';
 import { guard } from './harness.js';
+
+const FAKE_AGENT = fileURLToPath(new URL('../hook/fake-agent.ts', import.meta.url));
 
 let service: TestService;
 let server: Server;
@@ -187,6 +191,53 @@ describe('hooks under the guard', () => {
     const run = await job({ command: ['sh', '-c', script] });
     expect(await run.exitCode).toBe(0);
     expect(run.stdout.text).toBe('code 0\n');
+  });
+});
+
+describe('an agent whose hooks are set up', () => {
+  async function agent(over: Partial<AgentOptions> = {}) {
+    const home = temporaryDirectory();
+    await commandLine(home)(['hooks', 'install', '--agent', 'codex']);
+    const options = { files: [join(home, '.codex/hooks.json')], makes: join(home, 'made'), ...over };
+    const command = [process.execPath, '--import', import.meta.resolve('tsx'), FAKE_AGENT, JSON.stringify(options)];
+    const run = await job({ command });
+    const outcome = async () => {
+      await run.exitCode;
+      return [run.stderr.text.split('\n').find((line) => !line.startsWith('countersign')), existsSync(options.makes)];
+    };
+    return { ...run, outcome };
+  }
+
+  test('uses its tool under the guard, and nowhere else', async () => {
+    expect(await (await agent()).outcome()).toEqual(['done', true]);
+    const made = join(temporaryDirectory(), 'made');
+    const home = temporaryDirectory();
+    await commandLine(home)(['hooks', 'install', '--agent', 'codex']);
+    expect(await runAgent({ files: [join(home, '.codex/hooks.json')], makes: made }, {})).toBe('no session');
+    expect(existsSync(made)).toBe(false);
+  });
+
+  test('does not get a secret into its prompt or its tool', async () => {
+    const token = (await service.seedToken()).token;
+    const [prompt, input] = await Promise.all([
+      agent({ prompt: `use ${token}` }),
+      agent({ input: { command: token } }),
+    ]);
+    expect(await prompt.outcome()).toEqual(['no prompt', false]);
+    expect(await input.outcome()).toEqual(['denied', false]);
+  });
+
+  test('is bound by the tool rules, and spares a person the question where a rule allows', async () => {
+    const rules = { default: 'deny', rules: [{ verdict: 'allow', tool: 'Read' }] } as const;
+    inWay = (request) => (request.url.endsWith('/tool-rules') ? Response.json(rules) : undefined);
+    const [read, bash] = await Promise.all([agent({ tool: 'Read', asks: true }), agent({ tool: 'Bash', asks: true })]);
+    expect(await read.outcome()).toEqual(['done', true]);
+    expect(await bash.outcome()).toEqual(['denied', false]);
+  });
+
+  test('does nothing while the service fails', async () => {
+    inWay = (request) => (request.url.endsWith('/renew') ? new Response('no', { status: 500 }) : undefined);
+    expect(await (await agent()).outcome()).toEqual(['no session', false]);
   });
 });
 
