@@ -7,7 +7,7 @@ interface Line {
 }
 
 /** Reads the part of YAML that the recipes are written in: maps and lists in block form, plain and quoted scalars,
- *  literal (`|`) and folded (`>-`) texts. Every scalar is a string. Throws at whatever else it meets, so that a recipe is
+ *  literal (`|`) and folded (`>-`) texts, and the empty map. Every scalar is a string. Throws at whatever else it meets, so that a recipe is
  *  never read as something that it is not. */
 export function readYaml(text: string): Yaml {
   const lines = text.split('\n').map((line, index) => {
@@ -61,6 +61,7 @@ export function readYaml(text: string): Yaml {
       const isListBelow = next?.indent === indent && next.text.startsWith('- ') && !line.text.startsWith('-');
       return isListBelow ? list(indent) : block(indent + 1);
     }
+    if (rest === '{}') return {};
     if (rest === '|') return literal(indent);
     if (rest === '>-') return literal(indent).trim().replace(/\n/g, ' ');
     return scalar(rest, line);
