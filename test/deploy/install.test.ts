@@ -52,17 +52,8 @@ test('a package that brings another version than it was asked for is not taken',
   expect(end.stderr).toContain('another version');
 });
 
-test('a version that the registry does not have is not replaced by another', async () => {
-  const end = await install({ COUNTERSIGN_PACKAGE: 'countersign', COUNTERSIGN_VERSION: '1.2.3' });
-  expect(end).toMatchObject({ code: 69, stdout: '' });
-});
-
-test('a package named is never replaced by the countersign on the PATH', async () => {
-  const env = {
-    COUNTERSIGN_PACKAGE: 'countersign',
-    COUNTERSIGN_VERSION: VERSION,
-    npm_config_registry: 'http://127.0.0.1:1',
-  };
+test('a version that the registry does not have is not replaced by another, nor by the countersign on the PATH', async () => {
+  const env = { COUNTERSIGN_PACKAGE: 'countersign', COUNTERSIGN_VERSION: '1.2.3' };
   expect(await install(env, makePlace({ hasGuard: true }))).toMatchObject({ code: 69, stdout: '' });
 });
 
