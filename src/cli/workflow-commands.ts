@@ -81,9 +81,8 @@ export function addWorkflowCommands(program: Command): void {
   addToolRuleCommands(workflow);
 }
 
-/** `null` lifts the limit. */
-function parseRunLimit(text: string): number | null {
-  if (text === 'none') return null;
+function parseRunLimit(text: string): number | 'none' {
+  if (text === 'none') return text;
   try {
     return wholeNumber(1, MAX_CONCURRENT_RUNS)(text);
   } catch {

@@ -12,8 +12,8 @@ export interface WorkflowFlags extends ConstraintFlags {
   expiryDays?: number[];
   lift?: ConstraintFlag[];
   maxRunSeconds?: number;
-  maxConcurrentRuns?: number | null;
-  maxConcurrentRunsPerToken?: number | null;
+  maxConcurrentRuns?: number | 'none';
+  maxConcurrentRunsPerToken?: number | 'none';
   json?: true;
 }
 
@@ -23,19 +23,23 @@ export async function setWorkflow(label: string, flags: WorkflowFlags): Promise<
   if (both !== undefined) throw new UsageError(`--${both} and --lift ${both} contradict each other`);
   const client = await signedInClient();
   const current = await find(client, label);
-  const kept = <T>(flag: T | undefined, now: T | undefined) => (flag === undefined ? now : flag);
   const workflow = await client.workflows.put(label, {
     description: flags.description ?? current?.description,
     allowed_scopes: flags.allowScope ?? current?.allowed_scopes,
     allowed_expiry_days: flags.expiryDays ?? current?.allowed_expiry_days,
     constraints: mergedConstraints(current?.constraints ?? {}, flags),
     max_run_seconds: flags.maxRunSeconds ?? current?.max_run_seconds,
-    max_concurrent_runs: kept(flags.maxConcurrentRuns, current?.max_concurrent_runs),
-    max_concurrent_runs_per_token: kept(flags.maxConcurrentRunsPerToken, current?.max_concurrent_runs_per_token),
+    max_concurrent_runs: runLimit(flags.maxConcurrentRuns, current?.max_concurrent_runs),
+    max_concurrent_runs_per_token: runLimit(flags.maxConcurrentRunsPerToken, current?.max_concurrent_runs_per_token),
   });
   printWorkflow(workflow, flags);
   if (!flags.json) say(`${printable(label)} is ${current ? 'changed' : 'made'}.`);
   return 0;
+}
+
+/** No limit is what a policy has that names none; a service of before there were limits would refuse the name. */
+function runLimit(flag: number | 'none' | undefined, current: number | null | undefined): number | undefined {
+  return flag === 'none' ? undefined : (flag ?? current ?? undefined);
 }
 
 async function find(client: Client, label: string): Promise<Workflow | undefined> {

@@ -1,5 +1,5 @@
 import { newId, newTokenSecret, printId, printToken } from '../../src/rules/format.js';
-import type { Me, Member, MintedToken, Token, Workflow } from '../../src/sdk/index.js';
+import type { Me, Member, MintedToken, Run, Token, Workflow } from '../../src/sdk/index.js';
 
 const NOW = new Date('2026-03-02T09:00:00Z');
 
@@ -84,6 +84,34 @@ export function workflowResource(changes: Partial<Workflow> = {}): Workflow {
     paused_at: null,
     created_at: NOW.toISOString(),
     updated_at: NOW.toISOString(),
+    ...changes,
+  };
+}
+
+/** A run as the service shows it. */
+export function runResource(changes: Partial<Run> = {}): Run {
+  const token = tokenResource();
+  return {
+    run_id: 'run_0123456789ABCDEFGHIJKL',
+    check_id: 'chk_0123456789ABCDEFGHIJKL',
+    status: 'running',
+    workflow: 'codex-review',
+    token_id: token.id,
+    creator: token.creator,
+    caller_token_id: token.id,
+    scopes: ['codex:exec'],
+    context: { repository: 'acme/shop', ref: 'refs/heads/main', job: 'tests', command: 'codex exec \u001b[2J' },
+    ip: '192.0.2.1',
+    runner: null,
+    started_at: NOW.toISOString(),
+    lease_ends_at: new Date(NOW.getTime() + 120_000).toISOString(),
+    valid_until: new Date(NOW.getTime() + 21_600_000).toISOString(),
+    exit_code: null,
+    signal: null,
+    finished_at: null,
+    stopped_at: null,
+    stopped_by: null,
+    stopped_reason: null,
     ...changes,
   };
 }

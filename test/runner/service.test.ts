@@ -31,6 +31,11 @@ async function listen(port: number): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+async function stopRunOf(workflow: string): Promise<void> {
+  const { data } = await service.client().runs.list({ workflow });
+  for (const { run_id } of data) await service.client().runs.stop(run_id);
+}
+
 let count = 0;
 
 /** A workflow and a token of its own, and a command under the guard. */
@@ -89,6 +94,7 @@ describe('a running job stops at once when', () => {
     ['its workflow is paused', 'paused', (run) => service.client().workflows.pause(run.workflow)],
     ['its creator is suspended', 'suspended', (_run, creatorId) => service.client().members.suspend(creatorId)],
     ['its creator is removed', 'revoked', (_run, creatorId) => service.client().members.remove(creatorId)],
+    ['it is stopped itself', 'stopped', (run) => stopRunOf(run.workflow)],
   ];
   test.each(ends)('%s', async (_title, code, end) => {
     const creator = await service.makeMember('admin');
