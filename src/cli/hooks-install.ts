@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { AGENT_NAMES, managedDirectory } from '../hook/agents.js';
 import {
   filesOf,
@@ -34,6 +34,7 @@ export async function installHooks(flags: ChangeFlags): Promise<number> {
   await carryOut(changes, flags);
   if (flags.json || flags.dryRun) return 0;
   for (const { file } of changes) sayNext(file);
+  if (changes.some(({ file }) => file.scope === 'managed')) await warnOfOwners();
   if (ownProgram().includes('/_npx/'))
     say('The hooks name this program where npx has put it for now: install it to stay.');
   return 0;
@@ -81,6 +82,16 @@ async function carryOut(changes: readonly Change[], { dryRun, json }: ChangeFlag
     if (isChange(change) && dryRun) print(change.after);
     const done = dryRun ? 'This would be written to' : 'Written:';
     say(isChange(change) ? `${done} ${printable(path)}` : `${printable(path)} is as it should be.`);
+  }
+}
+
+/** Managed hooks are as firm as what they run. */
+async function warnOfOwners(): Promise<void> {
+  for (const path of [process.execPath, ownProgram()]) {
+    const { uid, mode } = await stat(path);
+    if (uid !== 0 || (mode & 0o022) !== 0) {
+      say(`${printable(path)} can be changed by others than root, and the hooks with it.`);
+    }
   }
 }
 

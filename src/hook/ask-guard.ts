@@ -9,7 +9,8 @@ export function askGuard(socketPath: string, question: object): Promise<Ruling> 
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const socket = connect(socketPath);
+    // As a path in any case: a bare number would be a port.
+    const socket = connect({ path: socketPath });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       resolve(denial(`the guard cannot be reached (${error.code ?? 'error'}): is its process gone?`));
     });

@@ -13,7 +13,8 @@ const TAKEN = /^[ \t]*\[{0,2}[ \t]*["']?(?:hooks|features|allow_managed_hooks_on
  *  top, the rest at the end. No TOML is read: where the file says something about hooks or features already, it is left as
  *  it is, with word of what to add by hand. */
 export function withTomlHooks(text: string | undefined, commands: HookCommands, managedDirectory: string): Changed {
-  const others = (text ?? '').replace(BLOCKS, '');
+  // A byte order mark may stand nowhere but at the start, where the first block comes.
+  const others = (text ?? '').replace(/^\ufeff/, '').replace(BLOCKS, '');
   const { top, tables } = blocksFor(commands, managedDirectory);
   if (TAKEN.test(others)) {
     const detail = `it has hooks or features already, and is not changed by a program. Bring this into it by hand:\n\n${top}\n${tables}`;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -143,8 +143,8 @@ async function removeStale(place: string): Promise<void> {
 }
 
 async function isStale(directory: string): Promise<boolean> {
-  const facts = await stat(directory);
-  if (facts.uid !== process.getuid?.()) return false;
+  const facts = await lstat(directory);
+  if (!facts.isDirectory() || facts.uid !== process.getuid?.()) return false;
   const end = await tryToConnect(join(directory, NAME));
   // Without a socket it is a guard at its start, unless it has been at it for an hour.
   return end === 'ECONNREFUSED' || (end === 'ENOENT' && Date.now() - facts.mtimeMs > STALE_MS);

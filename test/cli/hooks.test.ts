@@ -17,6 +17,7 @@ import { effectOf, runHookCommand } from '../hook/agent.js';
 import { eventText } from '../hook/events.js';
 import { type AgentOptions, parseToml, readHooks, runAgent } from '../hook/fake-agent.js';
 import { commandLine, temporaryDirectory } from './command-line.js';
+import { commandLineHere } from './in-process.js';
 
 const FAKE_AGENT = fileURLToPath(new URL('../hook/fake-agent.ts', import.meta.url));
 const TSX = import.meta.resolve('tsx');
@@ -30,7 +31,8 @@ function home(files: Record<string, string> = {}) {
   }
   const at = (name: string) => join(path, name);
   const read = (name: string) => readFileSync(at(name), 'utf8');
-  return { at, read, json: (name: string) => JSON.parse(read(name)), run: commandLine(path) };
+  const json = (name: string) => JSON.parse(read(name));
+  return { at, read, json, run: commandLineHere(path), runBuilt: commandLine(path) };
 }
 
 const CODEX = '.codex/hooks.json';
@@ -118,7 +120,7 @@ describe('hooks install', () => {
   });
 
   test('looks where the agents are told to look, and into the project', async () => {
-    const { run, at } = home();
+    const { runBuilt: run, at } = home();
     const env = { CODEX_HOME: at('codex-home'), CLAUDE_CONFIG_DIR: at('claude-home') };
     await run(['hooks', 'install'], { env });
     await run(['hooks', 'install', '--scope', 'project'], { env });
@@ -184,6 +186,15 @@ describe('managed hooks', () => {
     expect(read('requirements.toml')).toBe(`${others}\n`);
   });
 
+  test('of Codex can be read where the file begins with a byte order mark', async () => {
+    const { run, at, read } = home({ 'requirements.toml': '\ufeffallowed_sandbox_modes = []\n' });
+    await run(['hooks', 'install', ...managed(at('requirements.toml'))]);
+    expect(parseToml(read('requirements.toml'))).toMatchObject({
+      allowed_sandbox_modes: [],
+      features: { hooks: true },
+    });
+  });
+
   test.each([
     '[hooks]\nmanaged_dir = "/x"\n',
     '[[hooks.PreToolUse]]\n',
@@ -215,7 +226,7 @@ describe('managed hooks', () => {
 
 describe('the hooks that are set up', () => {
   test.each([CODEX, CLAUDE])('of %s deny where there is no guard', async (file) => {
-    const { run, at } = home();
+    const { runBuilt: run, at } = home();
     await run(['hooks', 'install']);
     const effects = HOOK_EVENTS.map(async (event) => {
       const [group] = readHooks(at(file))[event] ?? [];
@@ -231,7 +242,7 @@ describe('the hooks that are set up', () => {
 
 describe('hooks verify', () => {
   async function verify(over: Partial<AgentOptions> & { install?: boolean; within?: string } = {}) {
-    const { run, at } = home();
+    const { runBuilt: run, at } = home();
     const { install = true, within = '60', ...rest } = over;
     if (install) await run(['hooks', 'install', '--agent', 'codex']);
     const options = { files: install ? [at(CODEX)] : [], makes: at('made'), ...rest };
@@ -280,7 +291,7 @@ describe('hooks verify', () => {
   });
 
   test('ends an agent that does not end', async () => {
-    const { run } = home();
+    const { runBuilt: run } = home();
     const flags = ['--agent', 'claude', '--within', '1'];
     const { code, stdout } = await run([
       'hooks',
@@ -297,7 +308,7 @@ describe('hooks verify', () => {
   });
 
   test('tells a person plainly', async () => {
-    const { run } = home({ [CLAUDE]: '{"disableAllHooks":true}' });
+    const { runBuilt: run } = home({ [CLAUDE]: '{"disableAllHooks":true}' });
     const { code, stdout, stderr } = await run(['hooks', 'verify', '--agent', 'claude', '--', 'true']);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^PreToolUse +did not fire$/m);

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HOOK_EVENTS, type HookEventName } from '../../src/hook/event-name.js';
 import { MOST_EVENT_BYTES } from '../../src/hook/input.js';
@@ -116,6 +117,30 @@ const FAULTS: Record<string, Case> = {
   'Node is given options that it does not know': { env: { NODE_OPTIONS: '--no-such-option' } },
 };
 
+/** The table of faults in the docs: what is printed for each event. */
+const DOCUMENTED = tableIn(fileURLToPath(new URL('../../src/hook/README.md', import.meta.url)));
+
+function tableIn(path: string): Map<string, string[]> {
+  const lines = readFileSync(path, 'utf8').split('\n');
+  const head = lines.findIndex((line) => line.startsWith('| fault'));
+  const end = lines.findIndex((line, at) => at > head && !line.startsWith('|'));
+  const rows = lines.slice(head + 2, end).map((line) => line.split('|').slice(1, -1));
+  return new Map(rows.map(([fault = '', ...cells]) => [fault.trim(), cells.map((cell) => cell.trim())]));
+}
+
+const FORMS: Record<string, string> = {
+  '"continue":false': 'stop',
+  '"decision":"block"': 'block',
+  '"permissionDecision":"deny"': 'deny',
+  '"behavior":"deny"': 'deny',
+};
+
+/** What the table says of a run: the form of its denial, and the exit code. */
+function printed({ stdout, code }: HookRun): string {
+  const form = Object.keys(FORMS).find((text) => stdout.includes(text));
+  return `${FORMS[form ?? '']} ${code}`;
+}
+
 async function runCase(event: HookEventName, one: Case): Promise<HookRun> {
   const {
     guard = () => silent.path,
@@ -134,11 +159,16 @@ async function runCase(event: HookEventName, one: Case): Promise<HookRun> {
 }
 
 describe('no fault lets anything through', () => {
-  test.each(Object.entries(FAULTS))('%s', async (_, one) => {
+  test.each(Object.entries(FAULTS))('%s', async (fault, one) => {
     const runs = await Promise.all(HOOK_EVENTS.map(async (event) => ({ event, run: await runCase(event, one) })));
     const effects = runs.map(({ event, run }) => [event, effectOf(event, run)]);
     expect(effects).toEqual(HOOK_EVENTS.map((event) => [event, 'stopped']));
     for (const { run } of runs) expect(run.stderr.trim()).not.toBe('');
+    expect(DOCUMENTED.get(fault)).toEqual(runs.map(({ run }) => printed(run)));
+  });
+
+  test('and the table in the docs has no other rows', () => {
+    expect([...DOCUMENTED.keys()]).toEqual(Object.keys(FAULTS));
   });
 });
 

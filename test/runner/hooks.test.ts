@@ -8,9 +8,11 @@ import { createAdaptorServer } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { askGuard } from '../../src/hook/ask-guard.js';
 import { HOOK_EVENTS, type HookEventName } from '../../src/hook/event-name.js';
+import { openHookGuard } from '../../src/runner/hook-guard.js';
 import { commandLine, MAIN, temporaryDirectory } from '../cli/command-line.js';
 import { eventOf, eventText } from '../hook/events.js';
 import { type AgentOptions, runAgent } from '../hook/fake-agent.js';
+import { freePort } from '../setup/free-port.js';
 import { createTestService, type TestService } from '../setup/service.js';
 import { guard } from './harness.js';
 
@@ -161,6 +163,22 @@ describe('hooks under the guard', () => {
     for (const ruling of rulings) expect(ruling).toMatchObject({ verdict: 'deny' });
     inWay = undefined;
     expect(await ask(socket, 'PreToolUse')).toEqual({ verdict: 'silent' });
+  });
+
+  test('deny everything where the service cannot be reached', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const options = {
+      url,
+      token: 'cst_x',
+      workflow: 'tests',
+      runId: 'run_0123456789ABCDEFGHIJKL',
+      now: () => new Date(),
+    };
+    const notes: string[] = [];
+    const hooks = await openHookGuard({ ...options, onNotRecorded: (detail) => void notes.push(detail) });
+    for (const name of HOOK_EVENTS) expect(await ask(hooks.socketPath, name)).toMatchObject({ verdict: 'deny' });
+    await hooks.close();
+    expect(notes).toHaveLength(1);
   });
 
   test('deny a tool while its rules alone cannot be read', async () => {
