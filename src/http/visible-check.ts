@@ -2,7 +2,7 @@ import type { TokenId, WorkspaceId } from '../rules/format.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { mayUse } from '../rules/role.js';
 import type { ServiceScope } from '../rules/scope.js';
-import { isActive, type TokenFacts } from '../rules/token.js';
+import { isActive, runEnd, type TokenFacts } from '../rules/token.js';
 import { presented } from './authenticate.js';
 import type { Deps } from './deps.js';
 import type { Exchange } from './exchange.js';
@@ -24,7 +24,8 @@ export function seesAllChecks(caller: TokenFacts): boolean {
 }
 
 /** What `find` gives of the caller's workspace, for the token that was checked, even after its end, for the token that
- *  asked, and for live ones of the workspace with one of the scopes. Refuses `not_found` for everybody else. */
+ *  asked, unless it was revoked or suspended since, and for live ones of the workspace with one of the scopes. Refuses
+ *  `not_found` for everybody else. */
 export async function shownTo<T>(
   deps: Deps,
   exchange: Exchange,
@@ -36,8 +37,9 @@ export async function shownTo<T>(
   const { facts } = token.value;
   const found = await find(facts.workspaceId);
   if (found?.tokenId === facts.id && facts.kind === 'access') return accept(found.value);
+  // A runner rotates its token while jobs run: that ends no work under way.
+  if (found?.callerTokenId === facts.id && runEnd(facts) === undefined) return accept(found.value);
   if (!isActive(facts, exchange.now)) return refuse({ kind: 'unauthenticated', hasCredentials: true });
-  const maySee =
-    found?.callerTokenId === facts.id || scopes.some((scope) => mayUse(facts.creatorRole, facts.scopes, scope));
+  const maySee = scopes.some((scope) => mayUse(facts.creatorRole, facts.scopes, scope));
   return found && maySee ? accept(found.value) : refuse({ kind: 'not_found' });
 }

@@ -1,6 +1,6 @@
 import type { TokenId } from '../rules/format.js';
 import { type RunEnd, runEnd } from '../rules/token.js';
-import type { Batch } from '../store/batch.js';
+import { type Batch, createBatch } from '../store/batch.js';
 import type { Lookup } from '../store/lookup.js';
 import type { RunKey } from '../store/run-ends.js';
 
@@ -28,13 +28,21 @@ interface Watch {
 
 // The bound on how late a watch hears when every notification is lost.
 const REREAD_EVERY_MS = 2_000;
+const TOKENS_AT_ONCE = 200;
+const MAX_WAITING = 100_000;
 
 export function createWatches(
-  lookup: Pick<Lookup, 'find'>,
+  lookup: Pick<Lookup, 'findAll'>,
   runEnds: Pick<Batch<RunKey, WatchEnd | undefined>, 'add'>,
   onError: (error: unknown) => void,
 ): Watches {
   const watches = new Set<Watch>();
+  // All watches are read at the same moment. In pieces, one after the other, they leave room for who asks about a token.
+  const tokens = createBatch(
+    (ids: readonly TokenId[]) => lookup.findAll(ids),
+    { maxPerStatement: TOKENS_AT_ONCE, maxWaiting: MAX_WAITING, atOnce: 1 },
+    () => 'watches',
+  );
 
   let isClosed = false;
 
@@ -54,7 +62,7 @@ export function createWatches(
   }
 
   async function readToken(watch: Watch): Promise<void> {
-    const token = await lookup.find(watch.tokenId);
+    const token = await tokens.add(watch.tokenId);
     // A token that is gone from the database gives no right to anything.
     const ended = token === undefined ? 'revoked' : runEnd(token.facts);
     if (ended !== undefined) end(watch, ended);

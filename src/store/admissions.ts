@@ -1,6 +1,6 @@
 import { and, count, eq } from 'drizzle-orm';
 import { runLimitDenials } from '../rules/run-limit.js';
-import { createBatch } from './batch.js';
+import { type Batch, createBatch } from './batch.js';
 import { ensurePartitions, isWithoutPartition, type NewCheck } from './checks.js';
 import { type Database, type Db, inTransaction, type Tx } from './database.js';
 import { isRunning, loseLapsed } from './leases.js';
@@ -16,64 +16,54 @@ export interface Admissions {
   length(): number;
 }
 
-type Outcome = { readonly ok: true; readonly check: NewCheck } | { readonly ok: false; readonly error: unknown };
-
 const MAX_PER_TURN = 256;
 const MAX_WAITING = 1024;
 
-/** Decides about the runs of workflows that have a limit, apart from the other decisions. Those of one workflow that wait at
- *  the same time share a transaction, in which its row is locked: on all nodes of the database one counts at a time, and
- *  what it lets in is committed before the next one counts. */
-export function createAdmissions(database: Database): Admissions {
-  async function turn(checks: readonly LimitedCheck[]): Promise<Outcome[]> {
-    const outcomes = new Map<NewCheck, Outcome>();
-    await Promise.all(
-      groupsOf(checks).map(async (group) => {
-        for (const [at, outcome] of (await outcomesOf(group)).entries()) {
-          const check = group[at];
-          if (check) outcomes.set(check, outcome);
-        }
-      }),
-    );
-    return checks.flatMap((check) => outcomes.get(check) ?? []);
-  }
-
-  /** That one workflow cannot be decided about is no reason not to decide about the others. */
-  async function outcomesOf(group: readonly LimitedCheck[]): Promise<Outcome[]> {
-    try {
-      return (await admitGroup(database.db, group)).map((check) => ({ ok: true, check }));
-    } catch (error) {
-      if (!isWithoutPartition(error)) return group.map(() => ({ ok: false, error }));
-    }
-    try {
-      for (const { asOf } of group) await ensurePartitions(database.sql, asOf);
-      return (await admitGroup(database.db, group)).map((check) => ({ ok: true, check }));
-    } catch (error) {
-      return group.map(() => ({ ok: false, error }));
-    }
-  }
-
-  const bounds = { maxPerStatement: MAX_PER_TURN, maxWaiting: MAX_WAITING, atOnce: 1 };
-  const batch = createBatch(turn, bounds, (check) => check.workspaceId);
-  return {
-    length: batch.length,
-    admit: async (check) => {
-      const outcome = await batch.add(check);
-      if (!outcome.ok) throw outcome.error;
-      return outcome.check;
-    },
-  };
+/** The checks of a workflow that wait for their turn. */
+interface Queue {
+  readonly batch: Batch<LimitedCheck, NewCheck>;
+  waiting: number;
 }
 
-function groupsOf(checks: readonly LimitedCheck[]): LimitedCheck[][] {
-  const groups = new Map<string, LimitedCheck[]>();
-  for (const check of checks) {
-    const key = `${check.workspaceId} ${check.workflow}`;
-    const group = groups.get(key);
-    if (group) group.push(check);
-    else groups.set(key, [check]);
+/** Decides about the runs of workflows that have a limit, apart from the other decisions and from each other. Those of one
+ *  workflow that wait at the same time share a transaction, in which its row is locked: on all nodes of the database one
+ *  counts at a time, and what it lets in is committed before the next one counts. What was asked before the workflow had a
+ *  limit is not held back by it. */
+export function createAdmissions(database: Database): Admissions {
+  const queues = new Map<string, Queue>();
+
+  function queueOf({ workspaceId, workflow }: LimitedCheck): { readonly key: string; readonly queue: Queue } {
+    const key = `${workspaceId} ${workflow}`;
+    const bounds = { maxPerStatement: MAX_PER_TURN, maxWaiting: MAX_WAITING, atOnce: 1 };
+    // One party: they are let in in the order in which they came.
+    const queue = queues.get(key) ?? { batch: createBatch(admitAll, bounds, () => key), waiting: 0 };
+    queues.set(key, queue);
+    return { key, queue };
   }
-  return [...groups.values()];
+
+  async function admitAll(checks: readonly LimitedCheck[]): Promise<NewCheck[]> {
+    try {
+      return await admitGroup(database.db, checks);
+    } catch (error) {
+      if (!isWithoutPartition(error)) throw error;
+      for (const { asOf } of checks) await ensurePartitions(database.sql, asOf);
+      return await admitGroup(database.db, checks);
+    }
+  }
+
+  return {
+    length: () => [...queues.values()].reduce((sum, { waiting }) => sum + waiting, 0),
+    admit: async (check) => {
+      const { key, queue } = queueOf(check);
+      queue.waiting += 1;
+      try {
+        return await queue.batch.add(check);
+      } finally {
+        queue.waiting -= 1;
+        if (queue.waiting === 0) queues.delete(key);
+      }
+    },
+  };
 }
 
 /** Lets in as many as the limits of this moment allow, in the order in which they came, and puts all on record. A run whose

@@ -30,12 +30,15 @@ export function toldOf(run: { readonly workflow: string; readonly tokenId: Token
 export async function loseLeases(db: Db, now: Date): Promise<number> {
   const found = await db.selectDistinct({ workspaceId: execChecks.workspaceId }).from(execChecks).where(isLapsed(now));
   let lost = 0;
-  for (const { workspaceId } of found) {
-    let count = MAX_AT_ONCE;
-    while (count === MAX_AT_ONCE) {
-      count = await loseSome(db, workspaceId, now);
+  // In turns, so that a workspace with many does not keep the others waiting.
+  for (let open = found.map(({ workspaceId }) => workspaceId); open.length > 0; ) {
+    const more: WorkspaceId[] = [];
+    for (const workspaceId of open) {
+      const count = await loseSome(db, workspaceId, now);
       lost += count;
+      if (count === MAX_AT_ONCE) more.push(workspaceId);
     }
+    open = more;
   }
   return lost;
 }

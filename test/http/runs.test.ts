@@ -157,6 +157,25 @@ describe('a renewal', () => {
     expect((await renew(job, { token: job.token })).status).toBe(200);
   });
 
+  it('goes on after the one that asked expired or was superseded, not after it was revoked', async () => {
+    const asking = await service.seedToken({ scopes: ['exec:check'] });
+    const { token } = await mint();
+    const { run_id, check_id } = await service
+      .client(asking.token)
+      .execChecks.check({ token, workflow: 'flow', lease_seconds: 3600 });
+    const job = { tokenId: '', token, runId: run_id ?? '', checkId: check_id };
+    await service.client().tokens.rotate(asking.id, { overlap_seconds: 0 });
+    const finish = () =>
+      send(service, 'POST', `/v1/exec/checks/${check_id}/finish`, { token: asking.token, json: { exit_code: 0 } });
+    expect((await renew(job, { token: asking.token })).status).toBe(200);
+    const stranger = await start();
+    expect((await renew(stranger, { token: asking.token })).status).toBe(401);
+    await service.client().tokens.revoke(asking.id, { reason: 'leaked' });
+    expect((await renew(job, { token: asking.token })).status).toBe(401);
+    expect((await finish()).status).toBe(401);
+    expect((await renew(job, { token })).status).toBe(200);
+  });
+
   it('is refused once the lease ran out, and by then nothing revives it', async () => {
     const job = await start();
     service.clock.advance(120);
