@@ -63,7 +63,7 @@ describe.concurrent('a disk that is full', () => {
     const path = join(directory, 'disk');
     const { status } = spawnSync('sh', ['-c', 'mkdir "$0" && mount -t tmpfs -o size=64k tmpfs "$0"', path]);
     if (status !== 0) throw new Error('no file system could be mounted');
-    onTestFinished(() => void spawnSync('umount', [path]));
+    onTestFinished(() => void spawnSync('sh', ['-c', 'umount "$0"', path]));
     return path;
   }
 
