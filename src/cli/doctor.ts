@@ -3,6 +3,7 @@ import { type Config, readConfig } from '../config.js';
 import { type Host, openHost } from '../host.js';
 import { createSigner } from '../http/jwt.js';
 import { readKeys } from '../keys.js';
+import { bestContainment, describeContainment } from '../runner/containment.js';
 import { connect, findPrimary, type Sql } from '../store/connect.js';
 import { isClusterMade } from '../store/embedded.js';
 import { pendingMigrations } from '../store/migrate.js';
@@ -23,7 +24,7 @@ const NOTIFICATION_TIMEOUT_MS = 3_000;
 const OLDEST_POSTGRES = 140_000;
 const NOT_MADE = 'not made yet: serve makes it';
 
-/** Looks at everything that the service needs, a line each, and changes none of it. Exit code 1 when something is wrong. */
+/** Looks at everything that the service and the guard need, a line each, and changes none of it. Exit code 1 when something is wrong. */
 export async function runDoctor(flags: { json?: true }): Promise<number> {
   const findings: Finding[] = [];
   const look: Look = async (check, find) => {
@@ -37,6 +38,7 @@ export async function runDoctor(flags: { json?: true }): Promise<number> {
   };
 
   await examine(look);
+  await look('containment', async () => describeContainment(bestContainment()));
   const isWell = findings.every((finding) => finding.ok);
   if (flags.json) printJson({ ok: isWell, checks: findings });
   return isWell ? 0 : 1;

@@ -1,5 +1,6 @@
 import { ciContext } from '../runner/ci-context.js';
 import { commandText } from '../runner/command-text.js';
+import { CONTAINMENTS, type Containment, isContainment } from '../runner/containment.js';
 import { runGuard } from '../runner/guard.js';
 import type { RunnerCredentials } from '../runner/guard-client.js';
 import { UNFINISHED, writeVerdict } from '../runner/verdict.js';
@@ -17,6 +18,7 @@ export interface ExecFlags {
   readonly killAfter?: string | number | undefined;
   readonly grace?: string | number | undefined;
   readonly mask?: boolean | undefined;
+  readonly containment?: string | undefined;
   readonly statusFile?: string | undefined;
   readonly json?: boolean | undefined;
   /** Read before: whether, and from where, the host is a runner. */
@@ -71,6 +73,7 @@ export async function runExec(
     graceSeconds: seconds(flags.grace, '--grace') ?? DEFAULT_GRACE_SECONDS,
     silenceSeconds: SILENCE_SECONDS,
     isMasked: flags.mask ?? true,
+    containment: usableContainment(flags.containment),
     statusFile,
     isJson: flags.json ?? false,
     userAgent: `countersign-guard/${VERSION}`,
@@ -104,6 +107,11 @@ function usableName(name: string | undefined): string | undefined {
     throw new UsageError('--pass-token-as wants the name of a variable, such as GH_TOKEN');
   }
   return name;
+}
+
+function usableContainment(name: string | undefined): Containment | undefined {
+  if (name === undefined || isContainment(name)) return name;
+  throw new UsageError(`--containment wants one of ${CONTAINMENTS.join(', ')}`);
 }
 
 function seconds(value: string | number | undefined, flag: string): number | undefined {

@@ -50,6 +50,10 @@ function addExec(program: Command): void {
     .option('--kill-after <seconds>', 'SIGKILL so long after SIGTERM (default: 10)')
     .option('--grace <seconds>', 'go on so long while the service is out of reach (default: 60)')
     .option('--no-mask', "do not mask the token in the command's output")
+    .option(
+      '--containment <kind>',
+      'start only if this holds the command: pid-namespace, cgroup, subreaper, process-group',
+    )
     .option('--status-file <path>', "write the guard's own verdict there, as JSON")
     .option(
       '--runner-file <path>',

@@ -1,10 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Cgroup } from './cgroup.js';
 
-/** How the processes of a job are told from others: the group and session that its command leads, and the check's id,
- *  which every process inherits in its environment. */
+/** How the processes of a job are told from others: the group and session that its command leads; the check's id, which
+ *  every process inherits in its environment; the supervisor, whose children they are or become; and the control group
+ *  that they are in. */
 export interface JobMark {
   readonly groupId: number;
   readonly checkId: string;
+  readonly supervisorId?: number | undefined;
+  readonly cgroup?: Cgroup | undefined;
 }
 
 export interface JobProcess {
@@ -17,13 +21,14 @@ interface ProcessFacts extends JobProcess {
   readonly belongs: boolean;
 }
 
-/** The living processes of a job, from `/proc`: its group, its session, whatever carries its check id, and the children
- *  of all these. Gives `undefined` where there is no `/proc`. A process that has left group and session, lost its parent
- *  and cleared its environment is not found: only a container or a cgroup holds such a one. */
+/** The living processes of a job, from `/proc`: its group, its session, whatever carries its check id, its supervisor's
+ *  children, its control group, and the children of all these. Gives `undefined` where there is no `/proc`. A process that
+ *  has left group and session, lost its parent and cleared its environment is found by supervisor and control group only. */
 export function jobProcesses(mark: JobMark): JobProcess[] | undefined {
   const processes = readProcesses(mark);
   if (processes === undefined) return undefined;
-  const found = new Set(processes.filter((one) => one.belongs).map((one) => one.pid));
+  const inCgroup = mark.cgroup?.processIds() ?? [];
+  const found = new Set([...processes.filter((one) => one.belongs).map((one) => one.pid), ...inCgroup]);
   for (let before = -1; before !== found.size; ) {
     before = found.size;
     for (const one of processes) if (found.has(one.parentId)) found.add(one.pid);
@@ -43,9 +48,8 @@ function readProcess(pid: number, mark: JobMark): ProcessFacts[] {
   const [state, parent, group, session] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
   if (state === undefined || state === 'Z' || state === 'X') return [];
   const isOfGroup = Number(group) === mark.groupId || Number(session) === mark.groupId;
-  return [
-    { pid, groupId: Number(group), parentId: Number(parent), belongs: isOfGroup || carriesCheckId(pid, mark.checkId) },
-  ];
+  const belongs = isOfGroup || Number(parent) === mark.supervisorId || carriesCheckId(pid, mark.checkId);
+  return [{ pid, groupId: Number(group), parentId: Number(parent), belongs }];
 }
 
 function carriesCheckId(pid: number, checkId: string): boolean {

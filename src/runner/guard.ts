@@ -1,12 +1,14 @@
 import type { Writable } from 'node:stream';
 import { MAX_LEASE_SECONDS } from '../rules/run.js';
 import type { Client, ExecContext } from '../sdk/index.js';
+import type { Containment } from './containment.js';
 import { monotonicMs } from './delay.js';
 import { guardClient, type RunnerCredentials } from './guard-client.js';
 import { type HookGuard, openHookGuard } from './hook-guard.js';
+import { NEVER_STARTED, UNKNOWN_END } from './job-end.js';
 import { secretPatterns } from './mask.js';
 import { type Allowed, askPermission, isDefiniteRefusal } from './permission.js';
-import { type Job, NEVER_STARTED, startJob, UNKNOWN_END } from './process.js';
+import { type Job, startJob } from './process.js';
 import { keepLease } from './renew.js';
 import { makeReport, type Report } from './report.js';
 import { passSignals } from './signals.js';
@@ -34,6 +36,8 @@ export interface GuardOptions {
   /** How long the watch may be silent before it counts as broken. */
   readonly silenceSeconds: number;
   readonly isMasked: boolean;
+  /** What must hold the command; without it the best that this host has. */
+  readonly containment?: Containment | undefined;
   readonly statusFile: string | undefined;
   readonly isJson: boolean;
   readonly userAgent?: string | undefined;
@@ -122,7 +126,7 @@ async function supervise(
 
   await job.release(rightEnd ? OUTPUT_LIMIT_MS : undefined);
   releaseSignals();
-  return { end: await Promise.race([job.ended, UNKNOWN_END]), rightEnd };
+  return { end: await Promise.race([job.ended, UNKNOWN_END]), rightEnd, containment: job.containment };
 }
 
 function startAllowed(
@@ -142,8 +146,9 @@ function startAllowed(
   const socket = hookSocket === undefined ? {} : { COUNTERSIGN_GUARD_SOCKET: hookSocket };
   const env = { ...rest, ...handedOn, ...socket, COUNTERSIGN_CHECK_ID: checkId };
   const patterns = options.isMasked ? secretPatterns(options.token) : undefined;
-  return startJob({ command: options.command, env, checkId, patterns, stdout, stderr }).catch((error: unknown) =>
-    error instanceof Error ? error : new Error(String(error)),
+  const { command, containment } = options;
+  return startJob({ command, env, checkId, hookSocket, containment, patterns, stdout, stderr }).catch(
+    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
   );
 }
 
@@ -169,7 +174,12 @@ function lossNotes({ graceSeconds }: GuardOptions, report: Report) {
 
 /** Puts the end on the service's record, as far as that can be done in a few seconds. Where the right to run has ended, a
  *  no is no news. */
-async function recordEnd(options: GuardOptions, checkId: string, outcome: Outcome, report: Report): Promise<void> {
+async function recordEnd(
+  options: GuardOptions,
+  checkId: string,
+  outcome: Pick<Outcome, 'end' | 'rightEnd'>,
+  report: Report,
+): Promise<void> {
   const { exitCode: exit_code, signal } = outcome.end;
   const client = guardClient(options, RECORD_TIMEOUT_SECONDS);
   try {

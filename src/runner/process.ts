@@ -1,30 +1,24 @@
-import type { ChildProcess } from 'node:child_process';
-import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
-import { buildGate, type Gate } from './gate.js';
+import { isatty } from 'node:tty';
+import { type Containment, contain } from './containment.js';
+import type { Gate } from './gate.js';
+import type { JobEnd } from './job-end.js';
 import { Masker } from './mask.js';
 import { type Output, passOutput } from './output.js';
 import { type StopResult, signalGroup, stopJob } from './stop.js';
+import { suspendGroup } from './terminal.js';
 import { startWatchdog } from './watchdog.js';
-
-/** How a command ended: with a code from 0 to 255, or by a signal. */
-export interface JobEnd {
-  readonly kind: 'ended';
-  readonly exitCode: number | null;
-  readonly signal: NodeJS.Signals | undefined;
-}
-
-/** What stands for the end of a command that could not be started: the code of shells for that. */
-export const NEVER_STARTED: JobEnd = { kind: 'ended', exitCode: 126, signal: undefined };
-
-/** What stands for the end of a command that could not be ended. */
-export const UNKNOWN_END: JobEnd = { kind: 'ended', exitCode: null, signal: undefined };
 
 /** A command that runs in a process group of its own and does not outlive the guard. */
 export interface Job {
   readonly ended: Promise<JobEnd>;
+  readonly containment: Containment;
+  /** Whether the command has the guard's terminal: then Ctrl-C and Ctrl-Z reach it by themselves. */
+  readonly hasTerminal: boolean;
   /** Passes a signal on to the whole group. */
   signal(name: NodeJS.Signals): void;
+  /** Wakes the job after the guard was stopped with it, and gives it the terminal back. */
+  resume(): void;
   /** Ends every process of the job, SIGKILL following SIGTERM by `killAfterSeconds`. */
   stop(killAfterSeconds: number): Promise<StopResult>;
   /** Lets the rest of the output out and sends the watchdog away. `outputLimitMs` bounds the wait for a reader. */
@@ -35,6 +29,10 @@ export interface JobOptions {
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly checkId: string;
+  /** The socket that goes when the guard is killed. */
+  readonly hookSocket: string | undefined;
+  /** The containment that it must be; without one it is the best that can be had unnoticed. */
+  readonly containment: Containment | undefined;
   /** What is masked in the output; without it the command writes to the guard's own streams. */
   readonly patterns: readonly Buffer[] | undefined;
   readonly stdout: Writable;
@@ -45,41 +43,55 @@ export interface JobOptions {
  *  death of the guard would leave it running. Throws when either cannot be started: then nothing runs. A command that is
  *  not found ends with 127, one that cannot be executed with 126. */
 export async function startJob(options: JobOptions): Promise<Job> {
-  const gate = await buildGate(options.command, options.env, options.patterns !== undefined);
-  const ended = endOf(gate.child);
+  const { gate, cgroup, containment } = await buildContained(options);
+  const { ended, groupId, supervisorId } = gate;
   const outputs = passOutputs(gate, options);
-  const mark = { groupId: gate.groupId, checkId: options.checkId };
-  const watchdog = await startWatchdog(mark).catch(async (error: unknown) => {
+  const mark = { groupId, checkId: options.checkId, supervisorId, cgroup };
+  const watchdog = await startWatchdog(mark, options.hookSocket).catch(async (error: unknown) => {
     gate.shut();
     await ended;
+    cgroup?.remove();
     throw error;
   });
-  gate.open();
+  gate.open(cgroup?.path);
   return {
     ended,
-    signal: (name) => void signalGroup(gate.groupId, name),
+    containment,
+    hasTerminal: hasTerminal() && supervisorId !== undefined,
+    signal: (name) => void signalGroup(groupId, name),
+    resume: () => gate.resume(),
     stop: async (killAfterSeconds) => {
-      const result = await stopJob(mark, killAfterSeconds);
+      const result = await stopJob(mark, killAfterSeconds, () => gate.kill());
       if (result !== 'left') await ended;
       return result;
     },
     release: async (outputLimitMs) => {
-      await watchdog.leave();
+      await Promise.all([watchdog.leave(), gate.leave()]);
+      cgroup?.remove();
       await Promise.all(outputs.map((output) => output.finish(outputLimitMs)));
     },
   };
 }
 
-/** The exit code by which a shell tells of an end: the command's own, or 128 and the number of the signal. */
-export function exitCodeOf(end: JobEnd): number {
-  if (end.exitCode !== null) return end.exitCode;
-  return 128 + (end.signal === undefined ? 0 : constants.signals[end.signal]);
+async function buildContained(options: JobOptions) {
+  let wake: () => void = () => undefined;
+  const contained = await contain(
+    {
+      command: options.command,
+      env: options.env,
+      isPiped: options.patterns !== undefined,
+      hasTerminal: hasTerminal(),
+      onStopped: () => suspendGroup() || wake(),
+    },
+    `countersign-${options.checkId}`,
+    options.containment,
+  );
+  wake = () => contained.gate.resume();
+  return contained;
 }
 
-function endOf(child: ChildProcess): Promise<JobEnd> {
-  return new Promise((resolve) => {
-    child.once('exit', (exitCode, signal) => resolve({ kind: 'ended', exitCode, signal: signal ?? undefined }));
-  });
+function hasTerminal(): boolean {
+  return isatty(0);
 }
 
 function passOutputs(gate: Gate, { patterns, stdout, stderr }: JobOptions): Output[] {

@@ -1,15 +1,6 @@
 import type { Job } from './process.js';
 
-const PASSED: readonly NodeJS.Signals[] = [
-  'SIGINT',
-  'SIGTERM',
-  'SIGHUP',
-  'SIGQUIT',
-  'SIGUSR1',
-  'SIGUSR2',
-  'SIGWINCH',
-  'SIGCONT',
-];
+const PASSED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'];
 
 /** Passes the guard's signals on to the job until the returned function is called. */
 export function passSignals(job: Job): () => void {
@@ -17,16 +8,23 @@ export function passSignals(job: Job): () => void {
   for (const name of PASSED) process.on(name, pass);
   const suspend = () => suspendBoth(job);
   process.on('SIGTSTP', suspend);
+  const wake = () => {
+    job.signal('SIGCONT');
+    job.resume();
+  };
+  process.on('SIGCONT', wake);
   return () => {
     for (const name of PASSED) process.off(name, pass);
     process.off('SIGTSTP', suspend);
+    process.off('SIGCONT', wake);
   };
 }
 
-// The job leads a session of its own, where the kernel ignores SIGTSTP unless the program handles it. SIGSTOP is not
-// ignored. SIGCONT wakes the guard, which passes it on.
+// A job without a terminal leads a session of its own, where the kernel ignores SIGTSTP unless the program handles it.
+// SIGSTOP is not ignored. SIGCONT wakes the guard, which passes it on. On a terminal the guard follows when it hears that
+// the job was stopped.
 function suspendBoth(job: Job): void {
   job.signal('SIGTSTP');
   job.signal('SIGSTOP');
-  process.kill(process.pid, 'SIGSTOP');
+  if (!job.hasTerminal) process.kill(process.pid, 'SIGSTOP');
 }

@@ -10,14 +10,18 @@ const KILLED_MS = 5_000;
 export type StopResult = 'empty' | 'stopped' | 'left';
 
 /** Ends every process of a job: SIGTERM to its group and to what has left it, and SIGKILL to what is still there after
- *  `killAfterSeconds`. */
-export async function stopJob(mark: JobMark, killAfterSeconds: number): Promise<StopResult> {
+ *  `killAfterSeconds`; `kill` has the supervisor do the same. */
+export async function stopJob(mark: JobMark, killAfterSeconds: number, kill: () => void): Promise<StopResult> {
   if (!isLiving(mark)) return 'empty';
   signalJob(mark, 'SIGTERM');
   // A stopped process gets its SIGTERM only when it goes on.
   signalJob(mark, 'SIGCONT');
   await emptied(mark, killAfterSeconds * 1000, () => undefined);
-  await emptied(mark, KILLED_MS, () => signalJob(mark, 'SIGKILL'));
+  await emptied(mark, KILLED_MS, () => {
+    mark.cgroup?.kill();
+    kill();
+    signalJob(mark, 'SIGKILL');
+  });
   return isLiving(mark) ? 'left' : 'stopped';
 }
 

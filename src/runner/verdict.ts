@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { ExecReason } from '../sdk/index.js';
+import type { Containment } from './containment.js';
+import { exitCodeOf, type JobEnd, NEVER_STARTED } from './job-end.js';
 import type { NotAllowed } from './permission.js';
-import { exitCodeOf, type JobEnd, NEVER_STARTED } from './process.js';
 import type { RightEnd } from './watch.js';
 
 /** What the guard has to say at the end, as `--status-file` and `--json` show it. Members are added, never changed.
@@ -20,6 +21,8 @@ export interface Verdict {
   /** The signal that ended the command. */
   readonly signal: string | null;
   readonly reasons: readonly ExecReason[];
+  /** What held the job's processes; `null` when there were none. */
+  readonly containment: Containment | null;
   /** What the guard itself exits with; `null` while unfinished. */
   readonly guard_exit_code: number | null;
 }
@@ -31,11 +34,13 @@ export const UNFINISHED: Verdict = {
   exit_code: null,
   signal: null,
   reasons: [],
+  containment: null,
   guard_exit_code: null,
 };
 
 /** How a run came out. `rightEnd` is why the guard stopped the command; without it the command came to its own end. */
 export interface Outcome {
+  readonly containment: Containment | null;
   readonly end: JobEnd;
   readonly rightEnd: RightEnd | undefined;
 }
@@ -56,13 +61,14 @@ export function verdictOfNoStart(check_id: string, error: Error): Verdict {
 }
 
 /** The verdict when the command ran. */
-export function verdictOfRun(check_id: string, { end, rightEnd }: Outcome): Verdict {
+export function verdictOfRun(check_id: string, { end, rightEnd, containment }: Outcome): Verdict {
   return {
     verdict: rightEnd ? 'stopped' : 'ran',
     check_id,
     exit_code: end.exitCode,
     signal: end.signal ?? null,
     reasons: rightEnd ? [rightEnd.reason] : [],
+    containment,
     guard_exit_code: rightEnd ? EXIT_CODES[rightEnd.kind] : exitCodeOf(end),
   };
 }

@@ -14,25 +14,32 @@ const SCRIPT = `
 trap '' HUP INT TERM
 echo up
 read -r word && exit
+[ -z "$3" ] || echo 1 > "$3/cgroup.kill"
 for pass in 1 2 3; do
   kill -s KILL -- "-$1"
   for file in $(grep -ls "COUNTERSIGN_CHECK_ID=$2" /proc/[0-9]*/environ); do
     pid=\${file#/proc/}
     kill -s KILL "\${pid%/environ}"
   done
+done
+[ -z "$4" ] || { rm -f "$4"; rmdir "\${4%/*}"; }
+for pass in 1 2 3 4 5 6 7 8 9; do
+  [ -d "$3" ] || exit
+  rmdir "$3" || sleep 0.2
 done`;
 
-/** Starts a watchdog over a job and resolves when it is on duty. One that is killed is replaced; when that fails, the
- *  job is killed rather than left without one. Throws when the first cannot be started. */
-export async function startWatchdog(mark: JobMark): Promise<Watchdog> {
+/** Starts a watchdog over a job and resolves when it is on duty. Should the guard die, it also takes away the guard's
+ *  socket for hooks. One that is killed is replaced; when that fails, the job is killed rather than left without one.
+ *  Throws when the first cannot be started. */
+export async function startWatchdog(mark: JobMark, hookSocket: string | undefined): Promise<Watchdog> {
   let isLeaving = false;
-  const first = await startOne(mark);
+  const first = await startOne(mark, hookSocket);
   let current: Promise<ChildProcess | undefined> = Promise.resolve(first);
 
   const replaceWhenKilled = (watchdog: ChildProcess) => {
     watchdog.once('exit', () => {
       if (isLeaving) return;
-      current = startOne(mark).catch(() => undefined);
+      current = startOne(mark, hookSocket).catch(() => undefined);
       void current.then((next) => (next === undefined ? killGroup(mark.groupId) : replaceWhenKilled(next)));
     });
   };
@@ -60,8 +67,10 @@ function killGroup(groupId: number): void {
 
 /** In a session of its own, so that what ends the guard's terminal or group does not end the watchdog first. Its
  *  environment is empty but for the path: no secret, and no mark that would make it part of the job. */
-async function startOne(mark: JobMark): Promise<ChildProcess> {
-  const watchdog = spawn('/bin/sh', ['-c', SCRIPT, 'countersign-watchdog', String(mark.groupId), mark.checkId], {
+async function startOne(mark: JobMark, hookSocket: string | undefined): Promise<ChildProcess> {
+  const { groupId, checkId, cgroup } = mark;
+  const argv = ['-c', SCRIPT, 'countersign-watchdog', String(groupId), checkId, cgroup?.path ?? '', hookSocket ?? ''];
+  const watchdog = spawn('/bin/sh', argv, {
     detached: true,
     cwd: '/',
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },

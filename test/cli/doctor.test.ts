@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { commandLine, temporaryDirectory } from './command-line.js';
 import { seedDataDir, startServe, untilNothingIsLeft } from './serving.js';
 
-const ALL = ['configuration', 'keys', 'database', 'migrations', 'clock', 'notifications'];
+const ALL = ['configuration', 'keys', 'database', 'migrations', 'clock', 'notifications', 'containment'];
 const run = commandLine(temporaryDirectory());
 let copyDataDir: () => Promise<string>;
 let database: TestDatabase;
@@ -75,6 +75,7 @@ describe('doctor', () => {
         { check: 'configuration', ok: true },
         { check: 'keys', ok: true, detail: 'not made yet: serve makes it' },
         { check: 'database', ok: true, detail: 'not made yet: serve makes it' },
+        { check: 'containment', ok: true },
       ],
     });
     await expect(stat(dataDir)).rejects.toThrow('ENOENT');
@@ -101,12 +102,15 @@ describe('doctor', () => {
   test('names a bad variable, and looks no further', async () => {
     const { code, checks } = await examine({ PORT: 'eighty' });
     expect(code).toBe(1);
-    expect(checks).toMatchObject([{ check: 'configuration', ok: false, detail: expect.stringMatching(/^PORT is/) }]);
+    expect(checks).toMatchObject([
+      { check: 'configuration', ok: false, detail: expect.stringMatching(/^PORT is/) },
+      { check: 'containment', ok: true },
+    ]);
   });
 
   test('says that the database is out of reach, once and without its password', async () => {
     const { code, failed, names } = await examine({ ...env, DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/d' });
-    expect([code, names]).toEqual([1, ['configuration', 'keys', 'database']]);
+    expect([code, names]).toEqual([1, ['configuration', 'keys', 'database', 'containment']]);
     expect(failed).toMatchObject([
       { check: 'database', detail: expect.stringMatching(/^the database is out of reach: ./) },
     ]);

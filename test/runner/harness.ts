@@ -98,9 +98,16 @@ export function guardProcess(
 
 /** Resolves when a process is gone, a zombie counting as gone. Rejects after 25 seconds. */
 export async function gone(pid: number): Promise<void> {
+  await eventually(() => !isLiving(pid) || undefined);
+}
+
+/** Looks until there is something to be seen, and gives it. Rejects after 25 seconds. */
+export async function eventually<T>(look: () => T | undefined): Promise<T> {
   const deadline = Date.now() + 25_000;
-  while (isLiving(pid)) {
-    if (Date.now() > deadline) throw new Error(`process ${pid} is still there`);
+  for (;;) {
+    const found = look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error('it did not come to pass');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

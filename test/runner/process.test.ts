@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { gone, guardProcess, isLiving, numberAfter } from './harness.js';
+import { bestContainment } from '../../src/runner/containment.js';
+import { eventually, gone, guardProcess, isLiving, numberAfter } from './harness.js';
 import {
   allow,
   CHECK_ID,
@@ -187,6 +188,7 @@ describe('the status file', () => {
       exit_code: 77,
       signal: null,
       reasons: [],
+      containment: bestContainment(),
       guard_exit_code: 77,
     });
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -272,16 +274,6 @@ function readIfThere(path: string): string {
     return readFileSync(path, 'utf8');
   } catch {
     return '';
-  }
-}
-
-async function eventually<T>(look: () => T | undefined): Promise<T> {
-  const deadline = Date.now() + 25_000;
-  for (;;) {
-    const found = look();
-    if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error('it did not come to pass');
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
