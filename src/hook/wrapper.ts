@@ -32,9 +32,11 @@ const DENIAL_CODES: Record<HookEventName, 0 | 2> = {
 // Arguments: the exit code of a denial, the denial, the limits of the run and the drain, then the hook's command. What the hook prints in its sealed form is
 // the only thing that is believed; it may have crashed, hung, or never have started, and then the denial at hand is said.
 // Whoever writes to standard input must not find it closed before all was written: that would be a failed hook as well.
+// What the system has comes first: a checkout may have put itself into the path, with a `timeout` of the agent's making.
 // No single quote and no `!` in it, so that every login shell passes it on as it is.
 const SCRIPT = `
-exec 3<&0;
+PATH=/usr/bin:/bin:$PATH;
+if true 2>/dev/null 3<&0; then exec 3<&0; else exec 0</dev/null 3<&0; fi;
 trap "" PIPE;
 limit() {
 s=$1; shift;
@@ -45,7 +47,7 @@ wait $p; c=$?; kill $w 2>/dev/null; return $c;
 };
 deny() {
 printf "%s\\n" "$d" || { test "$x" = 0 && x=1; };
-printf "%s\\n" "countersign: denied" >&2;
+printf "%s\\n" "countersign: denied" >&2 || x=0;
 limit "$n" cat >/dev/null 2>&1;
 exit "$x";
 };

@@ -218,18 +218,38 @@ describe('the hook', () => {
   });
 
   test('works where there is no `timeout`', async () => {
-    const bin = temporaryDirectory();
-    for (const tool of ['sleep', 'cat'])
-      writeFileSync(join(bin, tool), `#!/bin/sh\nexec /bin/${tool} "$@"\n`, { mode: 0o755 });
-    const env = { PATH: bin };
-    const passed = await runCase('PreToolUse', { env, isLogin: false });
+    const without = (program: string, limits: HookLimits) => {
+      const command = hookCommand('PreToolUse', process.execPath, program, limits);
+      return command.replace('command -v timeout', 'command -v no-timeout');
+    };
+    const env = { COUNTERSIGN_GUARD_SOCKET: silent.path };
+    const passed = await runHookCommand(without(MAIN, HOOK_LIMITS), eventText('PreToolUse'), { env });
     expect([passed.code, passed.stdout, passed.stderr]).toEqual([0, '', '']);
-    const hung = await runCase('PreToolUse', {
-      env,
-      isLogin: false,
-      program: () => programThat('hangs-too', 'for (;;);'),
-    });
+    const hanging = programThat('hangs-too', 'for (;;);');
+    const hung = await runHookCommand(without(hanging, QUICK), eventText('PreToolUse'), { env });
     expect(effectOf('PreToolUse', hung)).toBe('stopped');
+  });
+
+  test('runs nothing that a checkout has put into the path', async () => {
+    const bin = temporaryDirectory();
+    for (const tool of ['timeout', 'node', 'cat', 'sh']) {
+      writeFileSync(join(bin, tool), '#!/bin/sh\necho countersign pass\n', { mode: 0o755 });
+    }
+    const env = { PATH: `${bin}:${process.env['PATH']}` };
+    const run = await runCase('PreToolUse', { guard: () => denying.path, env, isLogin: false });
+    expect(effectOf('PreToolUse', run)).toBe('stopped');
+  });
+
+  test('denies where standard input or standard error is closed, and where it is told to end', async () => {
+    const command = hookCommand('SessionStart', process.execPath, MAIN);
+    const closed = await runHookCommand(`${command} <&-`, '', { env: {} });
+    expect(effectOf('SessionStart', closed)).toBe('stopped');
+    const mute = await runHookCommand(`${hookCommand('PreToolUse', process.execPath, MAIN)} 2>&-`, '{}', { env: {} });
+    expect(effectOf('PreToolUse', mute)).toBe('stopped');
+    const told = programThat('ends', 'process.kill(process.ppid, "SIGTERM"); setTimeout(() => process.exit(1), 100)');
+    for (const event of HOOK_EVENTS) {
+      expect(effectOf(event, await runCase(event, { program: () => told }))).toBe('stopped');
+    }
   });
 
   test('stays whole where paths have blanks and quotes', async () => {
