@@ -11,8 +11,8 @@ import {
 } from '../sdk/index.js';
 import { readServiceUrl } from './connection.js';
 import { HintedError } from './hinted-error.js';
-import { relativeTime } from './instant.js';
 import { messageView, print, say } from './output.js';
+import { personText } from './people.js';
 import { printable } from './printable.js';
 import { hostClient, readRunnerFile, runnerPath, writeRunnerFile } from './runner-file.js';
 import { UsageError } from './usage-error.js';
@@ -23,6 +23,9 @@ export interface JoinFlags {
   url?: string;
   json?: true;
 }
+
+/** Ten minutes for the approval, and ten to fetch what was approved. */
+const LONGEST_WAIT_MS = 1_200_000;
 
 /** `runner join`: makes a key on this host, shows a code, and waits until somebody approves it. */
 export async function joinRunner(flags: JoinFlags): Promise<number> {
@@ -49,6 +52,9 @@ export async function joinRunner(flags: JoinFlags): Promise<number> {
   if (flags.json) print(JSON.stringify({ event: 'joined', runner, expires_at, file: path }));
   else {
     say(`This host is the runner ${printable(runner.name)} (${runner.id}) now, until ${expires_at}.`);
+    say(
+      `Approved by ${printable(personText(runner.approved_by))}. If you do not know who that is: countersign runner leave`,
+    );
     say(`Its key and its token are in ${printable(path)}. \`countersign exec\` uses them from now on.`);
   }
   return 0;
@@ -74,7 +80,7 @@ async function showCode(url: string, enrolment: Enrolment): Promise<void> {
   say(`How that goes: ${printable(enrolment.verification_uri)}`);
   // The code stands behind the #, which no browser sends: it gets into nobody's log.
   if (view.isTerminal) say(`\n${await qrCode(`${enrolment.verification_uri}#${enrolment.user_code}`, view.hasColour)}`);
-  say(`\nWaiting; the code is good ${relativeTime(enrolment.expires_at, new Date()).replace('in ', 'for ')}.`);
+  say(`\nWaiting; the code is good until ${printable(enrolment.expires_at)}.`);
 }
 
 /** A QR code in half blocks. With colour it is dark on light whatever the terminal's own colours are. */
@@ -84,10 +90,11 @@ async function qrCode(text: string, hasColour: boolean): Promise<string> {
   return lines.map((line) => (hasColour ? `\u001b[97;40m${line}\u001b[0m` : line)).join('\n');
 }
 
-/** Asks until it is approved. A service that is out of reach for a while is asked again, as long as the code is good; an
- *  answer that was lost is given again. */
-async function approval(client: Client, { id, expires_at, interval_seconds }: Enrolment): Promise<RedeemedRunner> {
-  let lastLoss: unknown;
+/** Asks until it is approved. A service that is out of reach for a while is asked again, as long as anything could have been
+ *  approved; an answer that was lost is given again. */
+async function approval(client: Client, { id, interval_seconds }: Enrolment): Promise<RedeemedRunner> {
+  // Not by what the service says: this host's clock may be another.
+  const giveUpAt = performance.now() + LONGEST_WAIT_MS;
   for (;;) {
     let seconds = interval_seconds;
     try {
@@ -96,10 +103,8 @@ async function approval(client: Client, { id, expires_at, interval_seconds }: En
       seconds = answer.interval_seconds;
     } catch (error) {
       if (!isOutOfReach(error)) throw whyNot(error);
-      lastLoss = error;
       if (error instanceof ProblemError) seconds = Math.max(seconds, error.retryAfterSeconds ?? 0);
-      // By this host's clock, and only while nobody says otherwise: the service knows best when the code ends.
-      if (Date.now() > Date.parse(expires_at)) throw lastLoss;
+      if (performance.now() > giveUpAt) throw error;
     }
     await pause(seconds * 1000);
   }

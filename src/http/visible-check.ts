@@ -1,4 +1,4 @@
-import type { TokenId, WorkspaceId } from '../rules/format.js';
+import type { RunnerId, TokenId, WorkspaceId } from '../rules/format.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { mayUse } from '../rules/role.js';
 import type { ServiceScope } from '../rules/scope.js';
@@ -13,6 +13,8 @@ export interface Checked<T> {
   readonly tokenId: TokenId | null;
   /** The token that asked. */
   readonly callerTokenId: TokenId;
+  /** The runner that asked. */
+  readonly runnerId: RunnerId | null;
   readonly value: T;
 }
 
@@ -24,8 +26,9 @@ export function seesAllChecks(caller: TokenFacts): boolean {
 }
 
 /** What `find` gives of the caller's workspace, for the token that was checked, even after its end, for the token that
- *  asked, unless it was revoked or suspended since, and for live ones of the workspace with one of the scopes. Refuses
- *  `not_found` for everybody else. */
+ *  asked, unless it was revoked or suspended since, for the live one of the runner that asked, and for live ones of the
+ *  workspace with one of the scopes. A runner does nothing to the runs of another: by its scopes it may only read, as an
+ *  auditor does. Refuses `not_found` for everybody else. */
 export async function shownTo<T>(
   deps: Deps,
   exchange: Exchange,
@@ -40,6 +43,8 @@ export async function shownTo<T>(
   // A runner rotates its token while jobs run: that ends no work under way.
   if (found?.callerTokenId === facts.id && runEnd(facts) === undefined) return accept(found.value);
   if (!isActive(facts, exchange.now)) return refuse({ kind: 'unauthenticated', hasCredentials: true });
-  const maySee = scopes.some((scope) => mayUse(facts.creatorRole, facts.scopes, scope));
+  const isOwn = facts.runner !== undefined && found?.runnerId === facts.runner.id;
+  const isByScope = facts.kind !== 'runner' || scopes.includes('audit:read');
+  const maySee = isOwn || (isByScope && scopes.some((scope) => mayUse(facts.creatorRole, facts.scopes, scope)));
   return found && maySee ? accept(found.value) : refuse({ kind: 'not_found' });
 }

@@ -11,6 +11,13 @@ export function namedRun(deps: Deps, exchange: Exchange, scopes: readonly Servic
   const id = parsePublicId('run', exchange.params['id'] ?? '');
   return shownTo(deps, exchange, scopes, async (workspaceId) => {
     const view = id && (await findRun(deps.db, workspaceId, id));
-    return view && { tokenId: view.run.tokenId, callerTokenId: view.run.callerTokenId, value: view };
+    return (
+      view && {
+        tokenId: view.run.tokenId,
+        callerTokenId: view.run.callerTokenId,
+        runnerId: view.run.runnerId,
+        value: view,
+      }
+    );
   });
 }

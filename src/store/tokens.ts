@@ -162,7 +162,8 @@ function hasStatus(status: TokenStatus, now: Date): (SQL | undefined)[] {
     isNull(workspaces.suspendedAt),
     isNull(workflows.pausedAt),
     eq(creators.status, 'active'),
-    or(isNull(runners.status), eq(runners.status, 'active')),
+    // Nearly every token is of none, which the planner knows of the token's column and not of the joined one.
+    or(isNull(tokens.runnerId), eq(runners.status, 'active')),
   ];
   const hasBegun = or(isNull(tokens.notBefore), lte(tokens.notBefore, now));
   switch (status) {

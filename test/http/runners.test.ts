@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addSeconds } from '../../src/rules/lifetime.js';
+import { keepHouse } from '../../src/store/housekeeping.js';
+import { operations } from '../../src/wire/openapi.js';
 import { currentNonce, makeHostKey, seedRunner, sendAsHost, type TestRunner } from '../setup/dpop.js';
 import { send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
@@ -159,6 +162,44 @@ describe('an enrolment', () => {
       statuses.push(sent.status);
     }
     expect(statuses).toEqual([...Array(20).fill(201), 429]);
+  });
+
+  it('is limited by network where addresses are cheap', async () => {
+    const statuses = [];
+    for (let at = 0; at < 21; at += 1) {
+      const address = `2001:db8:0:7::${at.toString(16)}`;
+      statuses.push((await send(service, 'POST', ENROL, { token: null, json: { name: 'flood' }, address })).status);
+    }
+    expect(statuses).toEqual([...Array(20).fill(401), 429]);
+  });
+
+  it('is limited in how often one is asked for, whoever asks', async () => {
+    const { id } = await enrol('asked-for');
+    const ask = () => send(service, 'POST', `${ENROL}/${id}/redeem`, { token: null });
+    const statuses = [];
+    for (let at = 0; at < 21; at += 1) statuses.push((await ask()).status);
+    expect(statuses).toEqual([...Array(20).fill(401), 429]);
+  });
+
+  it('is refused while a thousand wait, and taken again when they have expired', async () => {
+    const { sql } = service.db;
+    await sql`
+      insert into runner_enrolments (id, locator, verifier, tries, name, labels, jkt, created_at, expires_at, status)
+      select gen_random_uuid(), 'L' || n, 'none', 0, 'waits', '{}', 'none', ${service.clock.now().toISOString()},
+        ${addSeconds(service.clock.now(), 600).toISOString()}, 'pending' from generate_series(1, 1000) n`;
+    const ask = async () =>
+      (
+        await sendAsHost(service, await makeHostKey(), 'POST', ENROL, {
+          json: { name: 'late' },
+          address: '203.0.113.77',
+        })
+      ).status;
+    expect(await ask()).toBe(503);
+    service.clock.advance(601);
+    expect(await ask()).toBe(201);
+    service.clock.advance(1_201);
+    await keepHouse(sql, service.clock.now());
+    expect(await sql`select id from runner_enrolments`).toEqual([]);
   });
 
   it('takes no name and no label that a constraint could not name', async () => {
@@ -408,6 +449,30 @@ describe('runners', () => {
     expect((await leaving.send('DELETE', '/v1/runners/self')).status).toBe(204);
     expect((await leaving.send('GET', '/v1/me')).status).toBe(401);
     expect((await staying.send('GET', '/v1/me')).status).toBe(200);
+  });
+
+  it('touch only the runs that they asked for, also after a rotation', async () => {
+    const [runner, other] = [await seedRunner(service), await seedRunner(service)];
+    const { check_id, run_id } = (await check(runner, await jobToken(['*']))).body;
+    const token = String((await runner.send('POST', '/v1/tokens/self/rotate')).body['token']);
+    const [renew, finish] = [`/v1/exec/runs/${String(run_id)}/renew`, `/v1/exec/checks/${String(check_id)}/finish`];
+    for (const path of [renew, finish]) {
+      expect((await other.send('POST', path, { json: { exit_code: 0 } })).status).toBe(404);
+    }
+    expect((await other.send('GET', `/v1/exec/checks/${String(check_id)}`)).status).toBe(200);
+    expect((await runner.send('POST', renew, { token })).status).toBe(200);
+    expect((await runner.send('POST', finish, { token, json: { exit_code: 0 } })).status).toBe(200);
+  });
+
+  it('may do nothing else: every operation with another scope is refused', async () => {
+    const runner = await seedRunner(service);
+    const others = operations.filter((one) => one.scope !== undefined && one.scope !== 'exec:check');
+    expect(others.length).toBeGreaterThan(20);
+    for (const { method, path } of others) {
+      const named = path.replaceAll(/\{\w+\}/g, 'tok_0000000000000000000000');
+      const answer = await runner.send(method.toUpperCase(), named, method === 'get' ? {} : { json: {} });
+      expect([path, answer.status]).toEqual([path, 403]);
+    }
   });
 
   it('of another workspace are not found', async () => {

@@ -6,6 +6,7 @@ import { createLookup } from '../../src/store/lookup.js';
 import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
 import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/workspaces.js';
 import type { MintedToken, NewToolDecision, RevocationRequest } from '../../src/wire/resources.js';
+import { makeHostKey, seedRunner, sendAsHost } from '../setup/dpop.js';
 import { send } from '../setup/request.js';
 import type { TestService } from '../setup/service.js';
 import { memberAt } from './plans-data.js';
@@ -40,6 +41,7 @@ export const STEPS: readonly Step[] = [
   ['check under a limit of runs', checkUnderLimit],
   ['mark what was lost', ({ service }) => loseLeases(service.db.db, new Date())],
   ['bring a person in and let it go', bringIn],
+  ['make a runner, ask as one, turn one away, and let one go', trustRunners],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
   ['keep house', ({ service }) => keepHouse(service.db.sql, new Date())],
@@ -171,9 +173,39 @@ async function recover({ service, large }: Scene): Promise<void> {
   await recoverMember(service.db.db, service.secrets, large.workspace, large.member.email, new Date());
 }
 
+async function trustRunners(scene: Scene): Promise<void> {
+  const { service, large } = scene;
+  const { enrolments, runners } = owner(scene);
+  const { token } = await mint(scene);
+  for (const _ of AGAIN_AND_AGAIN) {
+    const runner = await seedRunner(service, { approver: large.printed });
+    await runner.send('POST', '/v1/exec/checks', { json: { token, workflow: 'job-1' } });
+    await runners.patch(runner.runner.id, { labels: ['linux'] });
+    await runners.suspend(runner.runner.id);
+    await runners.reactivate(runner.runner.id);
+    await runner.send('POST', '/v1/tokens/self/rotate');
+    await runners.list({ limit: 50 });
+    await runners.show(runner.runner.id);
+    await runners.remove(runner.runner.id);
+  }
+  const asking = { json: { name: 'turned-away' }, address: '198.51.100.251' };
+  const { body } = await sendAsHost(service, await makeHostKey(), 'POST', '/v1/runner-enrolments', asking);
+  await enrolments.lookup(String(body['user_code']));
+  await enrolments.deny(String(body['user_code']));
+}
+
 async function tellOfItself({ service }: Scene): Promise<void> {
   const wellKnown = ['oauth-authorization-server', 'jwks.json'].map((name) => `/.well-known/${name}`);
-  const paths = ['/healthz', '/readyz', '/openapi.json', '/docs', '/problems/conflict', '/metrics', ...wellKnown];
+  const paths = [
+    '/healthz',
+    '/readyz',
+    '/openapi.json',
+    '/docs',
+    '/problems/conflict',
+    '/runners/approve',
+    '/metrics',
+    ...wellKnown,
+  ];
   for (const path of paths) await send(service, 'GET', path, { token: null });
 }
 

@@ -76,7 +76,7 @@ function namedCheck(deps: Deps, exchange: Exchange, scopes: readonly ServiceScop
   const id = parsePublicId('chk', exchange.params['id'] ?? '');
   return shownTo(deps, exchange, scopes, async (workspaceId) => {
     const row = id && (await findCheck(deps.db, workspaceId, id));
-    return row && { tokenId: row.tokenId, callerTokenId: row.callerTokenId, value: row };
+    return row && { tokenId: row.tokenId, callerTokenId: row.callerTokenId, runnerId: row.runnerId, value: row };
   });
 }
 

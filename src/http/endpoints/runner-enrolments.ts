@@ -5,6 +5,7 @@ import { MAX_CODE_TRIES, POLL_SECONDS } from '../../rules/runner.js';
 import { type EnrolmentRow, findEnrolment, openEnrolment } from '../../store/enrolments.js';
 import { ended, redeemEnrolment } from '../../store/runner-redemption.js';
 import { enrolRunnerOperation, redeemEnrolmentOperation } from '../../wire/runners.js';
+import { callerNetwork } from '../address.js';
 import type { Deps } from '../deps.js';
 import { provenKey } from '../dpop.js';
 import { endpoint, placeOf, type Reply } from '../endpoint.js';
@@ -13,12 +14,14 @@ import { presentRunner } from '../present.js';
 // Enrolments cost an argon2id each and need no credentials: so many a minute from one address, and from all together.
 const fromOne = new RateLimiterMemory({ points: 20, duration: 60 });
 const fromAll = new RateLimiterMemory({ points: 240, duration: 60 });
+// Each costs a signature and a row, whoever sends it: a host needs two in an interval, one of them for a nonce.
+const attempts = new RateLimiterMemory({ points: 20, duration: POLL_SECONDS });
 // A little less than the interval, because a poll may be on its way longer than the one before.
 const polls = new RateLimiterMemory({ points: 1, duration: POLL_SECONDS - 1 });
 
 /** A host asks to become a runner, with a proof of the key that it wants to be known by. */
 export const enrolRunnerRoute = endpoint(enrolRunnerOperation, async (deps, call) => {
-  const limited = (await spent(fromOne, call.ip ?? 'unknown')) ?? (await spent(fromAll, 'all'));
+  const limited = (await spent(fromOne, callerNetwork(call.ip))) ?? (await spent(fromAll, 'all'));
   if (limited) return limited;
   const key = await provenKey(deps, call, {});
   if (!key.ok) return key;
@@ -44,6 +47,8 @@ export const redeemEnrolmentRoute = endpoint(redeemEnrolmentOperation, async (de
   const id = parsePublicId('enr', call.params['id'] ?? '');
   const row = id && (await findEnrolment(deps.db, id));
   if (row === undefined) return refuse({ kind: 'not_found' });
+  const limited = await spent(attempts, row.id);
+  if (limited) return limited;
   const key = await provenKey(deps, call, { jkt: row.jkt });
   if (!key.ok) return key;
   const isOver = row.expiresAt <= call.now || (row.status === 'pending' && row.tries >= MAX_CODE_TRIES);
