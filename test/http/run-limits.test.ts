@@ -1,7 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/rules/audit.js';
 import { parsePublicId } from '../../src/rules/format.js';
 import type { ExecDecision, WorkflowRequest } from '../../src/wire/resources.js';
+import { createDatabaseProxy } from '../setup/database-proxy.js';
 import { send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
 
@@ -206,6 +208,40 @@ describe('a workflow with a limit of runs', () => {
   });
 });
 
+it('a database that goes away in the middle of a decision or a renewal is no yes: 503, and nothing is let in', async () => {
+  const { label, token } = await limited({ max_concurrent_runs: 2 });
+  const { run_id } = await check(service, token, label);
+  const proxy = await createDatabaseProxy(service.database.options);
+  const node = await createTestService({
+    database: { ...service.database, options: proxy.options },
+    keys: service.keys,
+    at: service.clock.now(),
+  });
+  try {
+    const before = await service.client().runs.show(run_id ?? '');
+    const answers = await service.db.sql.begin(async (tx) => {
+      await tx`select 1 from workflows where label = ${label} for update`;
+      const asking = [
+        send(node, 'POST', '/v1/exec/checks', { token, json: { workflow: label } }),
+        send(node, 'POST', `/v1/exec/runs/${run_id}/renew`, { token }),
+      ];
+      await until(async () => {
+        const waiting = await service.db.sql`
+          select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+        return waiting.length === asking.length;
+      });
+      await proxy.cut('closing');
+      return Promise.all(asking);
+    });
+    expect(answers.map((answer) => answer.status)).toEqual([503, 503]);
+    expect((await service.client().runs.list({ workflow: label })).data).toEqual([before]);
+  } finally {
+    await proxy.restore();
+    await node.close();
+    await proxy.close();
+  }
+});
+
 describe('the limits of a workflow', () => {
   const put = (json: unknown) => send(service, 'PUT', '/v1/workflows/limits', { json });
 
@@ -256,5 +292,8 @@ it('a run that is lost is marked by one of the nodes, once, without being asked'
 
 async function until(isTrue: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 20_000;
-  while (!(await isTrue())) if (Date.now() > deadline) throw new Error('it did not come true in time');
+  while (!(await isTrue())) {
+    if (Date.now() > deadline) throw new Error('it did not come true in time');
+    await nextTurn();
+  }
 }
