@@ -1,11 +1,17 @@
 import type { Answer } from './exchange.js';
 
+/** One event: its name, and what is said with it as JSON, which is a line. */
+export interface StreamEvent {
+  readonly name: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 const KEEP_ALIVE_MS = 10_000;
 
 /** Answers with Server-Sent Events: a comment at once and every 10 s, then one event, which is the last. `open` is given
  *  the way to emit it, or to end the stream without a word, and gives what to do when the reader goes away. */
 export function eventStream(
-  open: (emit: (event: string | undefined) => void) => () => void,
+  open: (emit: (event: StreamEvent | undefined) => void) => () => void,
   signal: AbortSignal,
 ): Answer {
   const encoder = new TextEncoder();
@@ -26,7 +32,7 @@ export function eventStream(
       };
       send(': watching\n\n');
       const close = open((event) => {
-        if (!isOver && event !== undefined) send(`event: ${event}\ndata: {}\n\n`);
+        if (!isOver && event !== undefined) send(`event: ${event.name}\ndata: ${JSON.stringify(event.data)}\n\n`);
         finish();
       });
       signal.addEventListener('abort', finish);

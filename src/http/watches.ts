@@ -1,11 +1,11 @@
 import type { TokenId } from '../rules/format.js';
-import { type RunEnd, runEnd } from '../rules/token.js';
+import { runEnd } from '../rules/token.js';
 import { type Batch, createBatch } from '../store/batch.js';
 import type { Lookup } from '../store/lookup.js';
-import type { RunKey } from '../store/run-ends.js';
+import type { RunEnding, RunKey } from '../store/run-ends.js';
 
 /** What a watch ends with: why the right to run has ended, or that this node closes. */
-export type WatchEnd = RunEnd | 'stopped' | 'closed';
+export type WatchEnd = RunEnding | { readonly why: 'closed'; readonly reason?: undefined };
 
 /** The open watches of this node. What a watch hears is always read from the database: a notification only says when to
  *  read. */
@@ -33,7 +33,7 @@ const MAX_WAITING = 100_000;
 
 export function createWatches(
   lookup: Pick<Lookup, 'findAll'>,
-  runEnds: Pick<Batch<RunKey, WatchEnd | undefined>, 'add'>,
+  runEnds: Pick<Batch<RunKey, RunEnding | undefined>, 'add'>,
   onError: (error: unknown) => void,
 ): Watches {
   const watches = new Set<Watch>();
@@ -65,7 +65,7 @@ export function createWatches(
     const token = await tokens.add(watch.tokenId);
     // A token that is gone from the database gives no right to anything.
     const ended = token === undefined ? 'revoked' : runEnd(token.facts);
-    if (ended !== undefined) end(watch, ended);
+    if (ended !== undefined) end(watch, { why: ended });
   }
 
   function readAgain(wanted: (watch: Watch) => boolean): void {
@@ -78,7 +78,7 @@ export function createWatches(
     open({ workspaceId, id, tokenId }, onEnd) {
       const watch = { run: { workspaceId, id }, tokenId, onEnd };
       watches.add(watch);
-      if (isClosed) queueMicrotask(() => end(watch, 'closed'));
+      if (isClosed) queueMicrotask(() => end(watch, { why: 'closed' }));
       else read(watch);
       return () => watches.delete(watch);
     },
@@ -87,7 +87,7 @@ export function createWatches(
     close: () => {
       isClosed = true;
       clearInterval(timer);
-      for (const watch of watches) end(watch, 'closed');
+      for (const watch of watches) end(watch, { why: 'closed' });
     },
   };
 }

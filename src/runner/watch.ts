@@ -104,7 +104,10 @@ async function followOnce(
   let timer = setTimeout(fallSilent, Math.max(0, Math.min(OPENING_MS, silenceMs, giveUpAtMs - aliveAtMs)));
   try {
     for await (const event of client.execChecks.watch(options.checkId, AbortSignal.any([signal, silence.signal]))) {
-      if (event.type !== 'alive') return { kind: 'ended', reason: { code: event.type, detail: DETAILS[event.type] } };
+      if (event.type !== 'alive') {
+        const detail = event.reason ? `${DETAILS[event.type]}: ${event.reason}` : DETAILS[event.type];
+        return { kind: 'ended', reason: { code: event.type, detail } };
+      }
       aliveAtMs = monotonicMs();
       clearTimeout(timer);
       timer = setTimeout(fallSilent, silenceMs);

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { execCheck, execCheckPage, execDecision } from '../wire/answers.js';
 import type { ExecCheck, ExecCheckRequest, ExecDecision, FinishRequest, Page, WatchEvent } from '../wire/resources.js';
 import { UnreachableError } from './errors.js';
@@ -22,7 +23,7 @@ export interface ExecChecksClient {
   list(query?: ExecCheckQuery): Promise<Page<ExecCheck>>;
   show(id: string): Promise<ExecCheck>;
   /** Follows a check: `alive` at the start and every 10 s, then one of `revoked`, `paused`, `suspended`, `stopped`, which is
-   *  the last. Throws {@link UnreachableError} when the stream ends otherwise. */
+   *  the last; `stopped` may say why. Throws {@link UnreachableError} when the stream ends otherwise. */
   watch(id: string, signal?: AbortSignal): AsyncGenerator<WatchEvent>;
   finish(id: string, request: FinishRequest): Promise<ExecCheck>;
 }
@@ -62,11 +63,23 @@ async function* watch(options: ClientOptions, path: string, signal?: AbortSignal
   throw new UnreachableError('the watch ended without a word');
 }
 
+const reasoned = z.object({ reason: z.string() });
 const ENDS = ['revoked', 'paused', 'suspended', 'stopped'] as const;
 
 function parseEvent(block: string): WatchEvent | undefined {
   const name = /^event: ?(.*)$/m.exec(block)?.[1];
   const type = ENDS.find((end) => end === name);
-  if (type !== undefined) return { type };
+  if (type !== undefined) return { type, ...saidWith(block) };
   return block.startsWith(':') ? { type: 'alive' } : undefined;
+}
+
+/** Why somebody stopped a run. What cannot be read of it changes nothing about the word itself. */
+function saidWith(block: string): { reason?: string } {
+  const data = /^data: ?([^\r\n]*)/m.exec(block)?.[1] ?? '';
+  try {
+    const said = reasoned.safeParse(JSON.parse(data));
+    return said.success ? said.data : {};
+  } catch {
+    return {};
+  }
 }

@@ -109,7 +109,7 @@ export const watchExecCheckOperation = operation({
   tag,
   summary: 'Be told at once when the right to run ends',
   description:
-    'Server-Sent Events: `revoked`, `paused`, `suspended` or `stopped`, then the stream ends; a comment every 10 s in between. The check’s own token may watch even after it expired or was superseded: that ends the right to start, not work under way.',
+    'Server-Sent Events: `revoked`, `paused`, `suspended` or `stopped` (with the `reason` in its data, where one was given), then the stream ends; a comment every 10 s in between. The check’s own token may watch even after it expired or was superseded: that ends the right to start, not work under way.',
   auth: 'token',
   answers: {
     200: {

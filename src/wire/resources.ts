@@ -398,6 +398,8 @@ export interface FinishRequest {
 /** What the watch of an exec check tells. `alive` is the keep-alive comment, every 10 s. */
 export interface WatchEvent {
   type: 'alive' | 'revoked' | 'paused' | 'suspended' | 'stopped';
+  /** Why somebody stopped the run, where that was said. */
+  reason?: string | undefined;
 }
 
 /** RFC 9457 problem details. */

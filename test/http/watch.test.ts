@@ -124,6 +124,9 @@ describe('a watch is told', () => {
       await service.client().runs.stop(job.checkId.replace('chk_', 'run_'));
       expect(await Promise.all([told(job.events), told(there)])).toEqual(['stopped', 'stopped']);
       expect(await told(await watch(service, job.token, job.checkId))).toBe('stopped');
+      const loud = await startJob(service, job);
+      await service.client().runs.stop(loud.checkId.replace('chk_', 'run_'), { reason: 'too loud: "\u2028"' });
+      expect((await loud.events.next()).value).toEqual({ type: 'stopped', reason: 'too loud: "\u2028"' });
       const next = told(sibling.events);
       await service.client(null).revoke(job.token);
       expect(await next).toBe('revoked');

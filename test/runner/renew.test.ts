@@ -37,13 +37,24 @@ describe.concurrent('the lease of a run', () => {
     await renewed(4);
     expect(service.calls[0]?.body).toMatchObject({ lease_seconds: 106 });
     expect(new Set(renewals)).toEqual(new Set([`POST /v1/exec/runs/${checkId.replace('chk_', 'run_')}/renew`]));
-    (await service.watched()).end('event: stopped\ndata: {}\n\n');
+    (await service.watched()).end('event: stopped\ndata: {"reason":"too loud"}\n\n');
     expect(await exitCode).toBe(77);
-    expect(stderr.text).toBe('countersign: stopping the command (stopped): the run was stopped\n');
+    expect(stderr.text).toBe('countersign: stopping the command (stopped): the run was stopped: too loud\n');
     const count = renewals.length;
     await service.close();
     expect(renewals).toHaveLength(count);
   });
+
+  test.for(['', 'data: {}\n', 'data: {"reason":7}\n', 'data: {"reason":"x"\n', 'data: [\ndata: ]\n'])(
+    'ends with its run, whatever stands beside the word: %j',
+    async (data, { expect, onTestFinished }) => {
+      const { service } = await leasing(onTestFinished);
+      const { stderr, exitCode } = guard(service, { command: SLEEP });
+      (await service.watched()).end(`event: stopped\n${data}\n`);
+      expect(await exitCode).toBe(77);
+      expect(stderr.text).toBe('countersign: stopping the command (stopped): the run was stopped\n');
+    },
+  );
 
   test('is never longer than a day', async ({ expect, onTestFinished }) => {
     const { service } = await leasing(onTestFinished);

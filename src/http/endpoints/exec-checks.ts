@@ -11,7 +11,7 @@ import {
 import { pageOf, readCursor } from '../cursor.js';
 import type { Deps } from '../deps.js';
 import { endpoint, type Route } from '../endpoint.js';
-import { eventStream } from '../event-stream.js';
+import { eventStream, type StreamEvent } from '../event-stream.js';
 import type { Exchange } from '../exchange.js';
 import { presentCheck } from '../present.js';
 import { seesAllChecks, shownTo } from '../visible-check.js';
@@ -65,8 +65,10 @@ export const watchExecCheckRoute: Route = {
     const { id, decision, finishedAt, tokenId, workspaceId } = found.value;
     if (decision === 'deny' || tokenId === null) return wrongState('the check was denied: there is nothing to watch');
     if (finishedAt) return wrongState('the check is finished: there is nothing to watch');
-    const open = (emit: (event: string | undefined) => void) =>
-      deps.watches.open({ workspaceId, id, tokenId }, (end) => emit(end === 'closed' ? undefined : end));
+    const open = (emit: (event: StreamEvent | undefined) => void) =>
+      deps.watches.open({ workspaceId, id, tokenId }, ({ why, reason }) =>
+        emit(why === 'closed' ? undefined : { name: why, data: reason === undefined ? {} : { reason } }),
+      );
     return accept(eventStream(open, exchange.signal()));
   },
 };
