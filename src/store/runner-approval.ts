@@ -88,7 +88,13 @@ export async function approveEnrolment(
     const fetchBy = addSeconds(now, ENROLMENT_SECONDS);
     await updateEnrolment(tx, enrolment.id, { status: 'approved', workspaceId, runnerId, expiresAt: fetchBy });
     const { name, labels } = approval;
-    const facts = { name, labels, thumbprint: held.value.jkt, enrolment: printId('enr', enrolment.id) };
+    const facts = {
+      name,
+      labels,
+      thumbprint: held.value.jkt,
+      enrolment: printId('enr', enrolment.id),
+      asked_from: held.value.ip,
+    };
     const approved = { action: 'runner.approved', target: printId('rnr', runnerId), data: facts } as const;
     const terms = { workflow: RUNNER_WORKFLOW, scopes: RUNNER_SCOPES, expires_at: expiresAt.toISOString() };
     const mintedEvent = { action: 'token.minted', target: printId('tok', minted.id), data: terms } as const;

@@ -308,6 +308,8 @@ describe('the token of a runner', () => {
     expect((await runner.send('GET', '/v1/me', { token })).status).toBe(200);
     const { id } = await service.seedToken({ workflow: 'flow', scopes: ['codex:exec'] });
     expect((await runner.send('POST', `/v1/tokens/${id}/rotate`, { token })).status).toBe(403);
+    const byOwner = await send(service, 'POST', `/v1/tokens/${String(rotated.body['id'])}/rotate`);
+    expect([byOwner.status, byOwner.body['detail']]).toEqual([403, expect.stringContaining('only the runner itself')]);
     const shown = await service.client().tokens.show(runner.token_id);
     expect(shown.status).toBe('rotating');
   });
@@ -365,6 +367,17 @@ describe('a constraint by runner', () => {
       select c.runner_id = r.id as is_its from exec_checks c join runners r on r.name = ${runner.runner.name}
       where c.caller_token_id = (select id from tokens where runner_id = r.id)`;
     expect([body['decision'], row?.['is_its']]).toEqual(['allow', true]);
+  });
+
+  it('is not taken by a name that another runner has', async () => {
+    const [first, second] = [await seedRunner(service), await seedRunner(service)];
+    const path = `/v1/runners/${second.runner.id}`;
+    const clash = await send(service, 'PATCH', path, { json: { name: first.runner.name } });
+    expect([clash.status, clash.body['code']]).toEqual([409, 'runner_exists']);
+    const renamed = await send(service, 'PATCH', path, { json: { name: 'renamed', labels: ['a', 'a'] } });
+    expect(renamed.body).toMatchObject({ name: 'renamed', labels: ['a'] });
+    expect(await events(second.runner.id)).toEqual(['runner.approved', 'runner.enrolled', 'runner.changed']);
+    expect((await send(service, 'PATCH', path, { json: {} })).status).toBe(422);
   });
 
   it('follows new labels at once', async () => {

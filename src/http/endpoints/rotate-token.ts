@@ -43,6 +43,12 @@ export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call
 /** A token acts with its creator's role, cut by its scopes: what of that reaches this service must be the caller's too. */
 function mayTakeOver(caller: TokenFacts, { token, creator }: TokenView): Result<undefined> {
   if (token.id === caller.id) return accept(undefined);
+  if (token.kind === 'runner') {
+    return refuse({
+      kind: 'not_allowed',
+      detail: "a runner's token is bound to its key: only the runner itself rotates it",
+    });
+  }
   const grantor = grantorOf(caller);
   const beyond = token.scopes.filter((scope) => !mayHandOn(grantor, scope));
   if (beyond.length > 0) {
