@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAdaptorServer } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -14,7 +14,7 @@ import { eventOf, eventText } from '../hook/events.js';
 import { type AgentOptions, runAgent } from '../hook/fake-agent.js';
 import { freePort } from '../setup/free-port.js';
 import { createTestService, type TestService } from '../setup/service.js';
-import { guard } from './harness.js';
+import { eventually, ground, guard, guardProcess } from './harness.js';
 
 const FAKE_AGENT = fileURLToPath(new URL('../hook/fake-agent.ts', import.meta.url));
 
@@ -155,30 +155,34 @@ describe('hooks under the guard', () => {
     ['says nothing', () => new Response(null, { status: 204 })],
     ['never answers', () => new Promise(() => undefined)],
   ];
-  test.each(ANSWERS)('deny everything while the service %s', async (_, answer) => {
+  test('deny everything while the service does not answer as it should', async () => {
     const run = await job();
     const socket = await run.socket();
-    inWay = (request) => (/renew|tool-rules/.test(request.url) ? answer() : undefined);
-    const rulings = await Promise.all(HOOK_EVENTS.map((name) => ask(socket, name)));
-    for (const ruling of rulings) expect(ruling).toMatchObject({ verdict: 'deny' });
-    inWay = undefined;
-    expect(await ask(socket, 'PreToolUse')).toEqual({ verdict: 'silent' });
+    for (const [fault, answer] of ANSWERS) {
+      inWay = (request) => (/renew|tool-rules/.test(request.url) ? answer() : undefined);
+      const rulings = await Promise.all(HOOK_EVENTS.map((name) => ask(socket, name)));
+      expect([fault, ...rulings.map(({ verdict }) => verdict)]).toEqual([fault, ...HOOK_EVENTS.map(() => 'deny')]);
+      inWay = undefined;
+      expect([fault, await ask(socket, 'PreToolUse')]).toEqual([fault, { verdict: 'silent' }]);
+    }
   });
 
   test('deny everything where the service cannot be reached', async () => {
-    const url = `http://127.0.0.1:${await freePort()}`;
-    const options = {
-      url,
-      token: 'cst_x',
-      workflow: 'tests',
-      runId: 'run_0123456789ABCDEFGHIJKL',
-      now: () => new Date(),
-    };
-    const notes: string[] = [];
-    const hooks = await openHookGuard({ ...options, onNotRecorded: (detail) => void notes.push(detail) });
-    for (const name of HOOK_EVENTS) expect(await ask(hooks.socketPath, name)).toMatchObject({ verdict: 'deny' });
-    await hooks.close();
-    expect(notes).toHaveLength(1);
+    // Nobody listens on the one; the other has a name that no resolver takes.
+    for (const url of [`http://127.0.0.1:${await freePort()}`, `http://${'a'.repeat(64)}.example`]) {
+      const notes: string[] = [];
+      const hooks = await openHookGuard({
+        url,
+        token: 'cst_x',
+        workflow: 'tests',
+        runId: 'run_0123456789ABCDEFGHIJKL',
+        now: () => new Date(),
+        onNotRecorded: (detail) => void notes.push(detail),
+      });
+      for (const name of HOOK_EVENTS) expect(await ask(hooks.socketPath, name)).toMatchObject({ verdict: 'deny' });
+      await hooks.close();
+      expect(notes).toHaveLength(1);
+    }
   });
 
   test('deny a tool while its rules alone cannot be read', async () => {
@@ -210,6 +214,19 @@ describe('hooks under the guard', () => {
     expect(await run.exitCode).toBe(0);
     expect(run.stdout.text).toBe('code 0\n');
   });
+});
+
+test('a killed guard answers no hook, and its socket goes too', async () => {
+  const { service: scripted, directory } = await ground(onTestFinished);
+  const command = ['sh', '-c', 'echo "at $COUNTERSIGN_GUARD_SOCKET."; sleep 1000'];
+  const run = guardProcess(scripted, {}, command, { TMPDIR: directory });
+  await run.stdout.shows('.\n');
+  const socket = /at (.*)\.\n/.exec(run.stdout.text)?.[1] ?? '';
+  expect(existsSync(socket)).toBe(true);
+  run.process.kill('SIGKILL');
+  await run.ended;
+  expect((await ask(socket, 'PreToolUse')).verdict).toBe('deny');
+  await eventually(() => !existsSync(dirname(socket)) || undefined);
 });
 
 describe('an agent whose hooks are set up', () => {
