@@ -64,6 +64,35 @@ describe('a workflow with a limit of runs', () => {
     expect((await service.client().runs.list({ workflow: label })).data).toHaveLength(7);
   });
 
+  it('never has more under way while jobs come, renew, end and are stopped, on two nodes', async () => {
+    const { label, token } = await limited({ max_concurrent_runs: 4 });
+    const limit = 4;
+    let live = 0;
+    let most = 0;
+    let begun = 0;
+    const jobs = async (n: number) => {
+      const [here, there] = n % 2 === 0 ? [service, other] : [other, service];
+      for (let turn = 0; turn < 10; turn += 1) {
+        const decision = await check(here, token, label);
+        if (decision.run_id === null) continue;
+        begun += 1;
+        live += 1;
+        most = Math.max(most, live);
+        await there.client(token).runs.renew(decision.run_id);
+        // From here on its end is asked for: somebody else may be let in before that is answered.
+        live -= 1;
+        if (turn % 2 === 0) await there.client(token).execChecks.finish(decision.check_id, { exit_code: 0 });
+        else await there.client(service.owner.printed).runs.stop(decision.run_id);
+        const late = await send(here, 'POST', `/v1/exec/runs/${decision.run_id}/renew`, { token });
+        expect(late.status).toBe(409);
+      }
+    };
+    await Promise.all(Array.from({ length: 24 }, (_, n) => jobs(n)));
+    expect(most).toBeLessThanOrEqual(limit);
+    expect(begun).toBeGreaterThan(limit);
+    expect((await service.client().runs.list({ workflow: label })).data).toEqual([]);
+  });
+
   it('per token lets in as many of each', async () => {
     const { label, ...first } = await limited({ max_concurrent_runs: 5, max_concurrent_runs_per_token: 2 });
     const second = await service.seedToken({ workflow: label });
