@@ -1,14 +1,12 @@
 import type { HookFacts, RulesNow, Standing } from '../hook/decide.js';
 import type { Ruling } from '../hook/ruling.js';
-import { type Client, createClient } from '../sdk/index.js';
+import type { Client } from '../sdk/index.js';
+import { type GuardClientOptions, guardClient } from './guard-client.js';
 import { type HookSocket, openHookSocket } from './hook-socket.js';
 import { isDefiniteRefusal } from './permission.js';
 import type { RightEnd } from './watch.js';
 
-export interface HookGuardOptions {
-  readonly url: string;
-  readonly token: string;
-  readonly userAgent?: string | undefined;
+export interface HookGuardOptions extends GuardClientOptions {
   readonly workflow: string;
   /** The run whose hooks ask (`run_…`). */
   readonly runId: string;
@@ -34,7 +32,7 @@ const SERVICE_SECONDS = 4;
  *  run's lease only while its right to go on holds, and no revocation that it has confirmed is followed by a renewal.
  *  Nothing is remembered, and any doubt is a denial. */
 export async function openHookGuard(options: HookGuardOptions): Promise<HookGuard> {
-  const client = createClient({ ...options, timeoutSeconds: SERVICE_SECONDS });
+  const client = guardClient(options, SERVICE_SECONDS);
   let end: RightEnd | undefined;
   let loaded: ReturnType<typeof loadRules> | undefined;
   const socket: HookSocket = await openHookSocket(async ({ event: given }): Promise<Ruling> => {
@@ -54,7 +52,7 @@ export async function openHookGuard(options: HookGuardOptions): Promise<HookGuar
     },
     async close() {
       await socket.close();
-      await (await loaded)?.record.close();
+      await (await loaded?.catch(() => undefined))?.record.close();
     },
   };
 }

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runnerCredentials, writeRunnerFile } from '../../src/cli/runner-file.js';
+import { askGuard } from '../../src/hook/ask-guard.js';
 import { createClient, createProver, generateProofKey } from '../../src/sdk/index.js';
+import { eventOf } from '../hook/events.js';
 import { createListeningService, type ListeningService } from '../setup/listening.js';
 import { guard } from './harness.js';
 
@@ -71,6 +73,20 @@ describe('on a trusted runner', () => {
     const run = guard(service, { ...job, command: ['sh', '-c', 'echo ran'], runner: await host.credentials() });
     expect([await run.exitCode, run.stdout.text]).toEqual([77, '']);
     expect(run.stderr.text).toContain('countersign runner status');
+  });
+
+  test('the hooks of an agent are answered, and denied everything once the runner is suspended', async () => {
+    const host = await joined('build-4');
+    const job = await jobOn(['build-4']);
+    const command = ['sh', '-c', 'echo "at $COUNTERSIGN_GUARD_SOCKET."; exec sleep 1000'];
+    const run = guard(service, { ...job, command, runner: await host.credentials() });
+    await run.stdout.shows('.\n');
+    const socket = /at (.*)\.\n/.exec(run.stdout.text)?.[1] ?? '';
+    const ask = async () => (await askGuard(socket, { event: eventOf('PreToolUse') })).verdict;
+    expect(await ask()).toBe('silent');
+    await service.client().runners.suspend(host.id);
+    expect(await ask()).toBe('deny');
+    expect(await run.exitCode).toBe(77);
   });
 
   test.each(['suspend', 'remove'] as const)('a running job is stopped by %s', async (verb) => {
