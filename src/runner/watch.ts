@@ -30,9 +30,9 @@ const LONGEST_DELAY_MS = 5_000;
 const LAST_TRY_MS = 5_000;
 
 const DETAILS = {
-  revoked: 'the token was revoked',
+  revoked: 'the token was revoked, or the runner removed',
   paused: 'the workflow was paused',
-  suspended: "the token's creator or workspace was suspended",
+  suspended: "the token's creator or workspace was suspended, or the runner",
   stopped: 'the run was stopped',
 };
 

@@ -5,6 +5,7 @@ import { openDatabase } from '../../src/store/database.js';
 import { operations } from '../../src/wire/openapi.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { createDatabaseProxy, type DatabaseProxy, type Outage } from '../setup/database-proxy.js';
+import { makeHostKey, sendAsHost } from '../setup/dpop.js';
 import { type Answered, type Sending, send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
 
@@ -61,11 +62,19 @@ function requests(token: string): { readonly id: string; readonly ask: () => Pro
     inviteMember: { json: { email: 'a@people.example', role: 'member' } },
     patchMember: { json: { name: 'Ada' } },
   };
-  const asking = operations.filter(({ id, auth }) => auth !== 'none' || id === 'revoke' || id === 'readyz');
-  return asking.map(({ id, method, path }) => {
+  const isAsking = (auth: string) => auth !== 'none' && auth !== 'proof';
+  const asking = operations.filter(({ id, auth }) => isAsking(auth) || id === 'revoke' || id === 'readyz');
+  const asked = asking.map(({ id, method, path }) => {
     const filled = path.replace('{label}', 'nightly').replaceAll(/\{\w+\}/g, 'tok_0000000000000000000000');
     return { id, ask: () => inTime(send(service, method.toUpperCase(), filled, bodies[id] ?? {})) };
   });
+  const asHost = async (path: string, sending: Sending) =>
+    inTime(sendAsHost(service, await makeHostKey(), 'POST', path, { ...sending, token: null }));
+  return [
+    ...asked,
+    { id: 'enrolRunner', ask: () => asHost('/v1/runner-enrolments', { json: { name: 'build-1' } }) },
+    { id: 'redeemEnrolment', ask: () => asHost(`/v1/runner-enrolments/enr_${'0'.repeat(22)}/redeem`, {}) },
+  ];
 }
 
 describe.each(OUTAGES)('while the database is away (%s)', (outage) => {

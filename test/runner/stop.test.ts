@@ -38,9 +38,9 @@ async function running(over: Parameters<typeof guard>[1]) {
 
 describe('the right to run ends', () => {
   test.each([
-    ['revoked', 'the token was revoked'],
+    ['revoked', 'the token was revoked, or the runner removed'],
     ['paused', 'the workflow was paused'],
-    ['suspended', "the token's creator or workspace was suspended"],
+    ['suspended', "the token's creator or workspace was suspended, or the runner"],
   ])('%s: the command gets SIGTERM, the guard says why and exits 77', async (event, detail) => {
     const run = await running({ command: sleeper });
     run.watch.write(`event: ${event}\ndata: {}\n\n`);
