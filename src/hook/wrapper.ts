@@ -33,7 +33,7 @@ const DENIAL_CODES: Record<HookEventName, 0 | 2> = {
 // the only thing that is believed; it may have crashed, hung, or never have started, and then the denial at hand is said.
 // Whoever writes to standard input must not find it closed before all was written: that would be a failed hook as well.
 // What the system has comes first: a checkout may have put itself into the path, with a `timeout` of the agent's making.
-// No single quote and no `!` in it, so that every login shell passes it on as it is.
+// On one line and without a single quote, so that every login shell passes it on as it is.
 const SCRIPT = `
 PATH=/usr/bin:/bin:$PATH;
 if true 2>/dev/null 3<&0; then exec 3<&0; else exec 0</dev/null 3<&0; fi;

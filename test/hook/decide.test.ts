@@ -171,3 +171,44 @@ describe('the tool rules', () => {
     }
   });
 });
+
+describe('whatever an agent says', () => {
+  const anything = fc.jsonValue({ maxDepth: 6 });
+  const anyEvent = fc.record({
+    hook_event_name: fc.oneof(fc.constantFrom(...HOOK_EVENTS), fc.string()),
+    session_id: fc.oneof(fc.constant('s'), anything),
+    prompt: fc.oneof(fc.string(), anything),
+    tool_name: fc.oneof(fc.constantFrom('Bash', 'Read'), anything),
+    tool_input: anything,
+    tool_response: anything,
+  });
+  const anyRules = fc.record({
+    default: fc.constantFrom('allow', 'deny', 'ask'),
+    rules: fc.array(
+      fc.record({ verdict: fc.constantFrom('allow', 'deny', 'ask'), tool: fc.constantFrom('*', 'Bash') }),
+    ),
+  });
+
+  test('it is decided, and allowed in a person’s place by nothing but a rule', () => {
+    fc.assert(
+      fc.property(anyEvent, anyRules, (given, rules) => {
+        const read = parseHookEvent(given);
+        if (read === undefined) return;
+        const { ruling, decision, code } = decideHook(read, facts(rules as ToolRules));
+        if (ruling.verdict === 'allow') expect([read.name, code]).toEqual(['PermissionRequest', 'tool_rule']);
+        expect(ruling.verdict === 'deny').toBe(decision === 'deny');
+      }),
+    );
+  });
+
+  test('it is denied where the run may not go on', () => {
+    fc.assert(
+      fc.property(anyEvent, fc.constantFrom('ended', 'unknown'), (given, kind) => {
+        const read = parseHookEvent(given);
+        if (read === undefined) return;
+        const standing = { kind, detail: 'no' } as Standing;
+        expect(decideHook(read, { ...facts(), standing }).ruling.verdict).toBe('deny');
+      }),
+    );
+  });
+});

@@ -173,6 +173,16 @@ describe('no fault lets anything through', () => {
 });
 
 describe('the hook', () => {
+  test('is started by words that every login shell passes on as they are', () => {
+    for (const event of HOOK_EVENTS) {
+      const command = hookCommand(event, process.execPath, MAIN);
+      expect(command).not.toContain('\n');
+      expect(command.split(' ')[0]).toBe('/bin/sh');
+      // In single quotes throughout: an even number of them, and none that is escaped.
+      expect(command.match(/'/g)?.length).toBe(2 * (command.match(/(?<= )'/g)?.length ?? 0));
+    }
+  });
+
   test('answers before its shell ends it, and the shell before the agent does', () => {
     const { deadline, run, drain } = HOOK_LIMITS;
     expect(deadline).toBeLessThan(run);
