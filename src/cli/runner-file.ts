@@ -40,10 +40,12 @@ export async function readRunnerFile(path: string, url: string): Promise<RunnerF
   return parsed.data;
 }
 
+/** Keeps what a host is, whole at once, for this user alone. */
 export function writeRunnerFile(path: string, file: RunnerFile): Promise<void> {
   return writePrivate(path, `${JSON.stringify(file, null, 2)}\n`);
 }
 
+/** Forgets what a host was. */
 export async function removeRunnerFile(path: string): Promise<void> {
   await rm(path, { force: true });
 }

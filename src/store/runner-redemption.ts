@@ -19,6 +19,7 @@ export interface Redeemed {
   readonly printed: string;
 }
 
+/** A host that comes for what was approved, its key proven. */
 export interface Redemption {
   readonly id: EnrolmentId;
   readonly workspaceId: WorkspaceId;

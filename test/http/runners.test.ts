@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLog } from '../../src/http/log.js';
 import { addSeconds } from '../../src/rules/lifetime.js';
+import { createService } from '../../src/service.js';
 import { keepHouse } from '../../src/store/housekeeping.js';
 import { operations } from '../../src/wire/openapi.js';
 import { currentNonce, makeHostKey, seedRunner, sendAsHost, type TestRunner } from '../setup/dpop.js';
 import { send } from '../setup/request.js';
-import { createTestService, type TestService } from '../setup/service.js';
+import { createTestService, ISSUER, type TestService } from '../setup/service.js';
 
 let service: TestService;
 beforeAll(async () => {
@@ -424,6 +426,42 @@ describe('runners', () => {
       'runner.suspended',
       'runner.reactivated',
     ]);
+  });
+
+  it('that are suspended are inactive on every node with the answer, and active again with that of the reactivation', async () => {
+    const runner = await seedRunner(service);
+    const other = await createService({
+      options: service.database.options,
+      direct: service.database.options,
+      keys: service.keys,
+      issuer: () => ISSUER,
+      trustedProxies: [],
+      log: createLog('fatal', process.stderr),
+      now: service.clock.now,
+      secrets: service.secrets,
+    });
+    const path = `/v1/runners/${runner.runner.id}`;
+    const ask = async () => {
+      const nodes = [service, { service: other, owner: service.owner }];
+      const form = `token=${runner.token}`;
+      const answers = await Promise.all(nodes.map((node) => send(node, 'POST', '/oauth2/introspect', { form })));
+      return answers.map(({ body }) => body['active']);
+    };
+    try {
+      for (let round = 0; round < 15; round += 1) {
+        for (const [verb, isActive] of [
+          ['suspend', false],
+          ['reactivate', true],
+        ] as const) {
+          const meanwhile = Promise.all([ask(), ask(), ask()]);
+          expect((await send(service, 'POST', `${path}/${verb}`)).status).toBe(200);
+          expect(await ask()).toEqual([isActive, isActive]);
+          await meanwhile;
+        }
+      }
+    } finally {
+      await other.close();
+    }
   });
 
   it('that are suspended or removed renew no lease, nor does the token of the job', async () => {
