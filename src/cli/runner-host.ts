@@ -1,7 +1,7 @@
 import { ProblemError, type Runner } from '../sdk/index.js';
 import { readServiceUrl } from './connection.js';
 import { bothTimes } from './instant.js';
-import { print, printJson, say } from './output.js';
+import { printJson, say } from './output.js';
 import { printable } from './printable.js';
 import { retryWhenLost } from './retry.js';
 import {
@@ -25,8 +25,7 @@ export async function showRunnerStatus(flags: Flags): Promise<number> {
   if (flags.json) {
     printJson({ url, file: path, is_joined: file?.runner !== undefined, is_trusted: runner !== undefined, runner });
   } else if (runner) {
-    print(`service\t${url}`);
-    printRunner(runner);
+    printRunner(runner, url);
   } else if (file?.runner) {
     say(
       `${url} does not take this host as ${printable(file.runner.name)}: it is suspended, removed, its token ended, or its approver is suspended.`,

@@ -62,12 +62,13 @@ export async function removeRunner(who: string, flags: Flags): Promise<number> {
   return 0;
 }
 
-/** Prints what is known of a runner. */
-export function printRunner(runner: Runner): void {
+/** Prints what is known of a runner, and of which service it is where that is not plain. */
+export function printRunner(runner: Runner, service?: string): void {
   const view = outputView();
   const time = (at: string | null) => timeIn(view, at, new Date());
   const lines = renderDetails(
     [
+      ['service', service],
       ['id', runner.id],
       ['name', runner.name],
       ['labels', runner.labels.join(' ') || 'none'],

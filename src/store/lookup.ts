@@ -72,9 +72,12 @@ type TokenRow = readonly [
   pepperKid: string,
   secretSetAt: EpochSeconds,
   jkt: string | null,
-  runner: readonly [id: RunnerId, name: string, labels: readonly string[], status: RunnerStatus] | null,
+  runner: RunnerRow | null,
   around: TokenSurroundings,
 ];
+
+/** The runner that a token is of. */
+type RunnerRow = readonly [id: RunnerId, name: string, labels: readonly string[], status: RunnerStatus];
 
 /** What many tokens have in common. PostgreSQL finds it once in a statement. */
 type TokenSurroundings = readonly [
@@ -263,7 +266,7 @@ function storedToken(row: TokenRow): StoredToken {
   };
 }
 
-function runnerFacts([id, name, labels, status]: NonNullable<TokenRow[22]>): RunnerFacts {
+function runnerFacts([id, name, labels, status]: RunnerRow): RunnerFacts {
   return { id, name, labels, status };
 }
 

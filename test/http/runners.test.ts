@@ -464,6 +464,25 @@ describe('runners', () => {
     }
   });
 
+  it.each([
+    ['suspend', 'suspended'],
+    ['remove', 'revoked'],
+  ] as const)('end the watches of their jobs with %s: %s', async (verb, event) => {
+    const runner = await seedRunner(service);
+    const token = await jobToken(['*']);
+    const { check_id } = (await check(runner, token)).body;
+    const bystander = await seedRunner(service);
+    const theirs = (await check(bystander, token)).body;
+    const [watch, other] = [check_id, theirs['check_id']].map((id) =>
+      service.client(token).execChecks.watch(String(id)),
+    );
+    for (const one of [watch, other]) expect((await one?.next())?.value).toEqual({ type: 'alive' });
+    await service.client().runners[verb](runner.runner.id);
+    expect((await watch?.next())?.value).toEqual({ type: event });
+    await service.client().runners[verb](bystander.runner.id);
+    expect((await other?.next())?.value).toEqual({ type: event });
+  });
+
   it('that are suspended or removed renew no lease, nor does the token of the job', async () => {
     for (const [method, verb, word] of [
       ['POST', '/suspend', 'suspended'],
