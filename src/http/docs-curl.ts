@@ -4,10 +4,7 @@ import type { JsonSchema, OpenApiDocument, OperationObject } from '../wire/opena
  *  arguments to everyone on the machine. */
 export function curlExample(document: OpenApiDocument, method: string, path: string, it: OperationObject): string {
   const body = bodyOf(document, it);
-  const secrets = [
-    ...(it.security.length === 0 ? [] : ['header = "Authorization: Bearer $COUNTERSIGN_TOKEN"']),
-    ...(body?.type === 'form' ? ['data = "token=$TOKEN"'] : []),
-  ];
+  const secrets = [...credentials(it), ...(body?.type === 'form' ? ['data = "token=$TOKEN"'] : [])];
   const isMethodImplied = method === 'get' || (method === 'post' && body !== undefined);
   const options = [
     ...(answersWithStream(it) ? ['-N'] : []),
@@ -21,6 +18,12 @@ export function curlExample(document: OpenApiDocument, method: string, path: str
   }
   const command = lines.join(' \\\n');
   return secrets.length === 0 ? command : `${command} <<END\n${secrets.join('\n')}\nEND`;
+}
+
+/** A proof is good once and signed by a program: it is shown where it goes. */
+function credentials({ security }: OperationObject): string[] {
+  if (security.some((way) => 'proof' in way)) return ['header = "DPoP: $PROOF"'];
+  return security.length === 0 ? [] : ['header = "Authorization: Bearer $COUNTERSIGN_TOKEN"'];
 }
 
 type Body = { readonly type: 'form' } | { readonly type: 'json'; readonly example: unknown };

@@ -30,6 +30,7 @@ describe('the /docs page', () => {
     }
     expect(docs.html.match(/<code>curl /g)).toHaveLength(operations.length);
     expect(docs.html).toContain('$COUNTERSIGN_TOKEN');
+    expect(docs.html.match(/DPoP: \$PROOF/g)).toHaveLength(2);
   });
 
   test('never shows a secret as an argument, where the process list has it', () => {
