@@ -17,7 +17,6 @@ import { isLapsed, isRunning, toldOf } from './leases.js';
 import { notifyChange } from './notifications.js';
 import { execChecks, members, runners, tokens, workflows, workspaces } from './schema.js';
 import { MAX_SEARCHED, onAll, pathsOf, searchEnd } from './search.js';
-import { lockWorkspace } from './workspace-lock.js';
 
 /** A run as its row has it. */
 export type RunRow = typeof execChecks.$inferSelect & {
@@ -74,13 +73,14 @@ export async function listRuns(db: Db, workspaceId: WorkspaceId, query: RunQuery
   return { views: await page(db, and(wanted, end && gte(execChecks.id, end)), query.limit), end };
 }
 
-/** Renews the lease of a run. Refuses `run_state` when the run is over or its right to go on has ended, and `not_found`.
- *  What could end that right waits until this is committed, or is seen here: once a revocation, a pause, a suspension or a
- *  stop was confirmed, no renewal succeeds. */
+/** Renews the lease of a run. Refuses `run_state` when the run is over or its right to go on has ended, and `not_found`. What
+ *  ends that right is read once nobody else changes the run, and not locked: whoever renews again and again, with a token
+ *  that leaked, must not keep its revocation waiting. A renewal that comes after a revocation, a pause, a suspension or a
+ *  stop was confirmed does not succeed. */
 export function renewRun(db: Db, workspaceId: WorkspaceId, id: CheckId, now: Date): Promise<Result<RunView>> {
   const isNamed = and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.id, id));
   return inTransaction(db, async (tx) => {
-    await lockWorkspace(tx, workspaceId, 'issue');
+    await tx.select({ id: execChecks.id }).from(execChecks).where(isNamed).for('no key update');
     const [life] = await tx
       .select({
         isRevoked: sql<boolean>`${tokens.revokedAt} is not null`,
@@ -95,8 +95,7 @@ export function renewRun(db: Db, workspaceId: WorkspaceId, id: CheckId, now: Dat
       .innerJoin(workflows, and(eq(workflows.workspaceId, tokens.workspaceId), eq(workflows.label, tokens.workflow)))
       .innerJoin(workspaces, eq(workspaces.id, tokens.workspaceId))
       .leftJoin(runners, and(eq(runners.workspaceId, execChecks.workspaceId), eq(runners.id, execChecks.runnerId)))
-      .where(isNamed)
-      .for('share', { of: [tokens, workflows] });
+      .where(isNamed);
     const ended = life && whyEnded(life);
     if (life && ended === undefined) {
       // Not shortened by a node whose clock is behind.

@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parsePublicId } from '../../src/rules/format.js';
-import type { TransactionSql } from '../../src/store/connect.js';
 import type { ExecCheckRequest, Run } from '../../src/wire/resources.js';
 import { type Answered, type Sending, send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
@@ -24,6 +23,12 @@ interface Job {
   readonly token: string;
   readonly runId: string;
   readonly checkId: string;
+}
+
+/** One whose token is an admin's. */
+interface Renewed extends Job {
+  readonly workflow: string;
+  readonly memberId: string;
 }
 
 async function start(request: Partial<ExecCheckRequest> = {}): Promise<Job> {
@@ -225,41 +230,53 @@ describe('a renewal', () => {
 
   it.each([
     [
-      'a revocation',
+      'the revocation of its token',
       'the token was revoked',
-      (tx: TransactionSql, id: string) => tx`
-      update tokens set revoked_at = now() where id = ${id}`,
+      ({ token }: Renewed) => service.client(null).revoke(token),
     ],
     [
-      'a pause',
-      'the workflow is paused',
-      (tx: TransactionSql, _id: string, label: string) => tx`
-      update workflows set paused_at = now() where label = ${label}`,
+      'one of all of the workflow',
+      'the token was revoked',
+      ({ workflow }: Renewed) => service.client().tokens.revokeMany({ reason: 'leaked', workflow }),
     ],
+    ['a pause', 'the workflow is paused', ({ workflow }: Renewed) => service.client().workflows.pause(workflow)],
     [
-      'a stop',
-      'the run was stopped',
-      (tx: TransactionSql, _id: string, _label: string, run: string) => tx`
-      update exec_checks set run_status = 'stopped', stopped_at = now() where id = ${run}`,
+      'a suspension',
+      "the token's creator or workspace is suspended",
+      ({ memberId }: Renewed) => service.client().members.suspend(memberId),
     ],
-  ])('waits for %s under way, and is refused then', async (_what, detail, end) => {
-    const label = `flow-${detail.replaceAll(' ', '-')}`;
-    await service.makeWorkflow(label);
-    const { id, token } = await service.seedToken({ workflow: label });
-    const { run_id, check_id } = await service.client(token).execChecks.check({ workflow: label });
-    const job = { tokenId: id, token, runId: run_id ?? '', checkId: check_id };
-    const ids = [parsePublicId('tok', id) ?? '', label, parsePublicId('run', job.runId) ?? ''] as const;
-    const answer = await service.db.sql.begin(async (tx) => {
-      await end(tx, ...ids);
-      const renewal = renew(job, { token });
-      await until(async () => {
-        const waiting = await service.db.sql`
-          select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-        return waiting.length > 0;
-      });
+    ['a removal', 'the token was revoked', ({ memberId }: Renewed) => service.client().members.remove(memberId)],
+  ])('keeps %s from nobody who waits for it, and is refused then', async (what, detail, end) => {
+    const workflow = what.replaceAll(' ', '-');
+    await service.makeWorkflow(workflow);
+    const admin = await service.makeMember('admin');
+    const request = { workflow, scopes: ['repo:read'], expires_in_days: 7 };
+    const { id, token } = await service.client(admin.token).tokens.mint(request);
+    const { run_id, check_id } = await service.client(token).execChecks.check({ workflow });
+    const job = { tokenId: id, token, runId: run_id ?? '', checkId: check_id, workflow, memberId: admin.id };
+    // Renewals that hold anything else while they wait would do so again and again when many come.
+    const answer = await whileLocked(job, async () => {
+      const renewal = renew(job, { token: runner });
+      await until(isSomebodyWaiting);
+      await end(job);
       return { renewal };
     });
     expect((await answer.renewal).body).toMatchObject({ status: 409, code: 'run_state', detail });
+  });
+
+  it('waits for a stop under way, and is refused then', async () => {
+    const job = await start();
+    const answer = await service.db.sql.begin(async (tx) => {
+      await tx`update exec_checks set run_status = 'stopped', stopped_at = now() where id = ${rowOf(job)}`;
+      const renewal = renew(job, { token: job.token });
+      await until(isSomebodyWaiting);
+      return { renewal };
+    });
+    expect((await answer.renewal).body).toMatchObject({
+      status: 409,
+      code: 'run_state',
+      detail: 'the run was stopped',
+    });
   });
 });
 
@@ -487,6 +504,24 @@ describe('a run', () => {
     expect(run).toMatchObject({ status: 'lost', exit_code: 0, finished_at: service.clock.now().toISOString() });
   });
 });
+
+/** Acts while another transaction holds the row of a run. */
+function whileLocked<T>(job: Job, act: () => Promise<T>): Promise<T> {
+  return service.db.sql.begin(async (tx) => {
+    await tx`select 1 from exec_checks where id = ${rowOf(job)} for update`;
+    return act();
+  }) as Promise<T>;
+}
+
+async function isSomebodyWaiting(): Promise<boolean> {
+  const waiting = await service.db.sql`
+    select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  return waiting.length > 0;
+}
+
+function rowOf({ runId }: Job): string {
+  return parsePublicId('run', runId) ?? '';
+}
 
 async function until(isTrue: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 20_000;
