@@ -249,7 +249,9 @@ it('a database that goes away in the middle of a decision or a renewal is no yes
   try {
     const before = await service.client().runs.show(run_id ?? '');
     const answers = await service.db.sql.begin(async (tx) => {
+      // The check waits for its workflow, the renewal for its run.
       await tx`select 1 from workflows where label = ${label} for update`;
+      await tx`select 1 from exec_checks where id = ${parsePublicId('run', run_id ?? '') ?? ''} for update`;
       const asking = [
         send(node, 'POST', '/v1/exec/checks', { token, json: { workflow: label } }),
         send(node, 'POST', `/v1/exec/runs/${run_id}/renew`, { token }),
