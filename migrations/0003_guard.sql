@@ -1,8 +1,8 @@
 -- Runs with leases and limits, runners that prove themselves, tool rules and what was decided by them.
 -- The new columns are empty and cost no rewrite; each ALTER waits for the statements under way and holds up new ones for an
--- instant. The two indexes of exec_checks keep decisions waiting while they are built: they are partial and empty, so that
--- is one scan of the table. The release before this one runs with them: it writes none of the columns, and a token of kind
--- `runner` is inactive to it.
+-- instant. The two indexes of exec_checks and the one of tokens keep their writers waiting while they are built: they are
+-- partial and empty, so that is one scan of each table. The release before this one runs with them: it writes none of the
+-- columns, and a token of kind `runner` is inactive to it.
 CREATE TABLE "dpop_proofs" (
 	"jti_hash" "bytea" PRIMARY KEY NOT NULL,
 	"expires_at" timestamp with time zone NOT NULL
@@ -34,7 +34,6 @@ CREATE TABLE "runners" (
 	"status" text NOT NULL,
 	"created_at" timestamp with time zone NOT NULL,
 	"created_by" uuid NOT NULL,
-	"last_seen_at" timestamp with time zone,
 	CONSTRAINT "runners_workspace_id_id_pk" PRIMARY KEY("workspace_id","id")
 );
 --> statement-breakpoint
@@ -74,4 +73,5 @@ CREATE UNIQUE INDEX "runners_jkt" ON "runners" USING btree ("jkt") WHERE "runner
 CREATE INDEX "tool_decisions_check" ON "tool_decisions" USING btree ("workspace_id","check_id","id");--> statement-breakpoint
 CREATE INDEX "tool_decisions_at" ON "tool_decisions" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "exec_checks_running" ON "exec_checks" USING btree ("workspace_id","workflow","token_id","id") WHERE "exec_checks"."run_status" = 'running';--> statement-breakpoint
-CREATE INDEX "exec_checks_runs" ON "exec_checks" USING btree ("workspace_id","id") WHERE "exec_checks"."run_status" is not null;
+CREATE INDEX "exec_checks_runs" ON "exec_checks" USING btree ("workspace_id","id") WHERE "exec_checks"."run_status" is not null;--> statement-breakpoint
+CREATE INDEX "tokens_runner" ON "tokens" USING btree ("workspace_id","runner_id","id") WHERE "tokens"."runner_id" is not null;

@@ -18,14 +18,14 @@ export interface ApproveFlags {
 
 /** `runner approve`: shows which host asks, asks back on a terminal, and makes a runner of it. */
 export async function approveRunner(code: string, flags: ApproveFlags): Promise<number> {
-  if (!flags.yes && !isInteractive()) {
-    throw new UsageError('there is no terminal to ask at: give --yes to approve what you have compared');
-  }
   const client = await signedInClient();
   const asking = await lookup(client, code);
   const name = flags.name ?? asking.name;
   const labels = flags.label ?? asking.labels;
   show(asking, name, labels);
+  if (!flags.yes && !isInteractive()) {
+    throw new UsageError('there is no terminal to ask at: compare the thumbprint, then give --yes');
+  }
   if (!flags.yes && !(await confirm('Is this the host, and the thumbprint that it shows?', 'yes'))) {
     say('Nothing was approved.');
     return 1;

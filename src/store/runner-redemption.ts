@@ -1,7 +1,6 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import { type EnrolmentId, printId, type RunnerId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
-import { RUNNER_WORKFLOW } from '../rules/runner.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { lockEnrolment, updateEnrolment } from './enrolments.js';
 import { type Origin, recordEvents } from './events.js';
@@ -76,12 +75,5 @@ function firstToken(db: Db | Tx, workspaceId: WorkspaceId, runnerId: RunnerId) {
       secretSetAt: tokens.secretSetAt,
     })
     .from(tokens)
-    .where(
-      and(
-        eq(tokens.workspaceId, workspaceId),
-        eq(tokens.workflow, RUNNER_WORKFLOW),
-        eq(tokens.runnerId, runnerId),
-        isNull(tokens.rotatedFrom),
-      ),
-    );
+    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.runnerId, runnerId), isNull(tokens.rotatedFrom)));
 }

@@ -1,7 +1,6 @@
 import { and, asc, eq, gt, ne, sql } from 'drizzle-orm';
 import { type MemberId, printId, type RunnerId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
-import { RUNNER_WORKFLOW } from '../rules/runner.js';
 import { sqlState } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
@@ -102,8 +101,7 @@ export function removeRunner(db: Db, change: RunnerChange): Promise<Result<Runne
     await tx.update(runners).set({ status: 'removed' }).where(idIs(change.workspaceId, change.id));
     await notifyChange(tx, change.workspaceId);
     const cause = { reason: 'other', note: 'its runner was removed', origin: change.origin } as const;
-    const isIts = and(eq(tokens.workflow, RUNNER_WORKFLOW), eq(tokens.runnerId, change.id));
-    await revokeWhere(tx, change.workspaceId, isIts, cause, change.now);
+    await revokeWhere(tx, change.workspaceId, eq(tokens.runnerId, change.id), cause, change.now);
     await record(tx, change, 'runner.removed', { name: runner.name });
   });
 }
@@ -159,13 +157,7 @@ async function withTokens(
       lastUsedAt: tokens.lastUsedAt,
     })
     .from(tokens)
-    .where(
-      and(
-        eq(tokens.workspaceId, workspaceId),
-        eq(tokens.workflow, RUNNER_WORKFLOW),
-        sql`${tokens.runnerId} = any(${sql.param(ids)}::uuid[])`,
-      ),
-    )
+    .where(and(eq(tokens.workspaceId, workspaceId), sql`${tokens.runnerId} = any(${sql.param(ids)}::uuid[])`))
     .orderBy(asc(tokens.id));
   return rows.map((row) => {
     const own = found.filter(({ runnerId }) => runnerId === row.runner.id);

@@ -146,6 +146,7 @@ export const tokens = pgTable(
     index('tokens_owner').on(table.workspaceId, table.ownerId, table.id),
     index('tokens_lineage').on(table.workspaceId, table.lineageId, table.id),
     index('tokens_revoked').on(table.workspaceId, table.id).where(sql`${table.revokedAt} is not null`),
+    index('tokens_runner').on(table.workspaceId, table.runnerId, table.id).where(sql`${table.runnerId} is not null`),
     index('tokens_not_before').on(table.workspaceId, table.id).where(sql`${table.notBefore} is not null`),
     foreignKey({
       name: 'tokens_workflow_fk',
@@ -221,7 +222,6 @@ export const runners = pgTable(
     status: text('status').$type<RunnerStatus>().notNull(),
     createdAt: instant('created_at').notNull(),
     createdBy: uuid('created_by').$type<MemberId>().notNull(),
-    lastSeenAt: instant('last_seen_at'),
   },
   (table) => [
     primaryKey({ columns: [table.workspaceId, table.id] }),

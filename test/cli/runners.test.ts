@@ -224,8 +224,9 @@ describe('who may approve', () => {
 
   test('approves nothing unasked, where there is nobody to ask', async () => {
     service.follow(() => ({ status: 200, body: ASKING }));
-    expect(await run(['runner', 'approve', 'WDJBM-JHTKX'])).toMatchObject({ code: 2 });
-    expect(routes()).toEqual([]);
+    const outcome = await run(['runner', 'approve', 'WDJBM-JHTKX']);
+    expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining(ASKING.thumbprint) });
+    expect(routes()).toEqual(['POST /v1/runner-enrolments/lookup']);
     expect(await run(['runner', 'approve', 'WDJBM-JHTKX', '--yes', '--expires-in-days', '8'])).toMatchObject({
       code: 2,
     });
