@@ -81,6 +81,13 @@ export function ruleFault(grantor: Grantor, workflow: Constraints): string | und
   return wider.length > 0 ? boundFault(wider) : undefined;
 }
 
+/** Why a grantor may not say which name and labels a runner has, and with that which tokens may be used there; `undefined`
+ *  when it may. It must be bound to no place itself, or it could name a runner so that its own place is there. */
+export function runnerFault(grantor: Grantor): string | undefined {
+  const wider = widerKinds({}, grantor.constraints);
+  return wider.length > 0 ? boundFault(wider) : undefined;
+}
+
 function boundFault(kinds: readonly ConstraintKind[]): string {
   return `the calling token is bound to narrower ${kinds.join(', ')}`;
 }

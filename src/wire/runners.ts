@@ -164,6 +164,7 @@ export const patchRunnerOperation = operation({
   path: '/v1/runners/{id}',
   tag,
   summary: 'Change a runner’s name or labels',
+  description: 'What constraints see of it from now on: not for a token that is bound to a place itself.',
   auth: 'bearer',
   scope: 'runners:write',
   body: runnerPatch,

@@ -390,6 +390,19 @@ describe('a constraint by runner', () => {
     expect((await send(service, 'PATCH', path, { json: { labels: ['new'] } })).body['labels']).toEqual(['new']);
     expect((await check(runner, token)).body['decision']).toBe('deny');
   });
+
+  it('is not lifted by the token that it binds, which could name a runner as it needs it', async () => {
+    await service.makeWorkflow('bound-ops', { allowed_scopes: ['codex:*'] });
+    const runner = await seedRunner(service, { labels: ['linux'] });
+    const scopes = ['codex:exec', 'runners:write'];
+    const { token } = await service.seedToken({ workflow: 'bound-ops', scopes, constraints: { runners: ['ci-*'] } });
+    const path = `/v1/runners/${runner.runner.id}`;
+    for (const json of [{ labels: ['ci-1'] }, { name: 'ci-1' }]) {
+      const refused = await send(service, 'PATCH', path, { token, json });
+      expect([refused.status, refused.body['detail']]).toEqual([403, 'the calling token is bound to narrower runners']);
+    }
+    expect((await send(service, 'GET', path)).body).toMatchObject({ name: runner.runner.name, labels: ['linux'] });
+  });
 });
 
 describe('runners', () => {

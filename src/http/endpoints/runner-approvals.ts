@@ -1,7 +1,6 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import { widerKinds } from '../../rules/constraint.js';
 import { printId } from '../../rules/format.js';
-import { mayHandOn } from '../../rules/grant.js';
+import { mayHandOn, runnerFault } from '../../rules/grant.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { DEFAULT_RUNNER_DAYS, RUNNER_SCOPES } from '../../rules/runner.js';
 import type { TokenFacts } from '../../rules/token.js';
@@ -45,10 +44,8 @@ export const approveEnrolmentRoute = endpoint(approveEnrolmentOperation, async (
   if (beyond.length > 0) {
     return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on ${beyond.join(', ')}` });
   }
-  const wider = widerKinds({}, grantor.constraints);
-  if (wider.length > 0) {
-    return refuse({ kind: 'not_allowed', detail: `the calling token is bound to narrower ${wider.join(', ')}` });
-  }
+  const fault = runnerFault(grantor);
+  if (fault !== undefined) return refuse({ kind: 'not_allowed', detail: fault });
   const found = await named(deps, call, caller, body.user_code);
   if (!found.ok) return found;
   const approval = {

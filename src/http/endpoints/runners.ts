@@ -1,4 +1,5 @@
 import { parsePublicId, printId, type RunnerId } from '../../rules/format.js';
+import { runnerFault } from '../../rules/grant.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import type { TokenFacts } from '../../rules/token.js';
 import {
@@ -23,7 +24,7 @@ import { pageOf, readCursor } from '../cursor.js';
 import { endpoint, originOf, type Reply } from '../endpoint.js';
 import type { Exchange } from '../exchange.js';
 import { presentRunner } from '../present.js';
-import { runnerIdOf } from '../visible.js';
+import { grantorOf, runnerIdOf } from '../visible.js';
 
 export const listRunnersRoute = endpoint(listRunnersOperation, async (deps, { caller, query }) => {
   const after = readCursor('runners', query.cursor, (text) => parsePublicId('rnr', text));
@@ -39,9 +40,12 @@ export const showRunnerRoute = endpoint(showRunnerOperation, async (deps, call) 
   return view ? accept({ status: 200, body: presentRunner(view) }) : refuse({ kind: 'not_found' });
 });
 
-export const patchRunnerRoute = endpoint(patchRunnerOperation, (deps, call) =>
-  changed(call, call.caller, (change) => describeRunner(deps.db, change, call.body)),
-);
+/** Names a runner anew, for who could approve it under that name. */
+export const patchRunnerRoute = endpoint(patchRunnerOperation, async (deps, call) => {
+  const fault = runnerFault(grantorOf(call.caller));
+  if (fault !== undefined) return refuse({ kind: 'not_allowed', detail: fault });
+  return changed(call, call.caller, (change) => describeRunner(deps.db, change, call.body));
+});
 
 export const suspendRunnerRoute = endpoint(suspendRunnerOperation, (deps, call) =>
   changed(call, call.caller, (change) => suspendRunner(deps.db, change)),
