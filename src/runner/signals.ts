@@ -8,10 +8,8 @@ export function passSignals(job: Job): () => void {
   for (const name of PASSED) process.on(name, pass);
   const suspend = () => suspendBoth(job);
   process.on('SIGTSTP', suspend);
-  const wake = () => {
-    job.signal('SIGCONT');
-    job.resume();
-  };
+  // On a terminal the job must have that back before it wakes, or it would stop again as it reads.
+  const wake = () => (job.hasTerminal ? job.resume() : job.signal('SIGCONT'));
   process.on('SIGCONT', wake);
   return () => {
     for (const name of PASSED) process.off(name, pass);

@@ -49,7 +49,7 @@ for my $fd ($is_terminal ? (1, 2) : (0, 1, 2)) {
   POSIX::dup2($null, $fd);
   POSIX::close($null);
 }
-my ($is_open, $cgroup, $status, %frozen, $is_frozen);
+my ($is_open, $cgroup, $status, $has_given, $is_frozen, %frozen);
 my $last_beat = my $last_look = now();
 tell_guard("up $leader");
 
@@ -100,17 +100,22 @@ sub obey {
 
 sub give_terminal {
   return unless $is_terminal && !defined $status;
-  POSIX::tcsetpgrp(0, $leader) if POSIX::tcgetpgrp(0) == POSIX::getpgrp();
+  $has_given = POSIX::tcsetpgrp(0, $leader) if POSIX::tcgetpgrp(0) == POSIX::getpgrp();
 }
 
-sub take_terminal { POSIX::tcsetpgrp(0, POSIX::getpgrp()) if $is_terminal }
+# A job in the background has nothing to give back: the terminal is the shell's.
+sub take_terminal {
+  POSIX::tcsetpgrp(0, POSIX::getpgrp()) if $has_given;
+  $has_given = 0;
+}
 
 # Gives whether there may be more children.
 sub reap {
   my $pid;
   while (($pid = waitpid(-1, WNOHANG | ($is_terminal ? WUNTRACED : 0))) > 0) {
     next if $pid != $leader;
-    my $is_stop = WIFSTOPPED(${'$'}{^CHILD_STATUS_NATIVE});
+    # An end has taken it away; a stop has not, and perl has no status for it.
+    my $is_stop = -e "/proc/$leader";
     take_terminal();
     $status = $? unless $is_stop;
     tell_guard($is_stop ? 'stopped' : "end $?");

@@ -1,10 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
 import type { ExecFlags } from '../../src/cli/exec.js';
-import { gone, ground, guardArguments, guardProcess, numberAfter } from './harness.js';
+import { bestContainment } from '../../src/runner/containment.js';
+import { findInterpreter } from '../../src/runner/supervisor.js';
+import { eventually, gone, ground, guardArguments, guardProcess, numberAfter } from './harness.js';
 import { deny, json, problem } from './scripted-service.js';
 
 /** Runs a guard whose standard streams a shell sets up first. Gives its exit code. */
@@ -54,6 +56,31 @@ describe.concurrent('standard streams that are closed, full or broken', () => {
     context.expect(await run.ended).toEqual({ code: 77, signal: null });
     await gone(numberAfter('pid', run.stdout.text));
   });
+});
+
+describe.concurrent('a guard that is stopped', () => {
+  const held = [bestContainment(), 'subreaper'].filter(
+    (one, at, all) => one !== 'process-group' && all.indexOf(one) === at,
+  );
+
+  test.runIf(findInterpreter() !== undefined).for(held)(
+    'has its job stand still, held by %s, until it goes on',
+    async (containment, { expect, onTestFinished }) => {
+      const { service, trace } = await ground(onTestFinished);
+      const command = ['sh', '-c', 'while :; do echo >> "$0"; sleep 0.05; done', trace];
+      const run = guardProcess(service, { containment }, command);
+      onTestFinished(() => void run.process.kill('SIGKILL'));
+      const watch = await service.watched();
+      await eventually(() => existsSync(trace) || undefined);
+      run.process.kill('SIGSTOP');
+      await eventually(() => Date.now() - statSync(trace).mtimeMs > 1_500 || undefined);
+      const { size } = statSync(trace);
+      watch.write('event: revoked\n\n');
+      expect(statSync(trace).size).toBe(size);
+      run.process.kill('SIGCONT');
+      expect(await run.ended).toEqual({ code: 77, signal: null });
+    },
+  );
 });
 
 describe.concurrent('a disk that is full', () => {
