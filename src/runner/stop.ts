@@ -1,5 +1,5 @@
 import { monotonicMs, waitUntil } from './delay.js';
-import { type JobMark, jobProcesses } from './descendants.js';
+import { type JobMark, type JobProcess, jobProcesses } from './descendants.js';
 
 const POLL_MS = 25;
 /** How long SIGKILL is given to take effect; a process in an uninterruptible wait may take longer. */
@@ -12,15 +12,16 @@ export type StopResult = 'empty' | 'stopped' | 'left';
 /** Ends every process of a job: SIGTERM to its group and to what has left it, and SIGKILL to what is still there after
  *  `killAfterSeconds`; `kill` has the supervisor do the same. */
 export async function stopJob(mark: JobMark, killAfterSeconds: number, kill: () => void): Promise<StopResult> {
-  if (!isLiving(mark)) return 'empty';
-  signalJob(mark, 'SIGTERM');
+  const found = jobProcesses(mark);
+  if (found === undefined ? !signalGroup(mark.groupId, 0) : found.length === 0) return 'empty';
+  signalJob(mark, 'SIGTERM', found);
   // A stopped process gets its SIGTERM only when it goes on.
-  signalJob(mark, 'SIGCONT');
+  signalJob(mark, 'SIGCONT', found);
   await emptied(mark, killAfterSeconds * 1000, () => undefined);
   await emptied(mark, KILLED_MS, () => {
     mark.cgroup?.kill();
     kill();
-    signalJob(mark, 'SIGKILL');
+    signalJob(mark, 'SIGKILL', jobProcesses(mark));
   });
   return isLiving(mark) ? 'left' : 'stopped';
 }
@@ -31,10 +32,9 @@ export function signalGroup(groupId: number, name: NodeJS.Signals | 0): boolean 
 }
 
 // Once per process: many programs take a second SIGTERM for impatience.
-function signalJob(mark: JobMark, name: NodeJS.Signals): void {
-  const outsiders = (jobProcesses(mark) ?? []).filter((one) => one.groupId !== mark.groupId);
+function signalJob(mark: JobMark, name: NodeJS.Signals, found: readonly JobProcess[] | undefined): void {
   signalGroup(mark.groupId, name);
-  for (const { pid } of outsiders) signalProcess(pid, name);
+  for (const { pid, groupId } of found ?? []) if (groupId !== mark.groupId) signalProcess(pid, name);
 }
 
 function signalProcess(pid: number, name: NodeJS.Signals | 0): boolean {

@@ -1,63 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { bestContainment, type Containment } from '../../src/runner/containment.js';
 import { whyNoNamespace } from '../../src/runner/namespace.js';
 import { findInterpreter } from '../../src/runner/supervisor.js';
+import { ALL, ENDS, HIDERS } from './escapes.js';
 import { eventually, gone, ground, guard, guardProcess, isLiving } from './harness.js';
-
-/** What a command may start so that it is not found. Each of them lives in a directory of its own, by which the test
- *  finds it whatever it calls itself and in whatever namespace. */
-const HIDERS = {
-  child: 'sleep 1000 &',
-  'ignores SIGTERM': `sh -c 'trap "" TERM HUP INT; while :; do sleep 1; done' &`,
-  'forks twice': '(sleep 1000 &)',
-  'makes its own session': 'setsid sleep 1000 &',
-  'closes all its descriptors': 'sleep 1000 <&- >&- 2>&- &',
-  'calls itself something else': `perl -e '$0 = "[kworker/0:0]"; sleep 1000' &`,
-  'clears its environment': 'env -i sleep 1000 &',
-  'is stopped': 'sleep 1000 & kill -STOP $!',
-  'forks in a storm': `perl -e 'fork; fork; while (1) { exit select(undef, undef, undef, 0.1) if !fork; 1 while waitpid(-1, 1) > 0; select(undef, undef, undef, 0.01) }' &`,
-  'does all of that at once': `setsid env -i perl -e '$0 = "init"; $SIG{$_} = "IGNORE" for qw(TERM HUP INT); exit if fork; close $_ for *STDIN, *STDOUT, *STDERR; sleep 1000 while 1'`,
-  'moves to a new process and session every few milliseconds': `env -i perl -MPOSIX -e 'while (1) { exit if fork; POSIX::setsid(); select(undef, undef, undef, 0.004) }' &`,
-} as const;
-type Hider = keyof typeof HIDERS;
-
-const ALL = Object.keys(HIDERS) as Hider[];
-/** Those that neither left group and session nor lost the check's id, or only one of these. */
-const MARKED = ALL.filter((one) => one !== 'does all of that at once' && !one.startsWith('moves'));
-
-type End = 'revoked' | 'own end' | readonly ('guard' | 'watchdog' | 'supervisor')[];
-
-const ENDS: readonly (readonly [
-  containment: Containment,
-  title: string,
-  end: End,
-  held: readonly Hider[] | 'command',
-])[] = [
-  ['process-group', 'the right ends', 'revoked', MARKED],
-  ['process-group', 'the command ends', 'own end', MARKED],
-  ['process-group', 'the guard is killed', ['guard'], MARKED],
-  ['subreaper', 'the right ends', 'revoked', ALL],
-  ['subreaper', 'the command ends', 'own end', ALL],
-  ['subreaper', 'the guard is killed', ['guard'], ALL],
-  ['subreaper', 'guard and watchdog are killed at once', ['guard', 'watchdog'], ALL],
-  ['subreaper', 'the supervisor is killed', ['supervisor'], MARKED],
-  ['subreaper', 'guard and supervisor are killed at once', ['guard', 'supervisor'], MARKED],
-  ['subreaper', 'all three are killed at once', ['guard', 'watchdog', 'supervisor'], 'command'],
-  ['cgroup', 'the right ends', 'revoked', ALL],
-  ['cgroup', 'the command ends', 'own end', ALL],
-  ['cgroup', 'the guard is killed', ['guard'], ALL],
-  ['cgroup', 'guard and watchdog are killed at once', ['guard', 'watchdog'], ALL],
-  ['cgroup', 'the supervisor is killed', ['supervisor'], ALL],
-  ['cgroup', 'guard and supervisor are killed at once', ['guard', 'supervisor'], ALL],
-  ['cgroup', 'all three are killed at once', ['guard', 'watchdog', 'supervisor'], 'command'],
-  ['pid-namespace', 'the right ends', 'revoked', ALL],
-  ['pid-namespace', 'the command ends', 'own end', ALL],
-  ['pid-namespace', 'the guard is killed', ['guard'], ALL],
-  ['pid-namespace', 'the supervisor is killed', ['supervisor'], ALL],
-  ['pid-namespace', 'all three are killed at once', ['guard', 'watchdog', 'supervisor'], ALL],
-];
 
 const IS_HERE: Record<Containment, boolean> = {
   'process-group': true,
@@ -96,7 +44,7 @@ describe('nothing outlives the right to run', () => {
         await service.watched();
         await isInhabited(everyone);
         const family = familyOf(run.process.pid ?? 0, checkId);
-        const victims = end.map((role) => family[role] ?? 0);
+        const victims = end.map((role) => found(family[role]));
         // Nobody can act on the death of another one before all are dead.
         for (const pid of victims) process.kill(pid, 'SIGSTOP');
         for (const pid of victims) process.kill(pid, 'SIGKILL');
@@ -112,7 +60,9 @@ describe('nothing outlives the right to run', () => {
           );
         }
       }
-      if (held !== 'command') await eventually(() => cgroupsOf(checkId).length === 0 || undefined);
+      // Nobody is left to remove it when all three are killed.
+      if (held === 'command') for (const path of cgroupsOf(checkId)) rmdirSync(path);
+      else await eventually(() => cgroupsOf(checkId).length === 0 || undefined);
     },
   );
 });
@@ -125,6 +75,11 @@ function processes(): number[] {
 
 function dwellersIn(home: string): number[] {
   return processes().filter((pid) => read(() => readlinkSync(`/proc/${pid}/cwd`)) === home && isLiving(pid));
+}
+
+function found(pid: number | undefined): number {
+  if (pid === undefined) throw new Error('a process of the guard is missing');
+  return pid;
 }
 
 /** Resolves when somebody was seen in each place. */
