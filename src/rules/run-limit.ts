@@ -1,7 +1,7 @@
 import type { Denial } from './exec-check.js';
 import type { TokenId } from './format.js';
 
-/** How many runs a workflow may have at a time, and each of its tokens; `undefined` for no limit. */
+/** How many runs a workflow may have at a time, and each of its tokens together with its rotations; `undefined` for no limit. */
 export interface RunLimits {
   readonly maxConcurrentRuns: number | undefined;
   readonly maxConcurrentRunsPerToken: number | undefined;
@@ -11,7 +11,7 @@ export interface RunLimits {
 export const MAX_CONCURRENT_RUNS = 10_000;
 
 /** Decides which of some runs of one workflow may begin beside those under way, in their order: each that may counts for
- *  those behind it. Gives what speaks against each; `undefined` is a yes. */
+ *  those behind it. A token stands for its lineage. Gives what speaks against each; `undefined` is a yes. */
 export function runLimitDenials(
   workflow: string,
   limits: RunLimits,
@@ -29,7 +29,7 @@ export function runLimitDenials(
     }
     if (own >= maxConcurrentRunsPerToken) {
       const limit = `max_concurrent_runs_per_token of workflow ${workflow} is ${maxConcurrentRunsPerToken}`;
-      return tooMany(`${limit}; under way with this token: ${own}`);
+      return tooMany(`${limit}; under way with this token and its rotations: ${own}`);
     }
     total += 1;
     counts.set(tokenId, own + 1);

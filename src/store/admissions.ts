@@ -1,10 +1,12 @@
-import { and, count, eq } from 'drizzle-orm';
-import { runLimitDenials } from '../rules/run-limit.js';
+import { and, count, eq, sql } from 'drizzle-orm';
+import type { Denial } from '../rules/exec-check.js';
+import type { TokenId } from '../rules/format.js';
+import { type RunLimits, runLimitDenials } from '../rules/run-limit.js';
 import { type Batch, createBatch } from './batch.js';
 import { ensurePartitions, isWithoutPartition, type NewCheck } from './checks.js';
 import { type Database, type Db, inTransaction, type Tx } from './database.js';
 import { isRunning, loseLapsed } from './leases.js';
-import { execChecks, workflows } from './schema.js';
+import { execChecks, tokens, workflows } from './schema.js';
 
 /** An allow that a limit of its workflow may turn into a denial. */
 export type LimitedCheck = NewCheck & { readonly tokenId: NonNullable<NewCheck['tokenId']> };
@@ -89,12 +91,11 @@ function admitGroup(db: Db, group: readonly LimitedCheck[]): Promise<NewCheck[]>
     };
     const { recordLost } = await loseLapsed(tx, workspaceId, eq(execChecks.workflow, workflow), now);
     const underWay = await countRuns(tx, first, now);
-    const denials = runLimitDenials(
-      workflow,
-      limits,
-      underWay,
-      group.map(({ tokenId }) => tokenId),
-    );
+    const arrivals = group.map(({ tokenId }) => tokenId);
+    const denials =
+      limits.maxConcurrentRunsPerToken === undefined
+        ? runLimitDenials(workflow, limits, underWay, arrivals)
+        : await denialsByLineage(tx, first, limits, underWay, arrivals);
     const decided = group.map((check, at): NewCheck => {
       const denial = denials[at];
       if (denial === undefined) return check;
@@ -114,6 +115,26 @@ async function countRuns(tx: Tx, { workspaceId, workflow }: LimitedCheck, now: D
     .where(and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.workflow, workflow), isRunning(now)))
     .groupBy(execChecks.tokenId);
   return new Map(rows.flatMap(({ tokenId, runs }) => (tokenId === null ? [] : [[tokenId, runs] as const])));
+}
+
+/** Counts a token together with those that it was rotated from and to: a rotation gives no more than there was. */
+async function denialsByLineage(
+  tx: Tx,
+  { workspaceId, workflow }: LimitedCheck,
+  limits: RunLimits,
+  underWay: ReadonlyMap<TokenId, number>,
+  arrivals: readonly TokenId[],
+): Promise<(Denial | undefined)[]> {
+  const ids = [...new Set([...underWay.keys(), ...arrivals])];
+  const rows = await tx
+    .select({ id: tokens.id, lineageId: tokens.lineageId })
+    .from(tokens)
+    .where(and(eq(tokens.workspaceId, workspaceId), sql`${tokens.id} = any(${sql.param(ids)}::uuid[])`));
+  const lineages = new Map(rows.map(({ id, lineageId }) => [id, lineageId]));
+  const lineageOf = (id: TokenId) => lineages.get(id) ?? id;
+  const counts = new Map<TokenId, number>();
+  for (const [id, runs] of underWay) counts.set(lineageOf(id), (counts.get(lineageOf(id)) ?? 0) + runs);
+  return runLimitDenials(workflow, limits, counts, arrivals.map(lineageOf));
 }
 
 function rowOf({ lease, reasons, scopes, context, ...check }: NewCheck): typeof execChecks.$inferInsert {

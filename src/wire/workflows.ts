@@ -30,7 +30,9 @@ export const workflowRequest = z
       .default(DEFAULT_MAX_RUN_SECONDS)
       .describe('How long a job may run after its check.'),
     max_concurrent_runs: runLimit.describe('How many runs of it there may be at a time; `null` for no limit.'),
-    max_concurrent_runs_per_token: runLimit.describe('How many of them under one token; `null` for no limit.'),
+    max_concurrent_runs_per_token: runLimit.describe(
+      'How many of them under one token and its rotations; `null` for no limit.',
+    ),
   })
   .meta({
     id: 'WorkflowRequest',

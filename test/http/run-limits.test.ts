@@ -105,6 +105,25 @@ describe('a workflow with a limit of runs', () => {
     expect(await ask(third)).toBe(1);
   });
 
+  it('per token counts a token and its rotations as one, so that none gives itself more', async () => {
+    const { label, token } = await limited({ max_concurrent_runs_per_token: 1 });
+    const scopes = ['repo:read', 'tokens:rotate'];
+    const first = await service.seedToken({ workflow: label, scopes });
+    expect((await check(service, first.token, label)).decision).toBe('allow');
+    const second = await service.client(first.token).tokens.rotate('self');
+    const third = await service.client(second.token).tokens.rotate('self');
+    for (const rotated of [first, second, third]) {
+      const { reasons } = await check(service, rotated.token, label);
+      expect(reasons).toMatchObject([
+        {
+          code: 'too_many_runs',
+          detail: `max_concurrent_runs_per_token of workflow ${label} is 1; under way with this token and its rotations: 1`,
+        },
+      ]);
+    }
+    expect((await check(service, token, label)).decision).toBe('allow');
+  });
+
   it('counts for the token that runs, whoever asks', async () => {
     const { label, token } = await limited({ max_concurrent_runs_per_token: 1 });
     const { token: runner } = await service.seedToken({ scopes: ['exec:check'] });

@@ -43,7 +43,7 @@ describe('the limits of a workflow', () => {
       undefined,
       {
         code: 'too_many_runs',
-        detail: 'max_concurrent_runs_per_token of workflow flow is 1; under way with this token: 1',
+        detail: 'max_concurrent_runs_per_token of workflow flow is 1; under way with this token and its rotations: 1',
       },
       undefined,
       { code: 'too_many_runs', detail: 'max_concurrent_runs of workflow flow is 2; under way: 2' },
