@@ -75,7 +75,8 @@ function unauthenticated(hasCredentials: boolean, scheme: 'Bearer' | 'Basic'): R
 // RFC 9449 section 7.1, with the error codes of it and of RFC 6750 section 3.1. The details are the service's own words.
 function unproven(error: ProofError, detail: string): Refused {
   const algs = PROOF_ALGORITHMS.join(' ');
-  const challenge = `DPoP ${REALM}, error="${error}", error_description="${detail}", algs="${algs}"`;
+  // A detail may name the path: those are the caller’s own words.
+  const challenge = `DPoP ${REALM}, error="${error}", error_description="${scrub(detail)}", algs="${algs}"`;
   return { kind: 'unproven', detail, oauthError: error, headers: { 'www-authenticate': challenge } };
 }
 

@@ -294,6 +294,14 @@ describe('the token of a runner', () => {
     expect((await runner.send('GET', '/v1/me')).status).toBe(200);
   });
 
+  it('is in no part of the answer to a request that has it in its path', async () => {
+    const runner = await seedRunner(service);
+    const changes = { claims: { htu: 'https://countersign.example/v1/me' } };
+    const misplaced = await runner.send('GET', `/v1/tokens/${runner.token}`, { changes });
+    expect([misplaced.status, misplaced.body['detail']]).toMatchObject([401, expect.stringContaining('another URL')]);
+    expect(JSON.stringify([misplaced.text, ...misplaced.headers])).not.toContain(runner.token.slice(27));
+  });
+
   it('is shown and introspected as what it is (RFC 9449 section 6.2)', async () => {
     const runner = await seedRunner(service);
     const seen = await service.client().introspect(runner.token);
