@@ -67,7 +67,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const openLookup = options.openLookup ?? createLookup;
   const lookup = openLookup(options.options, onHang, options.lookupWidth);
   const checkLog = createCheckLog(options.options, onHang);
-  const admissions = createAdmissions(database);
+  const admissions = createAdmissions(database, now);
   const useLog = createUseLog(() => database.db);
   const secrets = options.secrets ?? createSecrets(options.keys.peppers);
   const watches = createWatches(lookup, createRunEnds(database), (error) =>

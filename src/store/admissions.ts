@@ -1,6 +1,7 @@
 import { and, count, eq, sql } from 'drizzle-orm';
 import type { Denial } from '../rules/exec-check.js';
 import type { TokenId } from '../rules/format.js';
+import { leaseEnd } from '../rules/run.js';
 import { type RunLimits, runLimitDenials } from '../rules/run-limit.js';
 import { type Batch, createBatch } from './batch.js';
 import { ensurePartitions, isWithoutPartition, type NewCheck } from './checks.js';
@@ -31,7 +32,7 @@ interface Queue {
  *  workflow that wait at the same time share a transaction, in which its row is locked: on all nodes of the database one
  *  counts at a time, and what it lets in is committed before the next one counts. What was asked before the workflow had a
  *  limit is not held back by it. */
-export function createAdmissions(database: Database): Admissions {
+export function createAdmissions(database: Database, now: () => Date): Admissions {
   const queues = new Map<string, Queue>();
 
   function queueOf({ workspaceId, workflow }: LimitedCheck): { readonly key: string; readonly queue: Queue } {
@@ -45,11 +46,11 @@ export function createAdmissions(database: Database): Admissions {
 
   async function admitAll(checks: readonly LimitedCheck[]): Promise<NewCheck[]> {
     try {
-      return await admitGroup(database.db, checks);
+      return await admitGroup(database.db, checks, now);
     } catch (error) {
       if (!isWithoutPartition(error)) throw error;
       for (const { asOf } of checks) await ensurePartitions(database.sql, asOf);
-      return await admitGroup(database.db, checks);
+      return await admitGroup(database.db, checks, now);
     }
   }
 
@@ -70,12 +71,11 @@ export function createAdmissions(database: Database): Admissions {
 
 /** Lets in as many as the limits of this moment allow, in the order in which they came, and puts all on record. A run whose
  *  lease ran out is marked as lost first: no clock of another node, which may be behind, can renew it any more when its place
- *  is given away. */
-function admitGroup(db: Db, group: readonly LimitedCheck[]): Promise<NewCheck[]> {
+ *  is given away. Their leases begin with the decision. */
+function admitGroup(db: Db, group: readonly LimitedCheck[], clock: () => Date): Promise<NewCheck[]> {
   const [first] = group;
   if (first === undefined) return Promise.resolve([]);
   const { workspaceId, workflow } = first;
-  const now = new Date(Math.max(...group.map(({ asOf }) => asOf.getTime())));
   return inTransaction(db, async (tx) => {
     const [row] = await tx
       .select({
@@ -85,6 +85,8 @@ function admitGroup(db: Db, group: readonly LimitedCheck[]): Promise<NewCheck[]>
       .from(workflows)
       .where(and(eq(workflows.workspaceId, workspaceId), eq(workflows.label, workflow)))
       .for('no key update');
+    // Not when they were asked: a lease that ran out while they waited here would give its place to another.
+    const now = clock();
     const limits = {
       maxConcurrentRuns: row?.maxConcurrentRuns ?? undefined,
       maxConcurrentRunsPerToken: row?.maxConcurrentRunsPerToken ?? undefined,
@@ -98,13 +100,17 @@ function admitGroup(db: Db, group: readonly LimitedCheck[]): Promise<NewCheck[]>
         : await denialsByLineage(tx, first, limits, underWay, arrivals);
     const decided = group.map((check, at): NewCheck => {
       const denial = denials[at];
-      if (denial === undefined) return check;
+      if (denial === undefined) return { ...check, lease: leaseFrom(now, check) };
       return { ...check, decision: 'deny', reasons: [denial], validUntil: undefined, lease: undefined };
     });
     await tx.insert(execChecks).values(decided.map(rowOf));
     await recordLost();
     return decided;
   });
+}
+
+function leaseFrom(now: Date, { lease, validUntil }: LimitedCheck): LimitedCheck['lease'] {
+  return lease && validUntil && { seconds: lease.seconds, endsAt: leaseEnd(now, lease.seconds, validUntil) };
 }
 
 /** How many runs of a workflow are under way, by token. */

@@ -292,6 +292,28 @@ it('a database that goes away in the middle of a decision or a renewal is no yes
   }
 });
 
+it('a run that had to wait for its decision longer than its lease keeps its place all the same', async () => {
+  const { label, token } = await limited({ max_concurrent_runs: 1 });
+  const { waiting } = await service.db.sql.begin(async (tx) => {
+    await tx`select 1 from workflows where label = ${label} for update`;
+    const asked = check(service, token, label, 30);
+    await until(async () => {
+      const locked = await service.db.sql`
+        select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      return locked.length > 0;
+    });
+    for (const node of [service, other]) node.clock.advance(40);
+    return { waiting: asked };
+  });
+  const admitted = await waiting;
+  expect(admitted).toMatchObject({
+    decision: 'allow',
+    lease_ends_at: new Date(service.clock.now().getTime() + 30_000).toISOString(),
+  });
+  expect((await check(other, token, label)).decision).toBe('deny');
+  expect((await service.client().runs.show(admitted.run_id ?? '')).status).toBe('running');
+});
+
 describe('the limits of a workflow', () => {
   const put = (json: unknown) => send(service, 'PUT', '/v1/workflows/limits', { json });
 
