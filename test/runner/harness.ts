@@ -63,7 +63,7 @@ export interface GuardProcess {
   readonly ended: Promise<{ code: number | null; signal: string | null }>;
 }
 
-const DRIVER = fileURLToPath(new URL('driver.ts', import.meta.url));
+const DRIVER = fileURLToPath(new URL('driver.mjs', import.meta.url));
 
 /** What starts a guard as a process of its own. */
 export function guardArguments(
@@ -74,7 +74,7 @@ export function guardArguments(
   const given = JSON.stringify({ workflow: 'tests', ...flags });
   return {
     path: process.execPath,
-    args: ['--import', 'tsx', DRIVER, given, ...command],
+    args: [DRIVER, given, ...command],
     env: { PATH: process.env['PATH'], COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: TOKEN },
   };
 }
