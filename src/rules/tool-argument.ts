@@ -67,23 +67,28 @@ function reachesBeyond(argument: ToolArgument, text: string): string | undefined
   if (literals.length === 1) return undefined;
   if (goesUp(text)) return 'goes up in a path with ".."';
   if (argument.syntax === 'text') return undefined;
-  const extra = firstExtra(operatorsOf(text), literals.flatMap(operatorsOf));
+  const extra = firstExtra(
+    operatorsOf(text),
+    literals.flatMap((literal) => [...operatorsOf(literal)]),
+  );
   return extra === undefined ? undefined : `has ${JSON.stringify(extra)}, which the pattern does not spell out`;
 }
 
-function operatorsOf(text: string): readonly string[] {
-  return text.match(OPERATOR) ?? [];
+/** One after the other, so that a text full of them is read no further than to the first that is too many. */
+function* operatorsOf(text: string): Generator<string> {
+  for (const [operator] of text.matchAll(OPERATOR)) yield operator;
 }
 
 /** The first item of a list that another one, taken item by item, does not account for. */
-function firstExtra(items: readonly string[], accounted: readonly string[]): string | undefined {
+function firstExtra(items: Iterable<string>, accounted: readonly string[]): string | undefined {
   const left = new Map<string, number>();
   for (const item of accounted) left.set(item, (left.get(item) ?? 0) + 1);
-  return items.find((item) => {
+  for (const item of items) {
     const count = left.get(item) ?? 0;
+    if (count <= 0) return item;
     left.set(item, count - 1);
-    return count <= 0;
-  });
+  }
+  return undefined;
 }
 
 const MISSING = Symbol('missing');
