@@ -116,6 +116,8 @@ sub reap {
     next if $pid != $leader;
     # An end has taken it away; a stop has not, and perl has no status for it.
     my $is_stop = -e "/proc/$leader";
+    # That stop was the supervisor's own doing.
+    next if $is_stop && $is_frozen;
     take_terminal();
     $status = $? unless $is_stop;
     tell_guard($is_stop ? 'stopped' : "end $?");

@@ -19,6 +19,7 @@ while (1) {
   my $got = sysread(STDIN, my $line, 100);
   next unless defined $got;
   last if $got == 0 || $line =~ /bye/;
+  if ($line =~ /raw/) { system 'stty -icanon -echo'; print "raw:done\\n" }
   print "read:$line";
 }
 exit 9;
@@ -97,16 +98,20 @@ describe.runIf(CAN_SCRIPT)('a command that is started from a terminal', () => {
     expect((await left)[0]).toBe(0);
   });
 
-  test('gives it back to the shell when its right ends', async () => {
+  test('gives it back to the shell when its right ends, as it was', async () => {
     const { service, guard, screen, type, left } = await shellOnTerminal(false);
     type(`sh ${guard}\n`);
     const watch = await service.watched();
     await screen.shows('foreground:yes');
+    type('raw\n');
+    await screen.shows('raw:done');
     watch.write('event: revoked\n\n');
     await screen.shows('stopping the command (revoked)');
     await eventually(() => screen.text.split('bash-').length > 2 || undefined);
     type('echo code is $?\n');
     await screen.shows('code is 77');
+    type("echo mode:$(stty -a | tr ' ;' '\\n\\n' | grep icanon)\n");
+    await screen.shows('mode:icanon');
     type('exit\n');
     expect((await left)[0]).toBe(0);
   });
