@@ -240,6 +240,7 @@ describe('usage', () => {
     ],
     ['no command', {}, [], {}, 'no command to run'],
     ['a name that is no variable', { passTokenAs: 'A=B' }, ['true'], {}, '--pass-token-as'],
+    ['a containment that is none', { containment: 'jail' }, ['true'], {}, '--containment wants one of pid-namespace, '],
     ['a grace that is no number', { grace: 'soon' }, ['true'], {}, '--grace wants seconds'],
     ['a negative time', { killAfter: '-1' }, ['true'], {}, '--kill-after wants seconds'],
   ])('%s: exit code 2, nothing is asked', async (_title, flags, command, env, message) => {

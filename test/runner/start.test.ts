@@ -178,6 +178,16 @@ describe('how the command ends is how the guard ends', () => {
     expect(service.finishes()).toEqual([{ exit_code: 126 }]);
   });
 
+  test('a containment that this host does not have: 126, and nothing runs', async () => {
+    vi.stubEnv('PATH', '/dev/null');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const run = guard(service, { command: ['/usr/bin/touch', trace], containment: 'pid-namespace' });
+    expect(await run.exitCode).toBe(126);
+    expect(run.stderr.text).toContain('does not have the containment that was asked for, pid-namespace: ');
+    expect(existsSync(trace)).toBe(false);
+    expect(service.finishes()).toEqual([{ exit_code: 126 }]);
+  });
+
   test('a service that does not take the end down costs one line and changes no exit code', async () => {
     service.finish = (response) => problem(response, 503, 'database_unavailable');
     const run = guard(service, { command: ['sh', '-c', 'exit 3'] });
