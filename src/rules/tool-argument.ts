@@ -100,7 +100,7 @@ function memberOf(input: unknown, path: readonly string[]): string | typeof MISS
   let value = input;
   for (const name of path) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    const member = Object.entries(value).find(([key]) => key === name)?.[1];
+    const member: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
     if (member === undefined || member === null) return MISSING;
     value = member;
   }
