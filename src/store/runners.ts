@@ -120,7 +120,7 @@ function changeRunner(
 ): Promise<Result<RunnerView>> {
   return inTransaction(db, async (tx) => {
     await lockWorkspace(tx, change.workspaceId, 'end');
-    if (!(await lockForIssue(tx, change.caller, true)))
+    if (!(await lockForIssue(tx, change.caller, false)))
       return refuse({ kind: 'unauthenticated', hasCredentials: true });
     const [runner] = await tx.select().from(runners).where(idIs(change.workspaceId, change.id)).for('update');
     if (runner === undefined || runner.status === 'removed') return refuse({ kind: 'not_found' });

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../src/http/log.js';
 import { addSeconds } from '../../src/rules/lifetime.js';
@@ -566,6 +567,37 @@ describe('runners', () => {
     }
   });
 
+  it('are not changed by a token whose revocation was confirmed, also when it was asked before', async () => {
+    const { sql } = service.db;
+    const runner = await seedRunner(service);
+    const admin = await service.makeMember('admin');
+    const { token: caller } = await service.client(admin.token).me();
+    const answers = await sql.begin(async (tx) => {
+      await tx`select 1 from runners where name = ${runner.runner.name} for update`;
+      const waiting = async () =>
+        (
+          await sql`
+          select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+        ).length;
+      const suspending = send(service, 'POST', `/v1/runners/${runner.runner.id}/suspend`, { token: admin.token });
+      await until(async () => (await waiting()) === 1);
+      let isConfirmed = false;
+      const revoking = service
+        .client()
+        .tokens.revoke(caller.id, { reason: 'leaked' })
+        .then(() => {
+          isConfirmed = true;
+        });
+      await until(async () => isConfirmed || (await waiting()) === 2);
+      return { suspending, revoking };
+    });
+    await Promise.all([answers.suspending, answers.revoking]);
+    const { data } = await service.client().auditEvents({ limit: 200, after: 0, action: 'runner.suspended' });
+    const suspended = data.find(({ target }) => target === runner.runner.id)?.seq;
+    const [revoked] = (await service.client().auditEvents({ target: caller.id, action: 'token.revoked' })).data;
+    expect(suspended).toBeLessThan(revoked?.seq ?? 0);
+  });
+
   it('of another workspace are not found', async () => {
     const runner = await seedRunner(service);
     const other = await service.makeWorkspace('elsewhere');
@@ -580,3 +612,11 @@ describe('runners', () => {
     expect(await currentNonce(service)).not.toBe('');
   });
 });
+
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await isTrue())) {
+    if (Date.now() > deadline) throw new Error('it did not come true in time');
+    await nextTurn();
+  }
+}
