@@ -62,6 +62,7 @@ export async function startJob(options: JobOptions): Promise<Job> {
     resume: () => gate.resume(),
     stop: async (killAfterSeconds) => {
       const result = await stopJob(mark, killAfterSeconds, () => gate.kill());
+      gate.kill();
       if (result !== 'left') await ended;
       return result;
     },

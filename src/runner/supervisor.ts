@@ -60,7 +60,7 @@ export async function buildSupervisedGate(options: GateOptions): Promise<Gate> {
       stderr: err?.reader ?? child.stderr ?? undefined,
       open: (cgroup) => talk.open(cgroup),
       shut: () => void talk.close(),
-      kill: () => talk.say('kill\n'),
+      kill: () => talk.kill(),
       resume: () => talk.say('fg\n'),
       leave: () => talk.close(),
     };
@@ -76,9 +76,11 @@ export async function buildSupervisedGate(options: GateOptions): Promise<Gate> {
 class Talk {
   readonly leaderUp: Promise<number>;
   readonly ended: Promise<JobEnd>;
+  readonly #child: ChildProcess;
   readonly #channel: Duplex;
   readonly #gone: Promise<void>;
   #beat: NodeJS.Timeout | undefined;
+  #isKilling = false;
 
   constructor(child: ChildProcess, { onStopped }: GateOptions) {
     let up: (pid: number) => void = () => undefined;
@@ -99,6 +101,7 @@ class Talk {
       });
     });
     child.once('error', down);
+    this.#child = child;
     this.#channel = channelOf(child);
     onLine(this.#channel, (line) => {
       const [word, number] = line.split(' ');
@@ -118,10 +121,18 @@ class Talk {
     void this.#gone.then(() => clearInterval(this.#beat));
   }
 
+  /** Once: the supervisor tries for seconds. It may have been stopped, by the job for one. */
+  kill(): void {
+    if (!this.#isKilling) this.say('kill\n');
+    this.#isKilling = true;
+    this.#child.kill('SIGCONT');
+  }
+
   /** Lets the supervisor kill what is left, and waits until it is gone. */
   async close(): Promise<void> {
     clearInterval(this.#beat);
     this.#channel.destroy();
+    this.#child.kill('SIGCONT');
     await this.#gone;
   }
 }

@@ -9,11 +9,12 @@ export interface Watchdog {
 }
 
 // The guard holds the other end of standard input and nobody else does. A word means "leave"; the end of the stream
-// without a word means that the guard is dead. The second pass gets what was forked during the first.
+// without a word means that the guard is dead. A supervisor that was stopped goes on and does the same work. The second pass gets what was forked during the first.
 const SCRIPT = `
 trap '' HUP INT TERM
 echo up
 read -r word && exit
+[ -z "$5" ] || kill -s CONT "$5"
 [ -z "$3" ] || echo 1 > "$3/cgroup.kill"
 for pass in 1 2 3; do
   kill -s KILL -- "-$1"
@@ -68,8 +69,9 @@ function killGroup(groupId: number): void {
 /** In a session of its own, so that what ends the guard's terminal or group does not end the watchdog first. Its
  *  environment is empty but for the path: no secret, and no mark that would make it part of the job. */
 async function startOne(mark: JobMark, hookSocket: string | undefined): Promise<ChildProcess> {
-  const { groupId, checkId, cgroup } = mark;
-  const argv = ['-c', SCRIPT, 'countersign-watchdog', String(groupId), checkId, cgroup?.path ?? '', hookSocket ?? ''];
+  const { groupId, checkId, cgroup, supervisorId } = mark;
+  const rest = [cgroup?.path, hookSocket, supervisorId].map((one) => String(one ?? ''));
+  const argv = ['-c', SCRIPT, 'countersign-watchdog', String(groupId), checkId, ...rest];
   const watchdog = spawn('/bin/sh', argv, {
     detached: true,
     cwd: '/',

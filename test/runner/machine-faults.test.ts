@@ -83,6 +83,25 @@ describe.concurrent('a guard that is stopped', () => {
   );
 });
 
+describe.concurrent('the supervisor is stopped by the command', () => {
+  test.runIf(findInterpreter() !== undefined).for(['the right ends', 'the guard is killed'])(
+    '%s: nothing is left all the same',
+    async (end, { expect, onTestFinished }) => {
+      const { service } = await ground(onTestFinished);
+      const command = ['sh', '-c', 'kill -STOP $PPID; echo pid $$ above $PPID; exec sleep 1000'];
+      const run = guardProcess(service, { containment: 'subreaper' }, command);
+      onTestFinished(() => void run.process.kill('SIGKILL'));
+      const watch = await service.watched();
+      await run.stdout.shows('\n');
+      if (end === 'the right ends') watch.write('event: revoked\n\n');
+      else run.process.kill('SIGKILL');
+      expect((await run.ended).code).toBe(end === 'the right ends' ? 77 : null);
+      await gone(numberAfter('pid', run.stdout.text));
+      await gone(numberAfter('above', run.stdout.text));
+    },
+  );
+});
+
 describe.concurrent('a disk that is full', () => {
   const isRoot = process.getuid?.() === 0;
 
