@@ -1,5 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+const PREFIX = 'countersign-job-';
+/** Far longer than a guard takes to fill a group that it has made. */
+const STALE_MS = 3_600_000;
 
 /** A control group (version 2) that holds one job, however its processes fork, and ends it at one stroke. */
 export interface Cgroup {
@@ -17,7 +21,8 @@ export interface Cgroup {
 export function makeCgroup(name: string): Cgroup | undefined {
   const parent = process.platform === 'linux' ? ownPath() : undefined;
   if (parent === undefined) return undefined;
-  const path = join(parent, name);
+  removeStale(parent);
+  const path = join(parent, PREFIX + name);
   try {
     mkdirSync(path);
   } catch {
@@ -78,6 +83,17 @@ function directoriesIn(path: string): string[] {
   } catch {
     return [];
   }
+}
+
+// A guard that is killed with all that guards its job leaves an empty group. One with processes in it cannot be removed.
+function removeStale(parent: string): void {
+  for (const path of directoriesIn(parent)) {
+    if (basename(path).startsWith(PREFIX) && ageMs(path) > STALE_MS) attempt(() => rmdirSync(path));
+  }
+}
+
+function ageMs(path: string): number {
+  return Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
 }
 
 // It may be gone already, with all that was in it.

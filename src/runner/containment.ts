@@ -1,7 +1,7 @@
 import { type Cgroup, makeCgroup } from './cgroup.js';
 import { buildGate, type Gate, type GateOptions } from './gate.js';
 import { inNamespace, whyNoNamespace } from './namespace.js';
-import { buildSupervisedGate, findInterpreter } from './supervisor.js';
+import { buildSupervisedGate, findInterpreter, type Interpreter } from './supervisor.js';
 
 /** What keeps the processes of a job from getting away, the strongest first.
  *  - `pid-namespace`: the kernel ends them with the supervisor. Only where it was asked for: the command sees itself in
@@ -35,11 +35,13 @@ export async function contain(
     case 'pid-namespace': {
       const reason = whyNoNamespace();
       if (reason !== undefined) throw notHere(wanted, reason);
-      const gate = await supervised(wanted, { ...options, command: inNamespace(options.command) });
+      const command = inNamespace(options.command, interpreterFor(wanted).perl);
+      const gate = await buildSupervisedGate({ ...options, command });
       return { containment: wanted, gate, cgroup: undefined };
     }
     case 'subreaper':
-      return { containment: wanted, gate: await supervised(wanted, options), cgroup: undefined };
+      interpreterFor(wanted);
+      return { containment: wanted, gate: await buildSupervisedGate(options), cgroup: undefined };
     case 'process-group':
       return { containment: wanted, gate: await buildGate(options), cgroup: undefined };
     case 'cgroup':
@@ -57,7 +59,7 @@ export async function contain(
 
 /** The containment that a command would get here without a wish. Changes nothing. */
 export function bestContainment(): Containment {
-  const cgroup = makeCgroup(`countersign-${process.pid}`);
+  const cgroup = makeCgroup(`doctor-${process.pid}`);
   cgroup?.remove();
   if (cgroup !== undefined) return 'cgroup';
   return findInterpreter() === undefined ? 'process-group' : 'subreaper';
@@ -81,9 +83,10 @@ function withoutCgroup(gate: Gate): Containment {
   return gate.supervisorId === undefined ? 'process-group' : 'subreaper';
 }
 
-async function supervised(wanted: Containment, options: GateOptions): Promise<Gate> {
-  if (findInterpreter() === undefined) throw notHere(wanted, 'it needs Linux and /usr/bin/perl');
-  return await buildSupervisedGate(options);
+function interpreterFor(wanted: Containment): Interpreter {
+  const interpreter = findInterpreter();
+  if (interpreter === undefined) throw notHere(wanted, 'it needs Linux and /usr/bin/perl');
+  return interpreter;
 }
 
 function enterCgroup(gate: Gate, name: string): Cgroup | undefined {

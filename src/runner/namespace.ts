@@ -24,10 +24,10 @@ while ((my $pid = wait()) > 0) {
 // namespace at once, and nothing could clean up.
 const OUTSIDE = `trap '' HUP INT QUIT TERM USR1 USR2; exec "$@"`;
 
-/** The command that runs another one in a process namespace of its own. When the outermost process is killed, so is
+/** The command that runs another one in a process namespace of its own, by way of that perl. When the outermost process is killed, so is
  *  everything in it. A signal that ends the command shows as 128 and its number. */
-export function inNamespace(command: readonly string[]): string[] {
-  return ['/bin/sh', '-c', OUTSIDE, 'sh', 'unshare', ...flags(), '--', 'perl', '-e', INIT, ...command];
+export function inNamespace(command: readonly string[], perl: string): string[] {
+  return ['/bin/sh', '-c', OUTSIDE, 'sh', 'unshare', ...flags(), '--', perl, '-e', INIT, ...command];
 }
 
 /** Why no namespace can be made here, if so. */

@@ -84,7 +84,7 @@ async function buildContained(options: JobOptions) {
       hasTerminal: hasTerminal(),
       onStopped: () => suspendGroup() || wake(),
     },
-    `countersign-${options.checkId}`,
+    options.checkId,
     options.containment,
   );
   wake = () => contained.gate.resume();

@@ -20,7 +20,8 @@ const PRCTL: Partial<Record<NodeJS.Architecture, number>> = {
 const PERLS = ['/usr/bin/perl', '/bin/perl', '/usr/local/bin/perl'];
 const BEAT_MS = 1_000;
 
-interface Interpreter {
+/** What runs the supervisor: a perl, and the number of `prctl` on this architecture. */
+export interface Interpreter {
   readonly perl: string;
   readonly prctl: number;
 }

@@ -1,6 +1,18 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { makeCgroup } from '../../src/runner/cgroup.js';
 import { bestContainment, type Containment } from '../../src/runner/containment.js';
 import { whyNoNamespace } from '../../src/runner/namespace.js';
 import { findInterpreter } from '../../src/runner/supervisor.js';
@@ -77,9 +89,9 @@ function dwellersIn(home: string): number[] {
   return processes().filter((pid) => read(() => readlinkSync(`/proc/${pid}/cwd`)) === home && isLiving(pid));
 }
 
-function found(pid: number | undefined): number {
-  if (pid === undefined) throw new Error('a process of the guard is missing');
-  return pid;
+function found<T>(one: T | undefined): T {
+  if (one === undefined) throw new Error('it is missing');
+  return one;
 }
 
 /** Resolves when somebody was seen in each place. */
@@ -117,7 +129,7 @@ function read(look: () => string): string | undefined {
 }
 
 function cgroupsOf(checkId: string): string[] {
-  const mounts = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].map((mount) => join(mount, `countersign-${checkId}`));
+  const mounts = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].map((mount) => join(mount, `countersign-job-${checkId}`));
   return mounts.filter((path) => existsSync(path));
 }
 
@@ -129,3 +141,24 @@ async function sweep(homes: readonly string[]): Promise<void> {
     return left.length === 0 || undefined;
   });
 }
+
+test.runIf(IS_HERE.cgroup)(
+  'a control group that was left behind goes after an hour, one that is in use does not',
+  () => {
+    const left = found(makeCgroup('left'));
+    const inUse = found(makeCgroup('in-use'));
+    onTestFinished(() => {
+      for (const cgroup of [left, inUse]) cgroup.remove();
+    });
+    const sleeper = spawn('sleep', ['1000'], { stdio: 'ignore' });
+    onTestFinished(async () => {
+      inUse.kill();
+      await once(sleeper, 'exit');
+    });
+    inUse.take(found(sleeper.pid));
+    const long = new Date(Date.now() - 7_200_000);
+    for (const { path } of [left, inUse]) utimesSync(path, long, long);
+    makeCgroup('next')?.remove();
+    expect([left, inUse].map(({ path }) => existsSync(path))).toEqual([false, true]);
+  },
+);
