@@ -26,6 +26,11 @@ interface Waiting<In, Out> {
   readonly reject: (error: unknown) => void;
 }
 
+/** A statement waits for more company while each turn of the event loop brings some: at most so many turns, and only while
+ *  fewer than this wait. One that is alone goes at once. */
+const MAX_TURNS = 8;
+const ENOUGH = 24;
+
 /** Lets the items that arrive while a statement is in flight share the next one. Nothing is kept from one statement to
  *  the next: an item is only ever answered by a statement that began after it came. `run` gives one outcome per item, in
  *  their order. When there is more to do than one statement takes, each party gets the same share of it, and when too many
@@ -41,12 +46,21 @@ export function createBatch<In, Out>(
 
   async function work(): Promise<void> {
     while (waiting.length > 0) {
+      if (waiting.length > 1) await gathered();
       const batch = take();
       underWay += batch.length;
       await settle(batch);
       underWay -= batch.length;
     }
     statements -= 1;
+  }
+
+  // With several workers on the same cores each gets its turn more often, and would ask for few at a time.
+  async function gathered(): Promise<void> {
+    for (let turn = 0, seen = 1; turn < MAX_TURNS && seen < waiting.length && waiting.length < ENOUGH; turn += 1) {
+      seen = waiting.length;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
   }
 
   function take(): Waiting<In, Out>[] {

@@ -148,7 +148,8 @@ function select(sql: Sql, ids: readonly TokenId[]) {
 
 const SURROUNDINGS = `
   select json_build_array(s.slug, s.suspended_at is not null, w.paused_at is not null, w.constraints,
-    w.max_run_seconds, coalesce(w.max_concurrent_runs, w.max_concurrent_runs_per_token) is not null, m.email, m.role, m.status) as surroundings
+    w.max_run_seconds, coalesce(w.max_concurrent_runs, w.max_concurrent_runs_per_token) is not null,
+    m.email, m.role, m.status) as surroundings
   from workspaces s
   join workflows w on w.workspace_id = s.id
   join members m on m.workspace_id = s.id
