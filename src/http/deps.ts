@@ -10,6 +10,7 @@ import type { Signer } from './jwt.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import type { Nonces } from './nonces.js';
+import type { Seals } from './seals.js';
 import type { Watches } from './watches.js';
 
 /** All that the endpoints need from outside. Time is `now`, so that a test can set it. */
@@ -26,6 +27,7 @@ export interface Deps {
   readonly isDraining: () => boolean;
   readonly signer: Signer;
   readonly nonces: Nonces;
+  readonly seals: Seals;
   readonly watches: Watches;
   readonly metrics: Metrics;
   readonly log: Log;

@@ -24,5 +24,7 @@ export interface Exchange {
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Values of `Set-Cookie`, one for each. RFC 6265 section 3. */
+  readonly cookies?: readonly string[];
   readonly body?: string | ReadableStream<Uint8Array>;
 }

@@ -17,7 +17,7 @@ const AHEAD_SECONDS = 10;
 const FORM = /^([0-9a-z]{1,9})-([A-Za-z0-9_-]{22})$/;
 
 /** Derives the keys of the nonces from keys that the service has: the first makes new ones, all are believed. */
-export function createNonces(keys: readonly [Buffer, ...Buffer[]]): Nonces {
+export function createNonces(keys: readonly [Buffer, ...(readonly Buffer[])]): Nonces {
   const [first, ...others] = keys;
   const current = derive(first);
   const all = [current, ...others.map(derive)];

@@ -1,26 +1,27 @@
 import { createHash } from 'node:crypto';
+import type { Answer } from './exchange.js';
 import { Html, html } from './html.js';
 import { PAGE_STYLE } from './page-style.js';
 
-/** A page and the policy to send with it as `Content-Security-Policy`: nothing is loaded, nothing runs, and the one
- *  style sheet is known by its hash. */
+/** A page and the policy to send with it as `Content-Security-Policy`: nothing is loaded, nothing runs but a script of its
+ *  own, and that and the one style sheet are known by their hashes. */
 export interface Page {
   readonly html: string;
   readonly contentSecurityPolicy: string;
 }
 
-const STYLE_HASH = createHash('sha256').update(PAGE_STYLE, 'utf8').digest('base64');
+/** What a page does beside being read. */
+export interface PageOptions {
+  /** Whether its forms are sent to this service. */
+  readonly hasForms?: boolean;
+  /** A script that stands at its end. It may call this service. */
+  readonly script?: string;
+}
 
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  `style-src 'sha256-${STYLE_HASH}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+const STYLE_HASH = hashOf(PAGE_STYLE);
 
 /** Makes a whole page of a title and a body. */
-export function page(title: string, body: Html): Page {
+export function page(title: string, body: Html, { hasForms = false, script }: PageOptions = {}): Page {
   const whole = html`<!doctype html>
 <html lang="en">
 <head>
@@ -32,8 +33,30 @@ export function page(title: string, body: Html): Page {
 </head>
 <body>
 ${body}
-</body>
+${script === undefined ? undefined : html`<script>${new Html(script)}</script>`}</body>
 </html>
 `;
-  return { html: whole.markup, contentSecurityPolicy: CONTENT_SECURITY_POLICY };
+  const contentSecurityPolicy = [
+    "default-src 'none'",
+    `style-src 'sha256-${STYLE_HASH}'`,
+    ...(script === undefined ? [] : [`script-src 'sha256-${hashOf(script)}'`, "connect-src 'self'"]),
+    "base-uri 'none'",
+    `form-action ${hasForms ? "'self'" : "'none'"}`,
+    "frame-ancestors 'none'",
+  ].join('; ');
+  return { html: whole.markup, contentSecurityPolicy };
+}
+
+/** Answers with a page. No address of one is told to where its links lead. */
+export function pageAnswer({ html: body, contentSecurityPolicy }: Page, status = 200): Answer {
+  const headers = {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': contentSecurityPolicy,
+    'referrer-policy': 'no-referrer',
+  };
+  return { status, headers, body };
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('base64');
 }

@@ -6,6 +6,7 @@ import { DatabaseTimeoutError } from '../store/line.js';
 import { HashQueueFullError } from '../store/secret.js';
 import type { Deps } from './deps.js';
 import type { Answer, Exchange } from './exchange.js';
+import { pageAnswer } from './page-refusal.js';
 import { INTERNAL, oauthAnswer, problemAnswer, type Refused, refused } from './refuse.js';
 
 export type Handle = (deps: Deps, exchange: Exchange) => Promise<Result<Answer>>;
@@ -58,6 +59,7 @@ function failure(deps: Deps, exchange: Exchange, error: unknown): Refused {
 
 function refusalAnswer(deps: Deps, exchange: Exchange, answered: Refused): Answer {
   if (exchange.path.startsWith('/oauth2/')) return oauthAnswer(answered);
+  if (exchange.path.startsWith('/console/')) return pageAnswer(answered);
   return problemAnswer(answered, deps.issuer, exchange.path);
 }
 

@@ -30,7 +30,9 @@ export function webExchange(
 
 /** Makes the Fetch API response of an answer. */
 export function responseOf(answer: Answer): Response {
-  return new Response(answer.body ?? null, { status: answer.status, headers: { ...answer.headers } });
+  const response = new Response(answer.body ?? null, { status: answer.status, headers: { ...answer.headers } });
+  for (const cookie of answer.cookies ?? []) response.headers.append('set-cookie', cookie);
+  return response;
 }
 
 async function readText(request: Request): ReturnType<Exchange['readText']> {

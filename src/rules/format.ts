@@ -21,6 +21,11 @@ export type EventId = Brand<'evt'>;
 export type RunnerId = Brand<'rnr'>;
 export type EnrolmentId = Brand<'enr'>;
 export type ToolDecisionId = Brand<'dec'>;
+export type SessionId = Brand<'ses'>;
+export type DeviceId = Brand<'dvc'>;
+export type PasskeyId = Brand<'pky'>;
+export type StepUpId = Brand<'stp'>;
+export type TrustRuleId = Brand<'trl'>;
 
 type Ids = {
   tok: TokenId;
@@ -34,6 +39,11 @@ type Ids = {
   rnr: RunnerId;
   enr: EnrolmentId;
   dec: ToolDecisionId;
+  ses: SessionId;
+  dvc: DeviceId;
+  pky: PasskeyId;
+  stp: StepUpId;
+  trl: TrustRuleId;
 };
 export type IdPrefix = keyof Ids;
 

@@ -21,6 +21,9 @@ export const TOKEN_STATUSES = [
 ] as const;
 export type TokenStatus = (typeof TOKEN_STATUSES)[number];
 
+/** Why a token is held back for good, until somebody decides about it. */
+export type FreezeReason = 'owner_left';
+
 /** `access` opens endpoints and runs jobs; `invitation` is good for nothing but to accept it, once; `runner` is good only
  *  with a proof of its runner's key. */
 export type TokenKind = 'access' | 'invitation' | 'runner';

@@ -35,7 +35,9 @@ export type AuditAction =
   | 'runner.changed'
   | 'runner.suspended'
   | 'runner.reactivated'
-  | 'runner.removed';
+  | 'runner.removed'
+  | 'session.started'
+  | 'session.ended';
 
 /** Who did it, from where: the same for all events of a request. `id` is a public id, or a name for `host`, `system`. */
 export interface Origin {

@@ -4,6 +4,8 @@ import { dropOldEnrolments } from './enrolments.js';
 import { dropOldKeys } from './mint.js';
 import { unlessLost } from './pool.js';
 import { dropOldProofs } from './proofs.js';
+import { dropOldSeen } from './seen.js';
+import { dropOldSessions } from './sessions.js';
 import { dropOldDecisions } from './tool-decisions.js';
 
 const HOUSEKEEPING_LOCK = 4_837_201_185;
@@ -16,6 +18,8 @@ export async function keepHouse(sql: Sql, now: Date): Promise<string[]> {
     await dropOldKeys(tx, now);
     await dropOldProofs(tx, now);
     await dropOldEnrolments(tx, now);
+    await dropOldSeen(tx, now);
+    await dropOldSessions(tx, now);
   });
   // In steps, so that none holds its locks for long.
   let isMore = true;

@@ -8,7 +8,9 @@ import {
   printId,
   printToken,
   type RunnerId,
+  type SessionId,
   type TokenId,
+  type TrustRuleId,
   type WorkspaceId,
 } from '../rules/format.js';
 import { addDays } from '../rules/lifetime.js';
@@ -25,7 +27,7 @@ import { type Issuer, lockForIssue } from './workspace-lock.js';
 export interface Minted {
   readonly id: TokenId;
   readonly printed: string;
-  readonly verifiers: { readonly digest: Buffer; readonly pepperKid: string; readonly verifier: string };
+  readonly verifiers: { readonly digest: Buffer; readonly pepperKid: string; readonly verifier: string | null };
 }
 
 /** What a token is made of, all of it decided already. */
@@ -46,6 +48,9 @@ export interface TokenDraft {
   /** The key and the runner that the token is bound to (RFC 9449). */
   readonly cnfJkt?: string | null;
   readonly runnerId?: RunnerId | null;
+  /** The session in which it was approved, or the trust rule by which it was given, for a token of a day or less. */
+  readonly sessionId?: SessionId | null;
+  readonly trustRuleId?: TrustRuleId | null;
 }
 
 /** How long a retried mint is recognised, in days. */
@@ -56,6 +61,13 @@ export async function drawSecret(secrets: Secrets, id: TokenId): Promise<Minted>
   const tokenSecret = newTokenSecret();
   const verifier = await secrets.hash(tokenSecret);
   return { id, printed: printToken({ id, tokenSecret }), verifiers: { ...secrets.digest(id, tokenSecret), verifier } };
+}
+
+/** Draws the secret of a token of a day or less. It is not hashed with argon2id: should its pepper be lost, it just ends. */
+export function drawShortSecret(secrets: Secrets, id: TokenId): Minted {
+  const tokenSecret = newTokenSecret();
+  const verifiers = { ...secrets.digest(id, tokenSecret), verifier: null };
+  return { id, printed: printToken({ id, tokenSecret }), verifiers };
 }
 
 /** Inserts a token. Its event is the caller's to record. */
@@ -91,7 +103,10 @@ export async function mintToken(
   db: Db,
   secrets: Secrets,
   request: {
-    readonly draft: Omit<TokenDraft, 'lineageId' | 'rotatedFrom' | 'kind' | 'expiresAt' | 'cnfJkt' | 'runnerId'>;
+    readonly draft: Omit<
+      TokenDraft,
+      'lineageId' | 'rotatedFrom' | 'kind' | 'expiresAt' | 'cnfJkt' | 'runnerId' | 'sessionId' | 'trustRuleId'
+    >;
     readonly idempotent: IdempotentRequest | undefined;
     readonly issuer: Issuer;
     readonly origin: Origin;

@@ -15,23 +15,34 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { Constraints } from '../rules/constraint.js';
+import type { DeviceStatus } from '../rules/device.js';
 import type { Denial } from '../rules/exec-check.js';
 import type {
   CheckId,
+  DeviceId,
   EnrolmentId,
   EventId,
   MemberId,
+  PasskeyId,
   RunnerId,
+  SessionId,
+  StepUpId,
   TokenId,
   ToolDecisionId,
+  TrustRuleId,
   WorkflowId,
   WorkspaceId,
 } from '../rules/format.js';
+import type { LeaverRule } from '../rules/leaver.js';
 import type { Role } from '../rules/role.js';
 import type { RunStatus } from '../rules/run.js';
 import type { EnrolmentStatus, RunnerStatus } from '../rules/runner.js';
-import type { MemberStatus, RevokeReason, TokenKind } from '../rules/token.js';
+import type { SessionMethod } from '../rules/session.js';
+import type { StepUpStatus } from '../rules/step-up.js';
+import type { FreezeReason, MemberStatus, RevokeReason, TokenKind } from '../rules/token.js';
 import type { ToolRules } from '../rules/tool-rule.js';
+import type { Claims } from '../rules/trust-rule.js';
+import type { WorkspacePolicy } from '../rules/workspace-policy.js';
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
@@ -42,6 +53,7 @@ export const workspaces = pgTable('workspaces', {
   slug: text('slug').notNull().unique(),
   createdAt: instant('created_at').notNull(),
   suspendedAt: instant('suspended_at'),
+  policy: jsonb('policy').$type<WorkspacePolicy>(),
 });
 
 /** A person. A removed one stays, because tokens and events name it; adding the person again makes another row. */
@@ -57,6 +69,7 @@ export const members = pgTable(
     name: text('name'),
     role: text('role').$type<Role>().notNull(),
     status: text('status').$type<MemberStatus>().notNull(),
+    externalId: text('external_id'),
     createdAt: instant('created_at').notNull(),
   },
   (table) => [
@@ -66,6 +79,10 @@ export const members = pgTable(
       .where(sql`${table.status} <> 'removed'`),
     index('members_present').on(table.workspaceId, table.id).where(sql`${table.status} <> 'removed'`),
     index('members_owners').on(table.workspaceId, table.id).where(sql`${table.role} = 'owner'`),
+    index('members_email_anywhere').on(sql`lower(${table.email})`).where(sql`${table.status} <> 'removed'`),
+    uniqueIndex('members_external_id')
+      .on(table.workspaceId, table.externalId)
+      .where(sql`${table.externalId} is not null and ${table.status} <> 'removed'`),
   ],
 );
 
@@ -87,6 +104,9 @@ export const workflows = pgTable(
     maxConcurrentRuns: integer('max_concurrent_runs'),
     maxConcurrentRunsPerToken: integer('max_concurrent_runs_per_token'),
     toolRules: jsonb('tool_rules').$type<ToolRules>(),
+    leaverRule: text('leaver_rule').$type<LeaverRule>(),
+    leaverSuccessorId: uuid('leaver_successor_id').$type<MemberId>(),
+    leaverWindowDays: integer('leaver_window_days'),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
     pausedAt: instant('paused_at'),
@@ -132,6 +152,13 @@ export const tokens = pgTable(
     reuseRecordedAt: instant('reuse_recorded_at'),
     cnfJkt: text('cnf_jkt'),
     runnerId: uuid('runner_id').$type<RunnerId>(),
+    frozenAt: instant('frozen_at'),
+    frozenReason: text('frozen_reason').$type<FreezeReason>(),
+    takeoverBy: uuid('takeover_by').$type<MemberId>(),
+    takeoverUntil: instant('takeover_until'),
+    sessionId: uuid('session_id').$type<SessionId>(),
+    trustRuleId: uuid('trust_rule_id').$type<TrustRuleId>(),
+    steppedUpUntil: instant('stepped_up_until'),
     digest: bytea('digest').notNull(),
     pepperKid: text('pepper_kid').notNull(),
     verifier: text('verifier'),
@@ -147,6 +174,12 @@ export const tokens = pgTable(
     index('tokens_lineage').on(table.workspaceId, table.lineageId, table.id),
     index('tokens_revoked').on(table.workspaceId, table.id).where(sql`${table.revokedAt} is not null`),
     index('tokens_runner').on(table.workspaceId, table.runnerId, table.id).where(sql`${table.runnerId} is not null`),
+    index('tokens_session').on(table.workspaceId, table.sessionId, table.id).where(sql`${table.sessionId} is not null`),
+    index('tokens_trust_rule')
+      .on(table.workspaceId, table.trustRuleId, table.id)
+      .where(sql`${table.trustRuleId} is not null`),
+    index('tokens_frozen').on(table.workspaceId, table.id).where(sql`${table.frozenAt} is not null`),
+    index('tokens_takeover').on(table.takeoverUntil).where(sql`${table.takeoverUntil} is not null`),
     index('tokens_not_before').on(table.workspaceId, table.id).where(sql`${table.notBefore} is not null`),
     foreignKey({
       name: 'tokens_workflow_fk',
@@ -291,6 +324,186 @@ export const toolDecisions = pgTable(
     primaryKey({ columns: [table.workspaceId, table.id] }),
     index('tool_decisions_check').on(table.workspaceId, table.checkId, table.id),
     index('tool_decisions_at').on(table.at),
+  ],
+);
+
+/** A person who signed in on the pages. `digest` is a keyed hash of the cookie's secret, like a token's. Kept for 30 days
+ *  after its end, because tokens and events name it. */
+export const sessions = pgTable(
+  'sessions',
+  {
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>().notNull(),
+    id: uuid('id').$type<SessionId>().notNull(),
+    memberId: uuid('member_id').$type<MemberId>().notNull(),
+    method: text('method').$type<SessionMethod>().notNull(),
+    digest: bytea('digest').notNull(),
+    pepperKid: text('pepper_kid').notNull(),
+    createdAt: instant('created_at').notNull(),
+    lastUsedAt: instant('last_used_at').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+    endedAt: instant('ended_at'),
+    issuer: text('issuer'),
+    subject: text('subject'),
+    sid: text('sid'),
+    ip: text('ip'),
+    userAgent: text('user_agent'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspaceId, table.id] }),
+    uniqueIndex('sessions_id').on(table.id),
+    index('sessions_member').on(table.workspaceId, table.memberId, table.id),
+    index('sessions_subject').on(table.issuer, table.subject).where(sql`${table.endedAt} is null`),
+    index('sessions_expires').on(table.expiresAt),
+    foreignKey({
+      name: 'sessions_member_fk',
+      columns: [table.workspaceId, table.memberId],
+      foreignColumns: [members.workspaceId, members.id],
+    }),
+  ],
+);
+
+/** Which person of an OpenID provider a member is. The subject never changes; the e-mail address may. */
+export const identities = pgTable(
+  'identities',
+  {
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>().notNull(),
+    issuer: text('issuer').notNull(),
+    subject: text('subject').notNull(),
+    memberId: uuid('member_id').$type<MemberId>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    lastSignInAt: instant('last_sign_in_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspaceId, table.issuer, table.subject] }),
+    index('identities_subject').on(table.issuer, table.subject),
+    index('identities_member').on(table.workspaceId, table.memberId),
+    foreignKey({
+      name: 'identities_member_fk',
+      columns: [table.workspaceId, table.memberId],
+      foreignColumns: [members.workspaceId, members.id],
+    }),
+  ],
+);
+
+/** What is taken once and never again: states of sign-ins, challenges, the `jti` of foreign tokens. Kept while one would be
+ *  taken. `digest` says what kind of thing it is, too. */
+export const seenOnce = pgTable(
+  'seen_once',
+  {
+    digest: bytea('digest').primaryKey(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [index('seen_once_expires').on(table.expiresAt)],
+);
+
+/** A device that asks to act for a person (RFC 8628). `digest` is the keyed hash of the device code; `locator` finds the row
+ *  for the user code, `verifier` is the argon2id string of its rest. It belongs to no workspace until somebody approves. */
+export const deviceAuthorizations = pgTable(
+  'device_authorizations',
+  {
+    id: uuid('id').$type<DeviceId>().primaryKey(),
+    digest: bytea('digest').notNull(),
+    pepperKid: text('pepper_kid').notNull(),
+    locator: text('locator').notNull(),
+    verifier: text('verifier').notNull(),
+    tries: integer('tries').notNull(),
+    clientName: text('client_name').notNull(),
+    ip: text('ip'),
+    createdAt: instant('created_at').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+    status: text('status').$type<DeviceStatus>().notNull(),
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>(),
+    memberId: uuid('member_id').$type<MemberId>(),
+    sessionId: uuid('session_id').$type<SessionId>(),
+  },
+  (table) => [
+    uniqueIndex('device_authorizations_locator').on(table.locator).where(sql`${table.status} = 'pending'`),
+    index('device_authorizations_expires').on(table.expiresAt),
+  ],
+);
+
+/** A key that a person signs in with (WebAuthn). The public half alone. */
+export const passkeys = pgTable(
+  'passkeys',
+  {
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>().notNull(),
+    id: uuid('id').$type<PasskeyId>().notNull(),
+    memberId: uuid('member_id').$type<MemberId>().notNull(),
+    credentialId: text('credential_id').notNull(),
+    publicKey: bytea('public_key').notNull(),
+    counter: bigint('counter', { mode: 'number' }).notNull(),
+    transports: text('transports').array().notNull(),
+    name: text('name').notNull(),
+    createdAt: instant('created_at').notNull(),
+    lastUsedAt: instant('last_used_at'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspaceId, table.id] }),
+    uniqueIndex('passkeys_credential').on(table.credentialId),
+    index('passkeys_member').on(table.workspaceId, table.memberId, table.id),
+    foreignKey({
+      name: 'passkeys_member_fk',
+      columns: [table.workspaceId, table.memberId],
+      foreignColumns: [members.workspaceId, members.id],
+    }),
+  ],
+);
+
+/** A token that asks its person to confirm a dangerous act with a passkey (RFC 9470). */
+export const stepUps = pgTable(
+  'step_ups',
+  {
+    id: uuid('id').$type<StepUpId>().primaryKey(),
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>().notNull(),
+    tokenId: uuid('token_id').$type<TokenId>().notNull(),
+    memberId: uuid('member_id').$type<MemberId>().notNull(),
+    act: text('act').notNull(),
+    ip: text('ip'),
+    createdAt: instant('created_at').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+    status: text('status').$type<StepUpStatus>().notNull(),
+  },
+  (table) => [index('step_ups_expires').on(table.expiresAt)],
+);
+
+/** Which jobs of a CI platform get a token for a workflow by the platform's own (RFC 8693). `createdBy` is accountable for
+ *  them. */
+export const trustRules = pgTable(
+  'trust_rules',
+  {
+    workspaceId: uuid('workspace_id')
+      .$type<WorkspaceId>()
+      .notNull()
+      .references(() => workspaces.id),
+    id: uuid('id').$type<TrustRuleId>().notNull(),
+    name: text('name').notNull(),
+    preset: text('preset'),
+    issuer: text('issuer').notNull(),
+    audience: text('audience').notNull(),
+    claims: jsonb('claims').$type<Claims>().notNull(),
+    jwks: jsonb('jwks').$type<{ readonly keys: readonly Record<string, unknown>[] }>(),
+    workflow: text('workflow').notNull(),
+    scopes: text('scopes').array().notNull(),
+    constraints: jsonb('constraints').$type<Constraints>().notNull(),
+    expiresInSeconds: integer('expires_in_seconds').notNull(),
+    createdBy: uuid('created_by').$type<MemberId>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    updatedAt: instant('updated_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspaceId, table.id] }),
+    unique('trust_rules_name').on(table.workspaceId, table.name),
+    index('trust_rules_issuer').on(table.issuer, table.audience),
+    foreignKey({
+      name: 'trust_rules_workflow_fk',
+      columns: [table.workspaceId, table.workflow],
+      foreignColumns: [workflows.workspaceId, workflows.label],
+    }),
+    foreignKey({
+      name: 'trust_rules_creator_fk',
+      columns: [table.workspaceId, table.createdBy],
+      foreignColumns: [members.workspaceId, members.id],
+    }),
   ],
 );
 

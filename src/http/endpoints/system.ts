@@ -13,8 +13,7 @@ import {
 } from '../../wire/system.js';
 import type { Deps } from '../deps.js';
 import { endpoint, type Route } from '../endpoint.js';
-import type { Answer } from '../exchange.js';
-import type { Page } from '../page.js';
+import { pageAnswer } from '../page.js';
 
 export const healthRoute = endpoint(healthOperation, async () => accept({ status: 200, body: { status: 'ok' } }));
 
@@ -46,7 +45,7 @@ export const docsRoute: Route = {
       import('../../wire/openapi.js'),
       import('../docs.js'),
     ]);
-    return accept(htmlAnswer(docsPage(openApiDocument(issuer))));
+    return accept(pageAnswer(docsPage(openApiDocument(issuer))));
   },
 };
 
@@ -56,7 +55,7 @@ export const problemRoute: Route = {
     const kind = problemKindOf(exchange.params['kind'] ?? '');
     if (kind === undefined) return refuse({ kind: 'not_found' });
     const { problemPage } = await import('../problem-page.js');
-    return accept(htmlAnswer(problemPage(kind)));
+    return accept(pageAnswer(problemPage(kind)));
   },
 };
 
@@ -64,7 +63,7 @@ export const approvePageRoute: Route = {
   operation: approvePageOperation,
   handle: async () => {
     const { approvePage } = await import('../approve-page.js');
-    return accept(htmlAnswer(approvePage()));
+    return accept(pageAnswer(approvePage()));
   },
 };
 
@@ -79,9 +78,4 @@ async function readiness({ sql, lookup, log, now }: Deps) {
     log.warn({ err: error }, 'the database is out of reach');
     return { status: 'unavailable' as const, database: 'unreachable' as const, migrations: 'unknown' as const };
   }
-}
-
-function htmlAnswer({ html, contentSecurityPolicy }: Page): Answer {
-  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': contentSecurityPolicy };
-  return { status: 200, headers, body: html };
 }
