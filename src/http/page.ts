@@ -47,12 +47,14 @@ ${script === undefined ? undefined : html`<script>${new Html(script)}</script>`}
   return { html: whole.markup, contentSecurityPolicy };
 }
 
-/** Answers with a page. No address of one is told to where its links lead. */
+/** Answers with a page. No address of one is told to another site. `same-origin` and not `no-referrer`: under that, browsers
+ *  send `Origin: null` with a form, which then seems to come from elsewhere (Fetch Standard, "append a request `Origin`
+ *  header"). */
 export function pageAnswer({ html: body, contentSecurityPolicy }: Page, status = 200): Answer {
   const headers = {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy': contentSecurityPolicy,
-    'referrer-policy': 'no-referrer',
+    'referrer-policy': 'same-origin',
   };
   return { status, headers, body };
 }

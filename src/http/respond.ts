@@ -59,7 +59,7 @@ function failure(deps: Deps, exchange: Exchange, error: unknown): Refused {
 
 function refusalAnswer(deps: Deps, exchange: Exchange, answered: Refused): Answer {
   if (exchange.path.startsWith('/oauth2/')) return oauthAnswer(answered);
-  if (exchange.path.startsWith('/console/')) return pageAnswer(answered);
+  if (exchange.path === '/console' || exchange.path.startsWith('/console/')) return pageAnswer(answered);
   return problemAnswer(answered, deps.issuer, exchange.path);
 }
 

@@ -63,6 +63,8 @@ describe('pages', () => {
     const { status, headers, text } = await get(`/problems/${problemSlug(kind)}`);
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+    // Under `no-referrer` the forms of a page would be sent with `Origin: null`.
+    expect(headers.get('referrer-policy')).toBe('same-origin');
     expect(text).toMatch(/^<!doctype html>/);
   });
 
