@@ -1,4 +1,5 @@
 import type { ProofError, Refusal } from '../rules/refusal.js';
+import { STEP_UP_SECONDS } from '../rules/step-up.js';
 import { PROBLEMS, type ProblemKind, problemType } from '../wire/problems.js';
 import { PROOF_ALGORITHMS } from './dpop-proof.js';
 import type { Answer } from './exchange.js';
@@ -9,6 +10,8 @@ export interface Refused {
   readonly kind: ProblemKind;
   readonly detail: string;
   readonly code?: string;
+  /** What a passkey has to confirm first. */
+  readonly act?: string;
   /** The error code of an OAuth endpoint, where the kind alone does not tell. */
   readonly oauthError?: string;
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
@@ -34,6 +37,8 @@ export function refused(refusal: Refusal): Refused {
       return unauthenticated(refusal.hasCredentials, refusal.scheme ?? 'Bearer');
     case 'unproven':
       return unproven(refusal.error, refusal.detail);
+    case 'step_up_required':
+      return stepUpRequired(refusal.act);
     case 'insufficient_scope': {
       const challenge = `Bearer ${REALM}, error="insufficient_scope", scope="${refusal.scope}"`;
       const detail = `the token needs the scope ${refusal.scope}`;
@@ -80,6 +85,13 @@ function unproven(error: ProofError, detail: string): Refused {
   return { kind: 'unproven', detail, oauthError: error, headers: { 'www-authenticate': challenge } };
 }
 
+// RFC 9470 section 3. What is to be confirmed is the service's own words; they may name what the caller named.
+function stepUpRequired(act: string): Refused {
+  const detail = `a passkey has to confirm this first: ${act}`;
+  const challenge = `Bearer ${REALM}, error="insufficient_user_authentication", error_description="a passkey has to confirm this first", max_age=${STEP_UP_SECONDS}`;
+  return { kind: 'step_up_required', detail, act, headers: { 'www-authenticate': challenge } };
+}
+
 /** What is answered when something happened that should not. The log has the rest, under the request id. */
 export const INTERNAL: Refused = { kind: 'internal', detail: 'an unexpected error; the log knows more', headers: {} };
 
@@ -93,6 +105,7 @@ export function problemAnswer(answer: Refused, issuer: string, path: string): An
     detail: answer.detail,
     instance: reference(path),
     ...(answer.code === undefined ? {} : { code: answer.code }),
+    ...(answer.act === undefined ? {} : { act: answer.act }),
     ...(answer.errors === undefined ? {} : { errors: answer.errors }),
   };
   return {
@@ -134,6 +147,8 @@ function oauthError(kind: ProblemKind): { readonly status: number; readonly erro
       return { status: 401, error: 'invalid_client' };
     case 'unproven':
       return { status: 401, error: 'invalid_dpop_proof' };
+    case 'step_up_required':
+      return { status: 401, error: 'insufficient_user_authentication' };
     case 'insufficient_scope':
       return { status: 403, error: 'insufficient_scope' };
     case 'not_allowed':

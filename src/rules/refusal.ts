@@ -7,6 +7,7 @@ export type Refusal =
   | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
   | { readonly kind: 'unauthenticated'; readonly hasCredentials: boolean; readonly scheme?: 'Basic' }
   | { readonly kind: 'unproven'; readonly error: ProofError; readonly detail: string }
+  | { readonly kind: 'step_up_required'; readonly act: string }
   | { readonly kind: 'insufficient_scope'; readonly scope: string }
   | { readonly kind: 'not_allowed'; readonly detail: string }
   | { readonly kind: 'not_found' }
@@ -35,6 +36,8 @@ export type ConflictCode =
   | 'runner_state'
   | 'enrolment_state'
   | 'decisions_full'
+  | 'passkey_state'
+  | 'step_up_state'
   | 'policy';
 
 /** One fault of a request's content. `pointer` is a JSON pointer in URI fragment form (`#/scopes/0`; RFC 6901

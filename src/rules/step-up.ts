@@ -1,2 +1,30 @@
+import { type Role, roleScopes } from './role.js';
+import { type ServiceScope, serviceScopesIn } from './scope.js';
+import type { TokenFacts } from './token.js';
+import { SERVICE_WORKFLOW } from './workflow.js';
+
 /** Where a token's wish to do something dangerous stands. RFC 9470. */
 export type StepUpStatus = 'pending' | 'confirmed' | 'denied';
+
+/** How long a confirmation is good for, in seconds: the `max_age` of RFC 9470 section 3. */
+export const STEP_UP_SECONDS = 300;
+
+/** What is asked, in characters. */
+export const MAX_ACT_LENGTH = 300;
+
+/** Whether a token is one that a person signed in with, so that the person can be asked. */
+export function isSignIn({ kind, workflowLabel }: Pick<TokenFacts, 'kind' | 'workflowLabel'>): boolean {
+  return kind === 'access' && workflowLabel === SERVICE_WORKFLOW;
+}
+
+const GUARDED: readonly ServiceScope[] = ['workspace:admin', 'members:write'];
+
+/** Whether scopes let their holder decide who may do what: then a token with them is not made without its person. */
+export function areGuarded(scopes: readonly string[]): boolean {
+  return scopes.some((scope) => serviceScopesIn(scope).some((own) => GUARDED.includes(own)));
+}
+
+/** Whether whoever has a role decides who may do what: by its sign-in tokens, nobody need mint one. */
+export function isGuardedRole(role: Role): boolean {
+  return areGuarded(roleScopes(role));
+}

@@ -41,6 +41,7 @@ const problemAnswer: z.ZodType<Problem> = z.object({
   detail: z.string(),
   instance: z.string(),
   code: z.string().optional(),
+  act: z.string().optional(),
   errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
 });
 const oauthErrorAnswer = z.object({ error: z.string(), error_description: z.string().optional() });

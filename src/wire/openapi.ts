@@ -124,6 +124,7 @@ const problem: z.ZodType<Problem> = z
       .string()
       .optional()
       .meta({ enum: Object.keys(CONFLICTS), description: 'What stands against it; with 409.' }),
+    act: z.string().optional().describe('What a passkey has to confirm first; with `step-up-required`.'),
     errors: z
       .array(z.object({ pointer: z.string().describe('A JSON pointer, such as `#/scopes/0`.'), detail: z.string() }))
       .optional()

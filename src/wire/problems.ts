@@ -36,6 +36,14 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
     whatToDo:
       'For `use_dpop_nonce` sign a new proof with the nonce in `DPoP-Nonce` and send the call again; the client does that by itself. Otherwise read `detail`: a proof is good once, for one method and one URL of the service’s public address, signed with the runner’s own key.',
   },
+  step_up_required: {
+    title: 'Step-up required',
+    status: 401,
+    meaning:
+      'The token is valid and may do this, but it is a person’s sign-in token, the act is a dangerous one, and the person has a passkey: so the passkey has to confirm it, no longer ago than five minutes (RFC 9470). `act` says what is to be confirmed.',
+    whatToDo:
+      'Ask for the confirmation with `POST /v1/step-ups`, open its `verification_uri` in a browser, and send the call again once it is confirmed. The command line does that by itself on a terminal. A lost passkey: `countersign member recover EMAIL --remove-passkeys` on the host.',
+  },
   insufficient_scope: {
     title: 'Insufficient scope',
     status: 403,
@@ -177,6 +185,14 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
   decisions_full: {
     meaning: 'The run has as many tool decisions on record as a run may have.',
     whatToDo: 'Drop the batch, and say so: further ones are refused too.',
+  },
+  passkey_state: {
+    meaning: 'The passkey is on record already, the link to add it was used, or things have changed since it was made.',
+    whatToDo: 'Ask for a new link with `countersign passkey add`.',
+  },
+  step_up_state: {
+    meaning: 'There is no passkey to confirm with, so that none is needed; or it was decided about already.',
+    whatToDo: 'Send the call that it was for. Where it was denied, ask the person first.',
   },
   policy: {
     meaning: 'What is to be made does not fit into today’s policy of the workflow, or leaves nothing of it.',

@@ -410,5 +410,7 @@ export interface Problem {
   detail: string;
   instance: string;
   code?: string | undefined;
+  /** What a passkey has to confirm first; with `step-up-required`. */
+  act?: string | undefined;
   errors?: { pointer: string; detail: string }[] | undefined;
 }

@@ -2,10 +2,12 @@ import { printId } from '../../rules/format.js';
 import { mayHandOnRole } from '../../rules/grant.js';
 import { accept, refuse } from '../../rules/refusal.js';
 import { mayGrantRole } from '../../rules/role.js';
+import { isGuardedRole } from '../../rules/step-up.js';
 import { inviteMember } from '../../store/invitations.js';
 import { inviteMemberOperation } from '../../wire/members.js';
 import { endpoint, originOf } from '../endpoint.js';
 import { presentMember } from '../present.js';
+import { requireStepUp } from '../step-up.js';
 import { grantorOf } from '../visible.js';
 
 /** Invites a person into a role that is the caller's to give, by its own role and by its token. */
@@ -22,6 +24,10 @@ export const inviteMemberRoute = endpoint(inviteMemberOperation, async (deps, ca
       kind: 'not_allowed',
       detail: `the calling token may not hand on what the role ${body.role} may do`,
     });
+  }
+  if (isGuardedRole(body.role)) {
+    const confirmed = await requireStepUp(deps, caller, call, `invite ${body.email} as ${body.role}`);
+    if (!confirmed.ok) return confirmed;
   }
   const invited = await inviteMember(deps.db, deps.secrets, {
     email: body.email,

@@ -1,7 +1,8 @@
 import { type MemberId, parsePublicId, printId } from '../../rules/format.js';
 import { mayHandOnRole } from '../../rules/grant.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
-import type { Role } from '../../rules/role.js';
+import { mayChangeRole, mayManage, type Role } from '../../rules/role.js';
+import { isGuardedRole } from '../../rules/step-up.js';
 import type { TokenFacts } from '../../rules/token.js';
 import {
   type Change,
@@ -27,7 +28,10 @@ import type { Deps } from '../deps.js';
 import { endpoint, originOf, type Reply } from '../endpoint.js';
 import type { Exchange } from '../exchange.js';
 import { presentMember } from '../present.js';
+import { requireStepUp } from '../step-up.js';
 import { grantorOf } from '../visible.js';
+
+type Asked = Exchange & { readonly caller: TokenFacts };
 
 export const listMembersRoute = endpoint(listMembersOperation, async (deps, { caller, query }) => {
   const after = readCursor('members', query.cursor, (text) => parsePublicId('mem', text));
@@ -48,32 +52,52 @@ export const patchMemberRoute = endpoint(patchMemberOperation, async (deps, call
   const change = changeOf(call, call.caller);
   if (change === undefined) return refuse({ kind: 'not_found' });
   const { role, name } = call.body;
-  if (role !== undefined) return changedRole(deps, call.caller, change, role);
+  if (role !== undefined) return changedRole(deps, call, change, role);
   return name === undefined ? refuse({ kind: 'not_found' }) : shown(await setName(deps.db, change, name));
 });
 
 export const suspendMemberRoute = endpoint(suspendMemberOperation, async (deps, call) => {
   const change = changeOf(call, call.caller);
-  return change ? shown(await suspendMember(deps.db, change)) : refuse({ kind: 'not_found' });
+  if (change === undefined) return refuse({ kind: 'not_found' });
+  const confirmed = await ownerConfirmed(deps, call, change, 'suspend');
+  return confirmed.ok ? shown(await suspendMember(deps.db, change)) : confirmed;
 });
 
 export const reactivateMemberRoute = endpoint(reactivateMemberOperation, async (deps, call) => {
   const change = changeOf(call, call.caller);
-  return change ? shown(await reactivateMember(deps.db, change)) : refuse({ kind: 'not_found' });
+  if (change === undefined) return refuse({ kind: 'not_found' });
+  const confirmed = await ownerConfirmed(deps, call, change, 'reactivate');
+  return confirmed.ok ? shown(await reactivateMember(deps.db, change)) : confirmed;
 });
 
 export const removeMemberRoute = endpoint(removeMemberOperation, async (deps, call) => {
   const change = changeOf(call, call.caller);
   if (change === undefined) return refuse({ kind: 'not_found' });
+  const confirmed = await ownerConfirmed(deps, call, change, 'remove');
+  if (!confirmed.ok) return confirmed;
   const removed = await removeMember(deps.db, change);
   return removed.ok ? accept({ status: 204 }) : removed;
 });
 
-async function changedRole(deps: Deps, caller: TokenFacts, change: Change, role: Role): Promise<Result<Reply>> {
+async function changedRole(deps: Deps, call: Asked, change: Change, role: Role): Promise<Result<Reply>> {
+  const { caller } = call;
   if (!mayHandOnRole(grantorOf(caller), role)) {
     return refuse({ kind: 'not_allowed', detail: `the calling token may not hand on what the role ${role} may do` });
   }
+  const member = await findMember(deps.db, change.workspaceId, change.id);
+  const isDangerous = member && member.role !== role && (member.role === 'owner' || isGuardedRole(role));
+  if (isDangerous && mayChangeRole(caller.creatorRole, member.role, role)) {
+    const confirmed = await requireStepUp(deps, caller, call, `make ${member.email}, ${member.role}, ${role}`);
+    if (!confirmed.ok) return confirmed;
+  }
   return shown(await setRole(deps.db, change, role));
+}
+
+/** Asks for a confirmation where an owner is to be changed, by one who may. */
+async function ownerConfirmed(deps: Deps, call: Asked, change: Change, verb: string): Promise<Result<undefined>> {
+  const member = await findMember(deps.db, change.workspaceId, change.id);
+  if (member?.role !== 'owner' || !mayManage(call.caller.creatorRole, member.role)) return accept(undefined);
+  return requireStepUp(deps, call.caller, call, `${verb} the owner ${member.email}`);
 }
 
 function changeOf(exchange: Exchange, caller: TokenFacts): Change | undefined {

@@ -4,6 +4,7 @@ import { findTokens, printId } from '../../rules/format.js';
 import { grantedConstraints, scopeFault } from '../../rules/grant.js';
 import { addDays } from '../../rules/lifetime.js';
 import { accept, type FieldError, invalid, type Result, refuse } from '../../rules/refusal.js';
+import { areGuarded } from '../../rules/step-up.js';
 import { isReservedLabel } from '../../rules/workflow.js';
 import { type IdempotentRequest, mintToken } from '../../store/mint.js';
 import { findToken } from '../../store/tokens.js';
@@ -11,6 +12,7 @@ import { findWorkflow, type WorkflowRow } from '../../store/workflows.js';
 import { mintOperation } from '../../wire/tokens.js';
 import { type Call, endpoint, originOf } from '../endpoint.js';
 import { presentToken } from '../present.js';
+import { requireStepUp } from '../step-up.js';
 import { grantorOf } from '../visible.js';
 
 type MintCall = Call<typeof mintOperation>;
@@ -25,6 +27,11 @@ export const mintTokenRoute = endpoint(mintOperation, async (deps, call) => {
   const granted = decideGrant(call, workflow.value);
   if (!granted.ok) return granted;
 
+  if (areGuarded(body.scopes)) {
+    const act = `mint a token of ${workflow.value.label} with ${body.scopes.join(' ')}`;
+    const confirmed = await requireStepUp(deps, caller, call, act);
+    if (!confirmed.ok) return confirmed;
+  }
   const minted = await mintToken(deps.db, deps.secrets, {
     draft: {
       workspaceId: caller.workspaceId,

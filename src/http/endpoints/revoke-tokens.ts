@@ -5,6 +5,7 @@ import type { TokenFacts } from '../../rules/token.js';
 import { countTokens, revokeTokens, type Selection } from '../../store/revocations.js';
 import { revokeManyOperation } from '../../wire/tokens.js';
 import { type Call, endpoint, originOf } from '../endpoint.js';
+import { requireStepUp } from '../step-up.js';
 
 /** The panic button: one transaction, whatever it takes with it, the calling token included. */
 export const revokeTokensRoute = endpoint(revokeManyOperation, async (deps, call) => {
@@ -13,6 +14,8 @@ export const revokeTokensRoute = endpoint(revokeManyOperation, async (deps, call
   const allowed = mayRevoke(caller, selection);
   if (!allowed.ok) return allowed;
   if (selection === undefined) return accept({ status: 200, body: { revoked: 0, token_ids: [] } });
+  const confirmed = body.dry_run === true || (await requireStepUp(deps, caller, call, actOf(selection)));
+  if (confirmed !== true && !confirmed.ok) return confirmed;
   const cause = { reason: body.reason, note: undefined, origin: originOf(caller, call) };
   const { count, ids } =
     body.dry_run === true
@@ -31,6 +34,22 @@ function selectionOf(body: Call<typeof revokeManyOperation>['body']): Selection 
   if (creatorId !== undefined) return { by: 'creator', creatorId };
   const lineageId = parsePublicId('tok', body.lineage_id ?? '');
   return lineageId && { by: 'lineage', lineageId };
+}
+
+/** What is about to happen, for the one who confirms it. */
+function actOf(selection: Selection): string {
+  switch (selection.by) {
+    case 'workflow':
+      return `revoke all tokens of the workflow ${selection.workflow}`;
+    case 'creator':
+      return `revoke all tokens made by ${printId('mem', selection.creatorId)}`;
+    case 'lineage':
+      return `revoke the line of tokens that ${printId('tok', selection.lineageId)} is of`;
+    case 'issued_before':
+      return `revoke all tokens issued before ${selection.at.toISOString()}`;
+    case 'workspace':
+      return 'revoke all tokens of the workspace';
+  }
 }
 
 /** Members end their own tokens and nobody else's. */

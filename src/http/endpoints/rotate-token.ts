@@ -5,12 +5,14 @@ import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { coversRole } from '../../rules/role.js';
 import { DEFAULT_DRAIN_SECONDS, DEFAULT_OVERLAP_SECONDS } from '../../rules/rotation.js';
 import { serviceScopesIn } from '../../rules/scope.js';
+import { areGuarded } from '../../rules/step-up.js';
 import type { TokenFacts } from '../../rules/token.js';
 import { rotateToken } from '../../store/rotation.js';
 import { findToken, type TokenView } from '../../store/tokens.js';
 import { rotateTokenOperation } from '../../wire/tokens.js';
 import { endpoint, originOf } from '../endpoint.js';
 import { presentToken } from '../present.js';
+import { requireStepUp } from '../step-up.js';
 import { grantorOf, visibleToken } from '../visible.js';
 
 /** Makes a successor. Who rotates another token gets its secret, so it must hold what that token may do. */
@@ -20,6 +22,11 @@ export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call
   if (!view.ok) return view;
   const allowed = mayTakeOver(caller, view.value);
   if (!allowed.ok) return allowed;
+  if (leavesPerson(caller, view.value)) {
+    const act = `take a new secret of ${printId('tok', view.value.token.id)} of ${view.value.token.workflow}`;
+    const confirmed = await requireStepUp(deps, caller, call, act);
+    if (!confirmed.ok) return confirmed;
+  }
   const rotated = await rotateToken(deps.db, deps.secrets, {
     workspaceId: caller.workspaceId,
     id: view.value.token.id,
@@ -39,6 +46,12 @@ export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call
   const headers = { location: `/v1/tokens/${printId('tok', rotated.value.id)}` };
   return accept({ status: 201, headers, body: { ...presentToken(successor), token: rotated.value.printed } });
 });
+
+/** Whether who rotates gets what decides who may do what, as by minting it. A sign-in token's successor is one too, whose
+ *  own acts are asked about. */
+function leavesPerson(caller: TokenFacts, { token }: TokenView): boolean {
+  return token.id !== caller.id && areGuarded(token.scopes);
+}
 
 /** A token acts with its creator's role, cut by its scopes: what of that reaches this service must be the caller's too. */
 function mayTakeOver(caller: TokenFacts, { token, creator }: TokenView): Result<undefined> {
