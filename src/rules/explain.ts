@@ -56,6 +56,7 @@ function lifeAt(token: ExplainedToken, trail: readonly TrailEvent[]): LifeFacts 
   const isRotated = last('token.rotated') !== undefined;
   return {
     isRevoked: last('token.revoked') !== undefined,
+    isFrozen: last('token.frozen', 'token.unfrozen')?.action === 'token.frozen',
     creatorStatus: creatorStatus(last('member.suspended', 'member.reactivated', 'member.removed')?.action),
     isWorkspaceSuspended: false,
     isWorkflowPaused: last('workflow.paused', 'workflow.resumed')?.action === 'workflow.paused',
@@ -86,7 +87,11 @@ function creatorStatus(action: string | undefined): MemberStatus {
 
 const DETAILS: Readonly<Record<string, (event: TrailEvent) => string>> = {
   'token.minted': ({ data }) => {
-    const from = data['rotated_from'] ? `rotated from ${said(data['rotated_from'])}` : 'minted';
+    const from = data['rotated_from']
+      ? `rotated from ${said(data['rotated_from'])}`
+      : data['taken_over_from']
+        ? `minted to take over ${said(data['taken_over_from'])}`
+        : 'minted';
     return `${from} for workflow ${said(data['workflow'])}, good until ${said(data['expires_at'])}`;
   },
   'token.secret_replaced': () => 'never used, so its secret was replaced after a lost answer',
@@ -96,9 +101,18 @@ const DETAILS: Readonly<Record<string, (event: TrailEvent) => string>> = {
   'token.reused': () => 'used after it was superseded, and refused',
   'token.revoked': (event) => `revoked${causeOf(event)}`,
   'token.transferred': ({ data }) => `handed over from ${said(data['from'])} to ${said(data['to'])}`,
+  'token.frozen': ({ data }) => {
+    const offer = data['takeover_by']
+      ? ` (${said(data['takeover_by'])} may take over until ${said(data['takeover_until'])})`
+      : '';
+    return `frozen, because its creator is gone${offer}`;
+  },
+  'token.unfrozen': () => 'unfrozen',
+  'token.taken_over': ({ data }) => `taken over by ${said(data['by'])} with ${said(data['successor'])}`,
   'workflow.paused': () => 'its workflow was paused',
   'workflow.resumed': () => 'its workflow was resumed',
-  'member.suspended': () => 'its creator was suspended',
+  'member.suspended': ({ data }) =>
+    data['left'] === true ? 'its creator was taken out as having left' : 'its creator was suspended',
   'member.reactivated': () => 'its creator was reactivated',
   'member.removed': () => 'its creator was removed',
   'runner.approved': ({ data }) => `its runner ${said(data['name'])} was approved`,
@@ -169,7 +183,8 @@ function summaryOf(status: TokenStatus, life: LifeFacts, trail: readonly TrailEv
   }
 }
 
-function holdUp({ isWorkflowPaused, runner }: LifeFacts): string {
+function holdUp({ isFrozen, isWorkflowPaused, runner }: LifeFacts): string {
+  if (isFrozen) return 'token.frozen';
   if (isWorkflowPaused) return 'workflow.paused';
   return runner?.status === 'suspended' ? 'runner.suspended' : 'member.suspended';
 }

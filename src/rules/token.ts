@@ -52,6 +52,8 @@ export interface TokenFacts {
   readonly expiresAt: Date;
   readonly firstUsedAt: Date | undefined;
   readonly isRevoked: boolean;
+  /** Held back until somebody decides about it: its creator left. */
+  readonly isFrozen: boolean;
   readonly succession: (Succession & { readonly successorId: TokenId }) | undefined;
   /** The thumbprint of the key that the token is bound to (RFC 9449 section 6), and the runner that has it. */
   readonly jkt: string | undefined;
@@ -61,7 +63,14 @@ export interface TokenFacts {
 /** What a token's state depends on. */
 export type LifeFacts = { readonly runner: Pick<RunnerFacts, 'status'> | undefined } & Pick<
   TokenFacts,
-  'isWorkspaceSuspended' | 'isWorkflowPaused' | 'creatorStatus' | 'notBefore' | 'expiresAt' | 'isRevoked' | 'succession'
+  | 'isWorkspaceSuspended'
+  | 'isWorkflowPaused'
+  | 'creatorStatus'
+  | 'notBefore'
+  | 'expiresAt'
+  | 'isRevoked'
+  | 'isFrozen'
+  | 'succession'
 >;
 
 /** A token's state at an instant. What ends it for good comes before what only holds it back. At `expiresAt` it is
@@ -79,8 +88,8 @@ function hasEnded({ isRevoked, creatorStatus, runner }: RightFacts): boolean {
   return isRevoked || creatorStatus === 'removed' || runner?.status === 'removed';
 }
 
-function isHeldBack({ isWorkspaceSuspended, creatorStatus, runner }: RightFacts): boolean {
-  return isWorkspaceSuspended || creatorStatus !== 'active' || runner?.status === 'suspended';
+function isHeldBack({ isFrozen, isWorkspaceSuspended, creatorStatus, runner }: RightFacts): boolean {
+  return isFrozen || isWorkspaceSuspended || creatorStatus !== 'active' || runner?.status === 'suspended';
 }
 
 /** Whether a token is valid at an instant. That of a runner is so only with its runner there. */
@@ -96,7 +105,7 @@ export type RunEnd = 'revoked' | 'paused' | 'suspended';
 /** What decides whether work under way may go on. */
 export type RightFacts = Pick<
   LifeFacts,
-  'isRevoked' | 'creatorStatus' | 'isWorkspaceSuspended' | 'isWorkflowPaused' | 'runner'
+  'isRevoked' | 'isFrozen' | 'creatorStatus' | 'isWorkspaceSuspended' | 'isWorkflowPaused' | 'runner'
 >;
 
 /** Whether the right to go on running has ended, under a token or through that of a runner. Expiry and supersession end

@@ -62,6 +62,7 @@ type TokenRow = readonly [
   expiresAt: EpochSeconds,
   firstUsedAt: EpochSeconds | null,
   isRevoked: boolean,
+  isFrozen: boolean,
   rotatedFrom: TokenId | null,
   rotatedTo: TokenId | null,
   overlapEndsAt: EpochSeconds | null,
@@ -173,7 +174,7 @@ function selecting(surroundings: string, source: string, isWanted: string): stri
     select here.is_standby, case when t.id is not null then json_build_array(
       t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints,
       date_part('epoch', t.created_at), date_part('epoch', t.not_before), date_part('epoch', t.expires_at),
-      date_part('epoch', t.first_used_at), t.revoked_at is not null, t.rotated_from, t.rotated_to,
+      date_part('epoch', t.first_used_at), t.revoked_at is not null, t.frozen_at is not null, t.rotated_from, t.rotated_to,
       date_part('epoch', t.overlap_ends_at), t.drain_seconds,
       case when t.rotated_to is not null then (
         select date_part('epoch', n.first_used_at) from tokens n
@@ -204,6 +205,7 @@ function storedToken(row: TokenRow): StoredToken {
     expiresAt,
     firstUsedAt,
     isRevoked,
+    isFrozen,
     rotatedFrom,
     rotatedTo,
     overlapEndsAt,
@@ -251,6 +253,7 @@ function storedToken(row: TokenRow): StoredToken {
       expiresAt: instant(expiresAt),
       firstUsedAt: maybeInstant(firstUsedAt),
       isRevoked,
+      isFrozen,
       succession: successionOf(
         rotatedTo,
         maybeInstant(overlapEndsAt),

@@ -1,11 +1,12 @@
 import { and, asc, count, eq, gt, isNull, ne, sql } from 'drizzle-orm';
 import { type MemberId, newId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
+import type { Departure } from '../rules/leaver.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { mayChangeRole, mayManage, type Role } from '../rules/role.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
+import { applyLeaverRules, type Leaving } from './leavers.js';
 import { notifyChange } from './notifications.js';
-import { revokeWhere } from './revocations.js';
 import { members, tokens } from './schema.js';
 import { type Issuer, lockWorkspace } from './workspace-lock.js';
 
@@ -99,22 +100,26 @@ export function setName(db: Db, change: Change, name: string): Promise<Result<Me
   });
 }
 
-/** Makes all tokens of a person inactive at once. Again changes nothing. */
-export function suspendMember(db: Db, change: Change): Promise<Result<MemberRow>> {
+/** Makes all tokens of a person inactive at once, ends the person's sessions, and does what the workflows say about
+ *  leavers. `left` is for who has left, as a sign from outside tells: nothing is then good again when the person comes back.
+ *  Again changes nothing, but that `left` goes beyond a suspension. */
+export function suspendMember(db: Db, change: Change, as: 'suspended' | 'left'): Promise<Result<MemberRow>> {
   return changeMember(db, change, async (tx, member, by) => {
     if (!mayManage(by, member.role)) return notAllowed(`a member of the role ${member.role}`);
-    if (member.status === 'suspended') return accept(member);
+    if (member.status === 'suspended' && as === 'suspended') return accept(member);
     if (member.status === 'invited')
       return wrongState('the invitation was not accepted yet; remove the member instead');
     if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
     const row = await update(tx, member, { status: 'suspended' });
     await notifyChange(tx, change.workspaceId);
-    await record(tx, change, 'member.suspended', {});
+    const ended = await applyLeaverRules(tx, leaving(change, as));
+    const isNews = member.status !== 'suspended' || ended > 0;
+    if (isNews) await record(tx, change, 'member.suspended', as === 'left' ? { left: true } : {});
     return accept(row);
   });
 }
 
-/** Lets the tokens of a suspended person be active again, those that did not end meanwhile. */
+/** Lets the tokens of a suspended person be active again, those that did not end meanwhile and were not frozen. */
 export function reactivateMember(db: Db, change: Change): Promise<Result<MemberRow>> {
   return changeMember(db, change, async (tx, member, by) => {
     if (!mayManage(by, member.role)) return notAllowed(`a member of the role ${member.role}`);
@@ -126,15 +131,14 @@ export function reactivateMember(db: Db, change: Change): Promise<Result<MemberR
   });
 }
 
-/** Removes a person and revokes all tokens that they made, for good. */
+/** Removes a person, ends the person's sessions and revokes all tokens that the person made, for good. */
 export function removeMember(db: Db, change: Change): Promise<Result<MemberRow>> {
   return changeMember(db, change, async (tx, member, by) => {
     if (!mayManage(by, member.role)) return notAllowed(`a member of the role ${member.role}`);
     if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
     const row = await update(tx, member, { status: 'removed' });
     await notifyChange(tx, change.workspaceId);
-    const cause = { reason: 'owner_left', note: undefined, origin: change.origin } as const;
-    await revokeWhere(tx, change.workspaceId, eq(tokens.creatorId, member.id), cause, change.now);
+    await applyLeaverRules(tx, leaving(change, 'removed'));
     await record(tx, change, 'member.removed', { email: member.email });
     return accept(row);
   });
@@ -205,8 +209,8 @@ function changeMember(
   });
 }
 
-/** The role behind a token that is neither revoked nor its maker's who is not active. It cannot be revoked before the
- *  transaction ends. */
+/** The role behind a token that is neither revoked nor frozen, nor its maker's who is not active. It cannot be revoked before
+ *  the transaction ends. */
 async function roleOf(tx: Tx, caller: Issuer): Promise<Role | undefined> {
   const [row] = await tx
     .select({ role: members.role })
@@ -217,6 +221,7 @@ async function roleOf(tx: Tx, caller: Issuer): Promise<Role | undefined> {
         eq(tokens.workspaceId, caller.workspaceId),
         eq(tokens.id, caller.tokenId),
         isNull(tokens.revokedAt),
+        isNull(tokens.frozenAt),
         eq(members.status, 'active'),
       ),
     )
@@ -238,6 +243,10 @@ async function isLastOwner(tx: Tx, member: MemberRow): Promise<boolean> {
       ),
     );
   return (others?.count ?? 0) === 0;
+}
+
+function leaving({ workspaceId, id, origin, now }: Change, departure: Departure): Leaving {
+  return { workspaceId, memberId: id, departure, origin, now };
 }
 
 async function update(tx: Tx, member: MemberRow, set: Partial<MemberRow>): Promise<MemberRow> {

@@ -162,6 +162,7 @@ async function remint(
   const [token] = await tx
     .select({
       firstUsedAt: tokens.firstUsedAt,
+      frozenAt: tokens.frozenAt,
       revokedAt: tokens.revokedAt,
       rotatedTo: tokens.rotatedTo,
       constraints: tokens.constraints,
@@ -169,9 +170,9 @@ async function remint(
     .from(tokens)
     .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, minted.id)))
     .for('update');
-  if (!token || token.firstUsedAt || token.revokedAt || token.rotatedTo) {
+  if (!token || token.firstUsedAt || token.frozenAt || token.revokedAt || token.rotatedTo) {
     const detail =
-      'the token of this Idempotency-Key was used, rotated or revoked since; its secret is not shown again';
+      'the token of this Idempotency-Key was used, rotated, frozen or revoked since; its secret is not shown again';
     return refuse({ kind: 'conflict', code: 'idempotency_key_reused', detail });
   }
   // Who asks now may be another token of the same member: it gets no more than it could mint today.

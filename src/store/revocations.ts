@@ -80,6 +80,9 @@ export async function revokeWhere(
       revokedBy: cause.origin.actorId,
       revokedReason: cause.reason,
       revokedNote: cause.note ?? null,
+      // Whoever ends a token ends the offer to take it over.
+      takeoverBy: null,
+      takeoverUntil: null,
     })
     .where(and(eq(tokens.workspaceId, workspaceId), sql`${tokens.id} = any(${sql.param(ids)}::uuid[])`));
   await notifyChange(tx, workspaceId);

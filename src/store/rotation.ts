@@ -69,7 +69,8 @@ async function successorOf(
     : replaceSuccessor(tx, rotation, token.rotatedTo, minted, now);
 }
 
-function mayHaveSuccessor({ status }: TokenView): boolean {
+function mayHaveSuccessor({ token, status }: TokenView): boolean {
+  if (token.frozenAt !== null) return false;
   return status === 'active' || status === 'rotating' || status === 'superseded';
 }
 
@@ -134,6 +135,7 @@ async function replaceSuccessor(
   const [successor] = await lockToken(tx, rotation.workspaceId, successorId);
   const id = printId('tok', successorId);
   if (!successor || successor.revokedAt) return rotated(`its successor ${id} was revoked; mint a new token`);
+  if (successor.frozenAt) return rotated(`its successor ${id} is frozen`);
   if (successor.firstUsedAt || successor.rotatedTo) return rotated(`its successor ${id} is in use; rotate that one`);
   if (successorId !== minted.id || successor.secretSetAt > rotation.arrivedAt) {
     return rotated(`another rotation was under way and made ${id}; rotate again if its answer was lost`);
@@ -179,6 +181,7 @@ function lockToken(tx: Tx, workspaceId: WorkspaceId, id: TokenId) {
   return tx
     .select({
       firstUsedAt: tokens.firstUsedAt,
+      frozenAt: tokens.frozenAt,
       revokedAt: tokens.revokedAt,
       rotatedTo: tokens.rotatedTo,
       secretSetAt: tokens.secretSetAt,
@@ -188,8 +191,9 @@ function lockToken(tx: Tx, workspaceId: WorkspaceId, id: TokenId) {
     .for('update');
 }
 
-function notActive({ status }: TokenView): { ok: false; refusal: Refusal } {
-  return conflict('token_not_active', `the token is ${status}; only an active token is rotated`);
+function notActive({ token, status }: TokenView): { ok: false; refusal: Refusal } {
+  const state = token.frozenAt === null ? status : 'frozen';
+  return conflict('token_not_active', `the token is ${state}; only an active token is rotated`);
 }
 
 function rotated(detail: string): { ok: false; refusal: Refusal } {

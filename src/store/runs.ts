@@ -84,6 +84,7 @@ export function renewRun(db: Db, workspaceId: WorkspaceId, id: CheckId, now: Dat
     const [life] = await tx
       .select({
         isRevoked: sql<boolean>`${tokens.revokedAt} is not null`,
+        isFrozen: sql<boolean>`${tokens.frozenAt} is not null`,
         creatorStatus: members.status,
         isWorkspaceSuspended: sql<boolean>`${workspaces.suspendedAt} is not null`,
         isWorkflowPaused: sql<boolean>`${workflows.pausedAt} is not null`,
@@ -151,7 +152,7 @@ export function stopRun(
 const ENDS: Record<RunEnd, string> = {
   revoked: 'the token was revoked',
   paused: 'the workflow is paused',
-  suspended: "the token's creator or workspace is suspended",
+  suspended: 'the token is frozen, or its creator or workspace is suspended',
 };
 
 /** Why the right to go on has ended, under the token or through the runner. */

@@ -159,6 +159,7 @@ function hasStatus(status: TokenStatus, now: Date): (SQL | undefined)[] {
   const goesOn = [...lasts, or(isNull(tokens.rotatedTo), gt(overlapEndsAt, now.toISOString()))];
   const isPaused = or(isNotNull(workspaces.suspendedAt), isNotNull(workflows.pausedAt));
   const isFree = [
+    isNull(tokens.frozenAt),
     isNull(workspaces.suspendedAt),
     isNull(workflows.pausedAt),
     eq(creators.status, 'active'),
@@ -174,7 +175,10 @@ function hasStatus(status: TokenStatus, now: Date): (SQL | undefined)[] {
     case 'superseded':
       return [...lasts, isNotNull(tokens.rotatedTo), lte(overlapEndsAt, now.toISOString())];
     case 'suspended':
-      return [...goesOn, or(isPaused, ne(creators.status, 'active'), eq(runners.status, 'suspended'))];
+      return [
+        ...goesOn,
+        or(isNotNull(tokens.frozenAt), isPaused, ne(creators.status, 'active'), eq(runners.status, 'suspended')),
+      ];
     case 'not_yet_valid':
       return [...goesOn, ...isFree, gt(tokens.notBefore, now)];
     case 'rotating':
@@ -197,6 +201,7 @@ function view(row: Row, now: Date): TokenView {
     status: tokenStatus(
       {
         isRevoked: token.revokedAt !== null,
+        isFrozen: token.frozenAt !== null,
         creatorStatus: row.creator.status,
         isWorkspaceSuspended: row.workspaceSuspendedAt !== null,
         isWorkflowPaused: row.workflowPausedAt !== null,

@@ -19,13 +19,16 @@ export async function lockWorkspace(tx: Tx, workspaceId: WorkspaceId, purpose: '
     .for(purpose === 'issue' ? 'share' : 'no key update');
 }
 
-/** Locks for issuing a token, and tells whether the calling token is still good for it: one that was revoked since it was
- *  looked up must not leave another behind. The caller cannot be revoked before the transaction ends, unless `isSelf`:
+/** Locks for issuing a token, and tells whether the calling token is still good for it: one that was revoked or frozen since
+ *  it was looked up must not leave another behind. The caller cannot be so before the transaction ends, unless `isSelf`:
  *  then the transaction locks it itself. */
 export async function lockForIssue(tx: Tx, caller: Issuer, isSelf: boolean): Promise<boolean> {
   await lockWorkspace(tx, caller.workspaceId, 'issue');
   const query = tx
-    .select({ isGood: sql<boolean>`${tokens.revokedAt} is null and ${members.status} = 'active'` })
+    .select({
+      isGood: sql<boolean>`${tokens.revokedAt} is null and ${tokens.frozenAt} is null
+        and ${members.status} = 'active'`,
+    })
     .from(tokens)
     .innerJoin(members, and(eq(members.workspaceId, tokens.workspaceId), eq(members.id, tokens.creatorId)))
     .where(and(eq(tokens.workspaceId, caller.workspaceId), eq(tokens.id, caller.tokenId)));

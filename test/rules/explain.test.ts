@@ -66,6 +66,20 @@ describe('the summary of a token that is held back names what holds it back now'
     expect(summary([paused])).toBe(`suspended since 2026-03-02T11:00:00.000Z: its workflow was paused by ${GRACE}`);
   });
 
+  test('its creator having left, and that it stays frozen when the creator comes back', () => {
+    const left = event(1, 'member.suspended', { target: ADA, actorId: GRACE, data: { left: true } });
+    const reactivated = event(3, 'member.reactivated', { target: ADA, actorId: GRACE });
+    expect(summary([left])).toBe(
+      `suspended since 2026-03-02T10:00:00.000Z: its creator was taken out as having left by ${GRACE}`,
+    );
+    const data = { reason: 'owner_left', takeover_by: GRACE, takeover_until: at(9).toISOString() };
+    const frozen = event(1, 'token.frozen', { actorId: GRACE, data });
+    expect(summary([frozen, left, reactivated])).toBe(
+      `suspended since 2026-03-02T10:00:00.000Z: frozen, because its creator is gone (${GRACE} may take over until 2026-03-02T18:00:00.000Z) by ${GRACE}`,
+    );
+    expect(summary([frozen, reactivated, event(4, 'token.unfrozen')])).toMatch(/^active until /);
+  });
+
   test('its creator, also when its workflow was paused later and runs again', () => {
     const resumed = event(3, 'workflow.resumed', { target: WORKFLOW });
     expect(summary([suspended, paused, resumed])).toBe(

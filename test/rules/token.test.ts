@@ -77,12 +77,13 @@ describe('a token', () => {
     );
   });
 
-  test('of a creator who is not active, of a paused workflow or a suspended workspace is suspended', () => {
+  test('that is frozen, of a creator who is not active, of a paused workflow or a suspended workspace is suspended', () => {
     fc.assert(
       fc.property(anyFacts, anyInstant, (facts, now) => {
         const live = madeActive(facts, now);
         expect(tokenStatus({ ...live, isWorkflowPaused: true }, now)).toBe('suspended');
         expect(tokenStatus({ ...live, isWorkspaceSuspended: true }, now)).toBe('suspended');
+        expect(tokenStatus({ ...live, isFrozen: true }, now)).toBe('suspended');
         for (const creatorStatus of MEMBER_STATUSES) {
           expect(isActive({ ...live, creatorStatus }, now)).toBe(creatorStatus === 'active');
         }
@@ -121,7 +122,8 @@ describe('a token', () => {
           [facts.expiresAt <= now, 'expired'],
           [facts.succession !== undefined && overlapEnd(facts.succession) <= now, 'superseded'],
           [
-            facts.isWorkspaceSuspended ||
+            facts.isFrozen ||
+              facts.isWorkspaceSuspended ||
               facts.isWorkflowPaused ||
               facts.creatorStatus !== 'active' ||
               facts.runner?.status === 'suspended',
@@ -167,6 +169,8 @@ describe('the right to go on running', () => {
         expect(runEnd({ ...live, isWorkflowPaused: true })).toBe('paused');
         expect(runEnd({ ...live, isWorkflowPaused: true, isWorkspaceSuspended: true })).toBe('suspended');
         expect(runEnd({ ...live, isWorkflowPaused: true, creatorStatus: 'suspended' })).toBe('suspended');
+        expect(runEnd({ ...live, isWorkflowPaused: true, isFrozen: true })).toBe('suspended');
+        expect(runEnd({ ...live, isFrozen: true, isRevoked: true })).toBe('revoked');
         expect(runEnd({ ...live, creatorStatus: 'suspended', isRevoked: true })).toBe('revoked');
         expect(runEnd({ ...live, creatorStatus: 'removed' })).toBe('revoked');
       }),

@@ -127,6 +127,7 @@ export const anyFacts: fc.Arbitrary<TokenFacts> = fc.record({
   expiresAt: anyInstant,
   firstUsedAt: optional(anyInstant),
   isRevoked: mostlyFalse,
+  isFrozen: mostlyFalse,
   succession: optional(anySuccession),
   jkt: optional(fc.constant('thumbprint')),
   runner: optional(
@@ -150,6 +151,7 @@ export function madeActive(facts: TokenFacts, now: Date): TokenFacts {
     notBefore: undefined,
     expiresAt: new Date(now.getTime() + 1),
     isRevoked: false,
+    isFrozen: false,
     succession: undefined,
     jkt: undefined,
     runner: undefined,

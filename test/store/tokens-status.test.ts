@@ -21,6 +21,7 @@ const rarely = fc.integer({ min: 0, max: 4 }).map((draw) => draw === 0);
 /** All that a status hangs on, in steps of half a second around one instant, so that every bound is met. */
 const anyRow = fc.record({
   isRevoked: rarely,
+  isFrozen: rarely,
   expiresAt: fc.oneof(instant, fc.constant(new Date(NOW.getTime() + 60_000))),
   notBefore: fc.option(instant, { nil: null }),
   isPaused: rarely,
@@ -75,6 +76,7 @@ describe('the status by which a list is narrowed', () => {
       drainSeconds: row.succession?.drainSeconds ?? null,
       // A removal revokes: no token of a removed member or runner is without the mark.
       revokedAt: row.isRevoked || row.creator === 'removed' || row.runner === 'removed' ? NOW : null,
+      frozenAt: row.isFrozen ? NOW : null,
       digest: Buffer.alloc(32),
       pepperKid: 'none',
       secretSetAt: NOW,

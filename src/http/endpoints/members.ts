@@ -60,7 +60,7 @@ export const suspendMemberRoute = endpoint(suspendMemberOperation, async (deps, 
   const change = changeOf(call, call.caller);
   if (change === undefined) return refuse({ kind: 'not_found' });
   const confirmed = await ownerConfirmed(deps, call, change, 'suspend');
-  return confirmed.ok ? shown(await suspendMember(deps.db, change)) : confirmed;
+  return confirmed.ok ? shown(await suspendMember(deps.db, change, 'suspended')) : confirmed;
 });
 
 export const reactivateMemberRoute = endpoint(reactivateMemberOperation, async (deps, call) => {
