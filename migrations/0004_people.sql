@@ -18,7 +18,9 @@ CREATE TABLE "device_authorizations" (
 	"status" text NOT NULL,
 	"workspace_id" uuid,
 	"member_id" uuid,
-	"session_id" uuid
+	"session_id" uuid,
+	"scopes" text[],
+	"token_id" uuid
 );
 --> statement-breakpoint
 CREATE TABLE "identities" (

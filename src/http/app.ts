@@ -5,6 +5,7 @@ import type { Route } from './endpoint.js';
 import { acceptInvitationRoute } from './endpoints/accept-invitation.js';
 import { auditCheckpointRoute, listAuditEventsRoute } from './endpoints/audit-events.js';
 import { createExecCheckRoute } from './endpoints/create-exec-check.js';
+import { deviceAuthorizationRoute } from './endpoints/device-authorization.js';
 import {
   finishExecCheckRoute,
   listExecChecksRoute,
@@ -51,6 +52,7 @@ import {
   problemRoute,
   readinessRoute,
 } from './endpoints/system.js';
+import { tokenRoute } from './endpoints/token.js';
 import { listToolDecisionsRoute, recordToolDecisionsRoute } from './endpoints/tool-decisions.js';
 import { dryRunToolRulesRoute, putToolRulesRoute, showToolRulesRoute } from './endpoints/tool-rules.js';
 import { transferTokenRoute } from './endpoints/transfer-token.js';
@@ -68,6 +70,8 @@ const ROUTES: readonly Route[] = [
   introspectRoute,
   createExecCheckRoute,
   revokeRoute,
+  tokenRoute,
+  deviceAuthorizationRoute,
   metadataRoute,
   pathMetadataRoute,
   jwksRoute,

@@ -29,6 +29,8 @@ export function refused(refusal: Refusal): Refused {
     case 'not_allowed':
     case 'not_acceptable':
       return { kind: refusal.kind, detail: refusal.detail, headers: {} };
+    case 'oauth':
+      return { kind: refusal.kind, detail: refusal.detail, oauthError: refusal.error, headers: {} };
     case 'body_too_large':
       return { kind: refusal.kind, detail: 'the body is larger than 64 KiB', headers: {} };
     case 'invalid':
@@ -136,6 +138,7 @@ function oauthError(kind: ProblemKind): { readonly status: number; readonly erro
     case 'malformed_body':
     case 'unsupported_media_type':
     case 'invalid':
+    case 'oauth':
     case 'conflict':
       return { status: 400, error: 'invalid_request' };
     case 'body_too_large':

@@ -4,6 +4,7 @@ export type Refusal =
   | { readonly kind: 'malformed_body'; readonly detail: string }
   | { readonly kind: 'unsupported_media_type'; readonly detail: string }
   | { readonly kind: 'body_too_large' }
+  | { readonly kind: 'oauth'; readonly error: OAuthErrorCode; readonly detail: string }
   | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
   | { readonly kind: 'unauthenticated'; readonly hasCredentials: boolean; readonly scheme?: 'Basic' }
   | { readonly kind: 'unproven'; readonly error: ProofError; readonly detail: string }
@@ -20,6 +21,18 @@ export type Refusal =
 
 /** What is wrong with a proof of possession, in the words of RFC 9449 sections 7.1 and 9. */
 export type ProofError = 'invalid_dpop_proof' | 'use_dpop_nonce' | 'invalid_token';
+
+/** What stands against a request to the token endpoint: the codes of RFC 6749 section 5.2, and of RFC 8628 section 3.5. */
+export type OAuthErrorCode =
+  | 'invalid_request'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'invalid_scope'
+  | 'unsupported_grant_type'
+  | 'authorization_pending'
+  | 'slow_down'
+  | 'expired_token'
+  | 'access_denied';
 
 /** What a 409 is about, so that a program can tell a lost race from a wrong state. */
 export type ConflictCode =

@@ -45,9 +45,3 @@ export function isRunnerLabel(text: string): boolean {
 
 /** How long an enrolment may be approved, and what was approved be fetched, in seconds. */
 export const ENROLMENT_SECONDS = 600;
-
-/** How often a user code may be typed wrongly before its enrolment is over. */
-export const MAX_CODE_TRIES = 5;
-
-/** How long a host waits between two questions whether it was approved, in seconds. */
-export const POLL_SECONDS = 5;

@@ -50,7 +50,7 @@ export function holdsScope(held: readonly string[], wanted: string): boolean {
 }
 
 /** Whether a scope is one of the service's own. A wildcard is none, though it may reach some. */
-export function isServiceScope(scope: string): boolean {
+export function isServiceScope(scope: string): scope is ServiceScope {
   return SERVICE_SCOPES.some((own) => own === scope);
 }
 

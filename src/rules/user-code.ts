@@ -12,6 +12,12 @@ export interface UserCode {
   readonly codeSecret: UserCodeSecret;
 }
 
+/** How often a user code may be typed wrongly before what waits for it is over. RFC 8628 section 5.1. */
+export const MAX_CODE_TRIES = 5;
+
+/** How long a host waits between two questions whether it was approved, in seconds. RFC 8628 section 3.5. */
+export const POLL_SECONDS = 5;
+
 // Consonants alone: no word is spelled, and no digit is taken for a letter. RFC 8628 section 6.1.
 const ALPHABET = 'BCDFGHJKLMNPQRSTVWXZ';
 const HALF = 5;

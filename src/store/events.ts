@@ -39,6 +39,9 @@ export type AuditAction =
   | 'runner.suspended'
   | 'runner.reactivated'
   | 'runner.removed'
+  | 'device.approved'
+  | 'device.denied'
+  | 'device.redeemed'
   | 'session.started'
   | 'session.ended';
 

@@ -1,5 +1,6 @@
 import { dropOldPartitions, ensurePartitions } from './checks.js';
 import type { Sql, TransactionSql } from './connect.js';
+import { dropOldDevices } from './devices.js';
 import { dropOldEnrolments } from './enrolments.js';
 import { dropOldKeys } from './mint.js';
 import { unlessLost } from './pool.js';
@@ -18,6 +19,7 @@ export async function keepHouse(sql: Sql, now: Date): Promise<string[]> {
     await dropOldKeys(tx, now);
     await dropOldProofs(tx, now);
     await dropOldEnrolments(tx, now);
+    await dropOldDevices(tx, now);
     await dropOldSeen(tx, now);
     await dropOldSessions(tx, now);
   });

@@ -397,7 +397,8 @@ export const seenOnce = pgTable(
 );
 
 /** A device that asks to act for a person (RFC 8628). `digest` is the keyed hash of the device code; `locator` finds the row
- *  for the user code, `verifier` is the argon2id string of its rest. It belongs to no workspace until somebody approves. */
+ *  for the user code, `verifier` is the argon2id string of its rest. `scopes` are those it asks for, all
+ *  without any. It belongs to no workspace, and has no token, until somebody approves. */
 export const deviceAuthorizations = pgTable(
   'device_authorizations',
   {
@@ -415,6 +416,8 @@ export const deviceAuthorizations = pgTable(
     workspaceId: uuid('workspace_id').$type<WorkspaceId>(),
     memberId: uuid('member_id').$type<MemberId>(),
     sessionId: uuid('session_id').$type<SessionId>(),
+    scopes: text('scopes').array(),
+    tokenId: uuid('token_id').$type<TokenId>(),
   },
   (table) => [
     uniqueIndex('device_authorizations_locator').on(table.locator).where(sql`${table.status} = 'pending'`),

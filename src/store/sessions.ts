@@ -110,6 +110,24 @@ export async function findSession(
   return row;
 }
 
+/** Holds a session to the end of the transaction, if it goes on: it cannot be ended meanwhile, nor its person suspended. The
+ *  workspace is locked already. Gives the person's role of this moment. */
+export async function holdSession(
+  tx: Tx,
+  { workspaceId, id }: Pick<SessionRow, 'workspaceId' | 'id'>,
+  now: Date,
+): Promise<{ readonly memberId: MemberId; readonly role: Role } | undefined> {
+  const [row] = await tx
+    .select({ session: COLUMNS, role: members.role, status: members.status, suspendedAt: workspaces.suspendedAt })
+    .from(sessions)
+    .innerJoin(members, and(eq(members.workspaceId, sessions.workspaceId), eq(members.id, sessions.memberId)))
+    .innerJoin(workspaces, eq(workspaces.id, sessions.workspaceId))
+    .where(and(eq(sessions.workspaceId, workspaceId), eq(sessions.id, id)))
+    .for('share', { of: [sessions, members] });
+  const isGood = row?.status === 'active' && row.suspendedAt === null && isSessionAlive(row.session, now);
+  return isGood ? { memberId: row.session.memberId, role: row.role } : undefined;
+}
+
 /** A person's sessions, the newest first, those that ended included. */
 export function listSessions(db: Db, workspaceId: WorkspaceId, memberId: MemberId): Promise<SessionRow[]> {
   return db

@@ -16,11 +16,14 @@ const tokenForm = z.object({
   token_type_hint: z.string().optional().meta({ description: 'Accepted and not needed (RFC 7009 section 2.1).' }),
 });
 
-/** RFC 8414 section 2, with the additions of RFC 9701 and RFC 9449. */
+/** RFC 8414 section 2, with the additions of RFC 8628, RFC 9701 and RFC 9449. */
 export const serverMetadata = z
   .object({
     issuer: z.string(),
     jwks_uri: z.string(),
+    token_endpoint: z.string(),
+    token_endpoint_auth_methods_supported: z.array(z.string()),
+    device_authorization_endpoint: z.string(),
     introspection_endpoint: z.string(),
     introspection_endpoint_auth_methods_supported: z.array(z.string()),
     introspection_signing_alg_values_supported: z.array(z.string()),

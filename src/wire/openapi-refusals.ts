@@ -20,7 +20,11 @@ const NAMES: Readonly<Record<number, string>> = {
 
 /** The OAuth error code that a status goes with under `/oauth2/`. RFC 6749 section 5.2; RFC 6750 section 3.1. */
 const OAUTH_ERRORS: Readonly<Record<number, { readonly error: string; readonly meaning: string }>> = {
-  400: { error: 'invalid_request', meaning: '`token` is missing or repeated, or the body is not a form.' },
+  400: {
+    error: 'invalid_request',
+    meaning:
+      'A field is missing or repeated, or the body is not a form; at the token endpoint also what stands against the grant.',
+  },
   401: { error: 'invalid_client', meaning: 'The caller sent no credentials, or none that are valid.' },
   403: {
     error: 'insufficient_scope',

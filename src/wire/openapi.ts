@@ -14,6 +14,7 @@ import type { Problem } from './resources.js';
 import * as runners from './runners.js';
 import * as runs from './runs.js';
 import * as system from './system.js';
+import * as tokenEndpoint from './token-endpoint.js';
 import * as tokens from './tokens.js';
 import * as toolDecisions from './tool-decisions.js';
 import * as toolRules from './tool-rules.js';
@@ -64,6 +65,8 @@ export const operations: readonly Operation[] = [
   toolDecisions.listToolDecisionsOperation,
   oauth.introspectOperation,
   oauth.revokeOperation,
+  tokenEndpoint.tokenOperation,
+  tokenEndpoint.deviceAuthorizationOperation,
   oauth.metadataOperation,
   oauth.jwksOperation,
   members.meOperation,

@@ -20,6 +20,14 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
     meaning: 'The body cannot be read as what its `Content-Type` says: broken JSON, not UTF-8, or nothing at all.',
     whatToDo: 'Send one JSON document in UTF-8. Sending the same bytes again is answered the same way.',
   },
+  oauth: {
+    title: 'OAuth error',
+    status: 400,
+    meaning:
+      'A request under `/oauth2/` was refused, with a code of RFC 6749 section 5.2 or RFC 8628 section 3.5 in `error`.',
+    whatToDo:
+      'Read `error`. For `authorization_pending` ask again after the interval, for `slow_down` after five seconds more; after any other code begin anew.',
+  },
   unauthenticated: {
     title: 'Unauthenticated',
     status: 401,

@@ -54,10 +54,12 @@ describe('the metadata (RFC 8414 section 2)', () => {
   it('names endpoints that are there, below the issuer', async () => {
     const named = Object.entries(metadata).filter(([name]) => /_(endpoint|uri|documentation)$/.test(name));
     expect(named.map(([name]) => name).sort()).toEqual([
+      'device_authorization_endpoint',
       'introspection_endpoint',
       'jwks_uri',
       'revocation_endpoint',
       'service_documentation',
+      'token_endpoint',
     ]);
     for (const [, url] of named) {
       expect(String(url).startsWith(`${service.url}/`)).toBe(true);
@@ -69,12 +71,13 @@ describe('the metadata (RFC 8414 section 2)', () => {
     expect(metadata).toMatchObject({
       introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'Bearer', 'DPoP'],
       revocation_endpoint_auth_methods_supported: ['none'],
+      token_endpoint_auth_methods_supported: ['none'],
     });
   });
 
-  it('promises no grant and no response type, since none is there', () => {
-    expect(metadata).toMatchObject({ response_types_supported: [], grant_types_supported: [] });
-    expect(metadata).not.toHaveProperty('token_endpoint');
+  it('promises the grants that are there and no response type', () => {
+    expect(metadata['grant_types_supported']).toContain('urn:ietf:params:oauth:grant-type:device_code');
+    expect(metadata).toMatchObject({ response_types_supported: [] });
     expect(metadata).not.toHaveProperty('authorization_endpoint');
   });
 

@@ -225,6 +225,12 @@ const ROWS: Readonly<Record<string, Row>> = {
     answers: { owner: 200, admin: 200, member: 403, auditor: 200 },
   },
   revoke: { path: () => '/oauth2/revoke', form: 'token=cst_unknown', answers: all(200) },
+  token: { path: () => '/oauth2/token', form: 'grant_type=unheard-of', answers: all(400) },
+  deviceAuthorization: {
+    path: () => '/oauth2/device_authorization',
+    form: 'client_id=countersign-cli',
+    answers: all(200),
+  },
   serverMetadata: { path: () => '/.well-known/oauth-authorization-server', answers: all(200) },
   jwks: { path: () => '/.well-known/jwks.json', answers: all(200) },
   me: { path: () => '/v1/me', answers: all(200) },

@@ -2,21 +2,25 @@ import { accept, refuse } from '../../rules/refusal.js';
 import { jwksOperation, metadataOperation } from '../../wire/oauth.js';
 import { PROOF_ALGORITHMS } from '../dpop-proof.js';
 import { endpoint, type Route } from '../endpoint.js';
+import { GRANTS } from '../grants.js';
 
-/** RFC 8414 section 3.2. There is no token endpoint: tokens are minted over `/v1`. */
+/** RFC 8414 section 3.2. There is no authorization endpoint: the tokens of workflows are minted over `/v1`. */
 export const metadataRoute = endpoint(metadataOperation, async ({ issuer, signer }) =>
   accept({
     status: 200,
     body: {
       issuer,
       jwks_uri: `${issuer}/.well-known/jwks.json`,
+      token_endpoint: `${issuer}/oauth2/token`,
+      token_endpoint_auth_methods_supported: ['none'],
+      device_authorization_endpoint: `${issuer}/oauth2/device_authorization`,
       introspection_endpoint: `${issuer}/oauth2/introspect`,
       introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'Bearer', 'DPoP'],
       introspection_signing_alg_values_supported: [signer.alg],
       revocation_endpoint: `${issuer}/oauth2/revoke`,
       revocation_endpoint_auth_methods_supported: ['none'],
       response_types_supported: [],
-      grant_types_supported: [],
+      grant_types_supported: [...GRANTS.keys()],
       dpop_signing_alg_values_supported: [...PROOF_ALGORITHMS],
       authorization_details_types_supported: ['agent_exec'],
       service_documentation: `${issuer}/docs`,

@@ -7,11 +7,11 @@ import { readForm } from '../body.js';
 import { placeOf, type Route } from '../endpoint.js';
 import type { Answer } from '../exchange.js';
 import { findPresented } from '../presented.js';
+import { exhausted } from '../rate-limit.js';
 
 // Well-formed tokens that stand for nothing, in a minute from one address. What is revoked is not counted: a finder of
 // many leaked ones is never slowed down.
-const MISSES_PER_MINUTE = 600;
-const misses = new RateLimiterMemory({ points: MISSES_PER_MINUTE, duration: 60 });
+const misses = new RateLimiterMemory({ points: 600, duration: 60 });
 
 /** RFC 7009. Whoever holds a token may revoke it; the answer says nothing of what it was. */
 export const revokeRoute: Route = {
@@ -23,10 +23,8 @@ export const revokeRoute: Route = {
     if (printed === undefined) return refuse({ kind: 'malformed_body', detail: 'token is missing' });
     if (parseToken(printed) === undefined) return done();
     const address = exchange.ip ?? 'unknown';
-    const missed = await misses.get(address);
-    if (missed !== null && missed.consumedPoints >= MISSES_PER_MINUTE) {
-      return refuse({ kind: 'rate_limited', retryAfterSeconds: missed.msBeforeNext / 1000 });
-    }
+    const limited = await exhausted(misses, address);
+    if (limited) return limited;
     const token = await findPresented(deps, printed);
     if (token === undefined) {
       await misses.penalty(address);

@@ -12,11 +12,11 @@ import type { Deps } from '../deps.js';
 import { endpoint, originOf } from '../endpoint.js';
 import type { Exchange } from '../exchange.js';
 import { presentRunner } from '../present.js';
+import { exhausted } from '../rate-limit.js';
 import { grantorOf } from '../visible.js';
 
 // Wrong codes in a minute from one member: enough for clumsy fingers, too few to try the codes of others to their end.
-const MISSES_PER_MINUTE = 20;
-const misses = new RateLimiterMemory({ points: MISSES_PER_MINUTE, duration: 60 });
+const misses = new RateLimiterMemory({ points: 20, duration: 60 });
 
 export const lookupEnrolmentRoute = endpoint(lookupEnrolmentOperation, async (deps, call) => {
   const found = await named(deps, call, call.caller, call.body.user_code);
@@ -69,10 +69,8 @@ export const denyEnrolmentRoute = endpoint(denyEnrolmentOperation, async (deps, 
 
 /** The enrolment that a user code names, to somebody who has not named too many wrong ones. */
 async function named(deps: Deps, { now }: Exchange, caller: TokenFacts, text: string): Promise<Result<EnrolmentRow>> {
-  const missed = await misses.get(caller.creatorId);
-  if (missed !== null && missed.consumedPoints >= MISSES_PER_MINUTE) {
-    return refuse({ kind: 'rate_limited', retryAfterSeconds: missed.msBeforeNext / 1000 });
-  }
+  const limited = await exhausted(misses, caller.creatorId);
+  if (limited) return limited;
   const code = parseUserCode(text);
   const row = code && (await enrolmentByCode(deps.db, deps.secrets, code, now));
   if (row) return accept(row);

@@ -1,7 +1,7 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { type EnrolmentId, parsePublicId, printId } from '../../rules/format.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
-import { MAX_CODE_TRIES, POLL_SECONDS } from '../../rules/runner.js';
+import { MAX_CODE_TRIES, POLL_SECONDS } from '../../rules/user-code.js';
 import { type EnrolmentRow, findEnrolment, openEnrolment } from '../../store/enrolments.js';
 import { ended, redeemEnrolment } from '../../store/runner-redemption.js';
 import { enrolRunnerOperation, redeemEnrolmentOperation } from '../../wire/runners.js';
@@ -10,6 +10,7 @@ import type { Deps } from '../deps.js';
 import { provenKey } from '../dpop.js';
 import { endpoint, placeOf, type Reply } from '../endpoint.js';
 import { presentRunner } from '../present.js';
+import { spent } from '../rate-limit.js';
 
 // Enrolments cost an argon2id each and need no credentials: so many a minute from one address, and from all together.
 const fromOne = new RateLimiterMemory({ points: 20, duration: 60 });
@@ -82,15 +83,4 @@ async function pending(id: EnrolmentRow['id'] & EnrolmentId): Promise<Result<Rep
   if (limited) return limited;
   const headers = { 'retry-after': String(POLL_SECONDS) };
   return accept({ status: 202, headers, body: { status: 'pending', interval_seconds: POLL_SECONDS } });
-}
-
-/** Takes a point of a limiter. Gives the refusal when there is none left. */
-async function spent(limiter: RateLimiterMemory, key: string) {
-  try {
-    await limiter.consume(key);
-    return undefined;
-  } catch (left) {
-    if (!(left instanceof RateLimiterRes)) throw left;
-    return refuse({ kind: 'rate_limited', retryAfterSeconds: left.msBeforeNext / 1000 });
-  }
 }
