@@ -2,6 +2,7 @@ import { auditPage, checkpoint, introspection, me } from '../wire/answers.js';
 import type { AuditEvent, Checkpoint, Introspection, Me, Page } from '../wire/resources.js';
 import { type ExecChecksClient, execChecksClient } from './exec-checks.js';
 import { type MembersClient, membersClient } from './members.js';
+import { type OAuthClient, oauthClient } from './oauth.js';
 import { type EnrolmentsClient, enrolmentsClient, type RunnersClient, runnersClient } from './runners.js';
 import { type RunsClient, runsClient } from './runs.js';
 import { type TokensClient, tokensClient } from './tokens.js';
@@ -24,6 +25,7 @@ export interface Client {
   readonly runners: RunnersClient;
   readonly enrolments: EnrolmentsClient;
   readonly runs: RunsClient;
+  readonly oauth: OAuthClient;
   /** Who is calling, with what. */
   me(): Promise<Me>;
   /** Asks whether a token is active (RFC 7662). The caller's token needs `tokens:introspect` or `exec:check`, unless it
@@ -52,6 +54,7 @@ export function createClient(options: ClientOptions): Client {
     runners: runnersClient(options),
     enrolments: enrolmentsClient(options),
     runs: runsClient(options),
+    oauth: oauthClient(options),
     me: () => sendFor(options, { method: 'GET', path: '/v1/me' }, me),
     introspect: (token) =>
       sendFor(options, { method: 'POST', path: '/oauth2/introspect', form: { token } }, introspection),

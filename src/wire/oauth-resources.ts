@@ -1,0 +1,16 @@
+/** A token that another one was exchanged for (RFC 8693 section 2.2.1). */
+export interface ExchangedToken {
+  /** The printed token: `cst_…`. Shown once. */
+  access_token: string;
+  issued_token_type: string;
+  token_type: string;
+  /** Seconds that it is good for, from the answer on. */
+  expires_in: number;
+  /** What it holds, parted by spaces. */
+  scope: string;
+}
+
+/** Where things are, and what the service calls itself (RFC 8414). */
+export interface ServerMetadata {
+  issuer: string;
+}
