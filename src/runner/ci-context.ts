@@ -46,7 +46,8 @@ export function ciContext(env: Environment): Place {
   return Object.fromEntries(Object.entries(place).filter(([, value]) => value !== undefined && value !== ''));
 }
 
-function isSet(value: string | undefined): boolean {
+/** Whether a platform's variable says something, and not that something is absent. */
+export function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== '' && value !== 'false';
 }
 

@@ -19,6 +19,8 @@ export interface GuardOptions {
   readonly url: string;
   /** The job's own. */
   readonly token: string;
+  /** What else must not show in what the guard or the command says: the token that the job's own was exchanged for. */
+  readonly secrets?: readonly string[] | undefined;
   /** The host as a trusted runner, where it is one. */
   readonly runner?: RunnerCredentials | undefined;
   readonly workflow: string;
@@ -27,6 +29,8 @@ export interface GuardOptions {
   readonly command: readonly string[];
   /** The guard's environment; the command gets it without the token. */
   readonly env: NodeJS.ProcessEnv;
+  /** Variables that the command does not get either. */
+  readonly hiddenVariables?: readonly string[] | undefined;
   /** The variable under which the command gets the token after all. */
   readonly passTokenAs: string | undefined;
   /** How long the service may take to answer the check (default 10). */
@@ -59,7 +63,7 @@ const OUTPUT_LIMIT_MS = 2_000;
  *  Resolves to the exit code when nothing of the command is left: the command's own, 128 and the number of the signal
  *  that ended it, 69 when the service is out of reach, 77 when the answer is no. */
 export async function runGuard(options: GuardOptions, streams: GuardStreams = process): Promise<number> {
-  const report = makeReport(options, streams.stderr);
+  const report = makeReport({ ...options, secrets: secretsOf(options) }, streams.stderr);
   const client = guardClient(options, options.checkTimeoutSeconds);
   const { workflow, scopes, context } = options;
 
@@ -140,16 +144,22 @@ function startAllowed(
     COUNTERSIGN_TOKEN_FILE: _file,
     COUNTERSIGN_RUNNER_FILE: _runner,
     COUNTERSIGN_GUARD_SOCKET: _outer,
-    ...rest
+    ...others
   } = options.env;
+  const hidden = new Set(options.hiddenVariables);
+  const rest = Object.fromEntries(Object.entries(others).filter(([name]) => !hidden.has(name)));
   const handedOn = options.passTokenAs === undefined ? {} : { [options.passTokenAs]: options.token };
   const socket = hookSocket === undefined ? {} : { COUNTERSIGN_GUARD_SOCKET: hookSocket };
   const env = { ...rest, ...handedOn, ...socket, COUNTERSIGN_CHECK_ID: checkId };
-  const patterns = options.isMasked ? secretPatterns(options.token) : undefined;
+  const patterns = options.isMasked ? secretsOf(options).flatMap(secretPatterns) : undefined;
   const { command, containment } = options;
   return startJob({ command, env, checkId, hookSocket, containment, patterns, stdout, stderr }).catch(
     (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
   );
+}
+
+function secretsOf({ token, secrets = [] }: GuardOptions): readonly string[] {
+  return [token, ...secrets];
 }
 
 /** Long enough that the guard gives up before its lease has run out. */

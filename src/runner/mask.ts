@@ -1,5 +1,7 @@
 const SECRET_OFFSET = 27;
 const OWN_FORM = /^cst_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$/;
+// RFC 7515 section 7.1. An unsigned one has no third part: it is masked as a whole.
+const JWT_FORM = /^[\w-]+\.[\w-]+\.([\w-]{16,})$/;
 const ANY_FORM = /(cst_[0-9A-Za-z]{22}_)[0-9A-Za-z]{49}/g;
 const MASK = '***';
 const MASK_BYTES = Buffer.from(MASK);
@@ -57,16 +59,22 @@ export class Masker {
 }
 
 /** What gives a token away in a stream: its secret part, as it is and in base64 at each of the three places where it can
- *  begin (`user:token` of HTTP Basic among them). A token of another form is masked as a whole. */
+ *  begin (`user:token` of HTTP Basic among them). That of a JWT is its signature, without which it proves nothing. A token
+ *  of another form is masked as a whole. */
 export function secretPatterns(token: string): Buffer[] {
-  const secret = Buffer.from(OWN_FORM.test(token) ? token.slice(SECRET_OFFSET) : token);
+  const secret = Buffer.from(secretPart(token));
   return [secret, ...[0, 1, 2].map((offset) => base64At(secret, offset))].filter((pattern) => pattern.length > 0);
 }
 
-/** Masks anything of token form in a text, and the given token in whatever form it has. */
-export function maskText(text: string, token: string): string {
+/** Masks anything of token form in a text, and the given secrets in whatever form they have. */
+export function maskText(text: string, ...secrets: readonly string[]): string {
   const masked = text.replace(ANY_FORM, `$1${MASK}`);
-  return token === '' ? masked : masked.replaceAll(token, MASK);
+  return secrets.reduce((rest, secret) => (secret === '' ? rest : rest.replaceAll(secretPart(secret), MASK)), masked);
+}
+
+function secretPart(token: string): string {
+  if (OWN_FORM.test(token)) return token.slice(SECRET_OFFSET);
+  return JWT_FORM.exec(token)?.[1] ?? token;
 }
 
 /** The characters of a base64 text that depend on the secret alone, when `offset` bytes modulo 3 come before it. */

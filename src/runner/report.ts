@@ -11,7 +11,8 @@ export interface Report {
 }
 
 export interface ReportOptions {
-  readonly token: string;
+  /** What must not show in anything that is said. */
+  readonly secrets: readonly string[];
   readonly isJson: boolean;
   readonly statusFile: string | undefined;
 }
@@ -21,14 +22,14 @@ export interface ReportOptions {
 export function makeReport(options: ReportOptions, stderr: Writable): Report {
   // Nobody may be there to be told: that is no reason to leave the job without a guard.
   stderr.on('error', () => undefined);
-  const write = (text: string) => void stderr.write(`${oneLine(maskText(text, options.token))}\n`);
+  const write = (text: string) => void stderr.write(`${oneLine(maskText(text, ...options.secrets))}\n`);
   const note = (text: string) => {
     if (!options.isJson) write(`countersign: ${text}`);
   };
   return {
     note,
     close(told) {
-      const reasons = told.reasons.map(({ code, detail }) => ({ code, detail: maskText(detail, options.token) }));
+      const reasons = told.reasons.map(({ code, detail }) => ({ code, detail: maskText(detail, ...options.secrets) }));
       const verdict = { ...told, reasons };
       for (const line of linesOf(verdict)) note(line);
       if (options.statusFile !== undefined) record(options.statusFile, verdict, write);

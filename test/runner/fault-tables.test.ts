@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ALL, ENDS } from './escapes.js';
+import { EXCHANGE_LIES, PLATFORM_LIES, PLATFORM_REFUSALS } from './exchange-faults.js';
 import { FAULTS, LIES, REFUSALS } from './service-faults.js';
 
 const page = readText('../../src/runner/faults.md');
@@ -35,6 +36,18 @@ describe('the tables of src/runner/faults.md are what is tested', () => {
 
   test('the lies', () => {
     expect(rowsOf('the answer to the check')).toEqual(LIES.map(([title]) => [title]));
+  });
+
+  test('the exchange', () => {
+    expect(rowsOf('the answer to the exchange')).toEqual(EXCHANGE_LIES.map(([title]) => [title]));
+    expect(rowsOf('the answer of the platform')).toEqual(PLATFORM_LIES.map(([title]) => [title]));
+    const [service, platform, ...rest] = rowsOf('the exchange or the platform').map(([title = '']) => title);
+    expect(service).toBe(`the exchange is refused, ${REFUSALS.join(', ')}`);
+    expect(platform).toBe(`the platform refuses, ${PLATFORM_REFUSALS.join(', ')}`);
+    const tests = readText('./federated.test.ts');
+    for (const title of rest.filter((one) => /^a (Buildkite agent|file|service) /.test(one))) {
+      expect(tests).toContain(title.replace(/^a (Buildkite agent|file) that /, ''));
+    }
   });
 
   test('what is ended in each containment', () => {

@@ -24,6 +24,8 @@ export interface ScriptedService {
   watch: Handler;
   finish: Handler;
   renew: Handler;
+  exchange: Handler;
+  metadata: Handler;
   /** Resolves when the n-th watch (from 1) is open. */
   watched(n?: number): Promise<ServerResponse>;
   /** Cuts every open watch. */
@@ -124,8 +126,10 @@ export async function scriptedService(): Promise<ScriptedService> {
     for await (const chunk of request) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString();
     const path = request.url ?? '';
-    const call = { method: request.method ?? '', path, headers: request.headers, body: text && JSON.parse(text) };
+    const call = { method: request.method ?? '', path, headers: request.headers, body: bodyOf(request, text) };
     calls.push(call);
+    if (path === '/oauth2/token') return service.exchange(response, call);
+    if (path === '/.well-known/oauth-authorization-server') return service.metadata(response, call);
     if (path === '/v1/exec/checks') return service.check(response, call);
     if (path.endsWith('/finish')) return service.finish(response, call);
     if (path.endsWith('/renew')) return service.renew(response, call);
@@ -159,6 +163,8 @@ export async function scriptedService(): Promise<ScriptedService> {
         signal: null,
       }),
     renew: (response) => problem(response, 404, 'not-found'),
+    exchange: (response) => json(response, 200, exchanged()),
+    metadata: (response) => json(response, 200, { issuer: service.url }),
     watched: (n = 1) =>
       new Promise((resolve) => {
         const watch = watches[n - 1];
@@ -175,6 +181,30 @@ export async function scriptedService(): Promise<ScriptedService> {
     },
   };
   return service;
+}
+
+function bodyOf({ headers }: IncomingMessage, text: string): unknown {
+  if (headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
+    return Object.fromEntries(new URLSearchParams(text));
+  }
+  return text && JSON.parse(text);
+}
+
+/** What an exchange gives, with any member replaced. */
+export function exchanged(over: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    access_token: TOKEN,
+    issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    token_type: 'Bearer',
+    expires_in: 3600,
+    scope: 'codex:exec',
+    ...over,
+  };
+}
+
+/** An error of RFC 6749 section 5.2. */
+export function oauthError(response: ServerResponse, status: number, error: string, description: string): void {
+  json(response, status, { error, error_description: description });
 }
 
 export function newCheckId(): string {
