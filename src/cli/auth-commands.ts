@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import type { ExchangeFlags } from './auth-exchange.js';
 import { addCommand, addGroup, exitsWith } from './command.js';
+import { addFederationOptions } from './federation-options.js';
 import type { LoginFlags } from './login.js';
 
 /** Who this machine's user is to the service. */
@@ -33,6 +35,26 @@ COUNTERSIGN_URL=https://countersign.acme.example countersign auth login --with-t
     'print the token that commands use, for another program',
     'curl -H @<(printf \'Authorization: Bearer %s\' "$(countersign auth token)") http://127.0.0.1:8787/v1/me',
   ).action(exitsWith(async (flags: { json?: true }) => (await import('./auth-token.js')).printAuthToken(flags)));
+
+  addFederationOptions(
+    addCommand(
+      auth,
+      'exchange',
+      'exchange the token that a CI platform gives this job for one of the service, and print it',
+      `countersign auth exchange > token                            # what the platform is, its variables say
+countersign auth exchange --rule acme/api-main --scope codex:exec --json
+countersign auth exchange --platform generic < id-token.jwt`,
+    ).option('--scope <scope...>', 'narrow the token to these scopes'),
+  )
+    .addHelpText(
+      'after',
+      `
+Needs no login: a trust rule of a workspace says which jobs get a token (\`countersign trust-rule --help\`). To run a
+command with it, \`countersign exec --federated\` does both, and keeps the token from the command.
+
+Exits 77 when the service says no, 69 when it or the platform is out of reach.`,
+    )
+    .action(exitsWith(async (flags: ExchangeFlags) => (await import('./auth-exchange.js')).exchange(flags)));
 
   addCommand(program, 'whoami', 'show who you are and what you may do', 'countersign whoami').action(
     exitsWith(async (flags: { json?: true }) => (await import('./whoami.js')).showMe(flags)),

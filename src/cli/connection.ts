@@ -53,6 +53,18 @@ export async function readServiceUrl(env: Environment = process.env): Promise<st
   return serviceUrl((await readLogins(env)).current ?? DEFAULT_URL, 'the stored login');
 }
 
+/** Finds the service for a job whose token is exchanged for. Refuses a stored token beside that: which one the job ran
+ *  with would be anybody's guess. An empty variable holds none. */
+export async function readFederatedUrl(env: Environment = process.env): Promise<string> {
+  const stored = ['COUNTERSIGN_TOKEN', 'COUNTERSIGN_TOKEN_FILE'].find(
+    (name) => env[name] !== undefined && env[name] !== '',
+  );
+  if (stored !== undefined) {
+    throw new UsageError(`${stored} is set, and --federated gets the job a token of its own: keep one`);
+  }
+  return await readServiceUrl(env);
+}
+
 /** Checks a service's URL and gives it without a slash at its end. `origin` names where it was set. */
 function serviceUrl(text: string, origin: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -1,14 +1,16 @@
 import { ciContext } from '../runner/ci-context.js';
 import { commandText } from '../runner/command-text.js';
 import { CONTAINMENTS, type Containment, isContainment } from '../runner/containment.js';
+import { runFederatedGuard } from '../runner/federated-guard.js';
 import { runGuard } from '../runner/guard.js';
 import type { RunnerCredentials } from '../runner/guard-client.js';
 import { UNFINISHED, writeVerdict } from '../runner/verdict.js';
 import { VERSION } from '../version.js';
+import { type Federation, type FederationFlags, readFederation } from './federation.js';
 import { UsageError } from './usage-error.js';
 
 /** The flags of `exec` as the command line gives them. Seconds are numbers or their digits. */
-export interface ExecFlags {
+export interface ExecFlags extends FederationFlags {
   readonly workflow: string;
   readonly scope?: readonly string[] | undefined;
   readonly repository?: string | undefined;
@@ -24,6 +26,9 @@ export interface ExecFlags {
   /** Read before: whether, and from where, the host is a runner. */
   readonly runner?: boolean | undefined;
   readonly runnerFile?: string | undefined;
+  /** Whether the job's token is exchanged for, not given. */
+  readonly federated?: boolean | undefined;
+  readonly keepPlatformToken?: boolean | undefined;
 }
 
 const DEFAULT_KILL_AFTER_SECONDS = 10;
@@ -42,7 +47,8 @@ const GUARDS_OWN: readonly string[] = [
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
 /** Runs a command under the guard and resolves to the exit code. Throws {@link UsageError} before anything is asked or
- *  started. `connection.token` is the job's own token, `connection.runner` the host as a trusted runner. */
+ *  started. `connection.token` is the job's own token, where it is not exchanged for, and `connection.runner` the host as a
+ *  trusted runner. */
 export async function runExec(
   flags: ExecFlags,
   command: readonly string[],
@@ -52,12 +58,13 @@ export async function runExec(
     readonly runner?: RunnerCredentials | undefined;
   },
 ): Promise<number> {
-  const token = usableToken(connection.token);
+  const env = { ...process.env };
+  const federation = usableFederation(env, flags);
+  const token = federation === undefined ? usableToken(connection.token) : '';
   const { repository, ref, environment, statusFile } = flags;
   const said = Object.entries({ repository, ref, environment }).filter(([, value]) => value !== undefined);
   const options = {
     url: connection.url,
-    token,
     runner: connection.runner,
     workflow: flags.workflow,
     scopes: flags.scope ?? [],
@@ -67,7 +74,7 @@ export async function runExec(
       command: commandText(usableCommand(command), token),
     },
     command,
-    env: { ...process.env },
+    env,
     passTokenAs: usableName(flags.passTokenAs),
     killAfterSeconds: seconds(flags.killAfter, '--kill-after') ?? DEFAULT_KILL_AFTER_SECONDS,
     graceSeconds: seconds(flags.grace, '--grace') ?? DEFAULT_GRACE_SECONDS,
@@ -80,8 +87,20 @@ export async function runExec(
   };
   if (statusFile !== undefined) proveWritable(statusFile);
   // Node's diagnostic reports show the environment.
-  delete process.env['COUNTERSIGN_TOKEN'];
-  return await runGuard(options);
+  for (const name of ['COUNTERSIGN_TOKEN', ...(federation?.variables ?? [])]) delete process.env[name];
+  if (federation === undefined) return await runGuard({ ...options, token });
+  const hiddenVariables = flags.keepPlatformToken ? [] : federation.variables;
+  return await runFederatedGuard({ ...options, ...federation, hiddenVariables });
+}
+
+function usableFederation(env: NodeJS.ProcessEnv, flags: ExecFlags): Federation | undefined {
+  if (flags.federated) return readFederation(env, flags);
+  const { rule, platform, audience, idTokenVariable, keepPlatformToken } = flags;
+  const stray = Object.entries({ rule, platform, audience, idTokenVariable, keepPlatformToken }).find(
+    ([, value]) => value,
+  );
+  if (stray === undefined) return undefined;
+  throw new UsageError(`--${stray[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} goes with --federated`);
 }
 
 function usableToken(token: string | undefined): string {

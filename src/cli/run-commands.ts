@@ -3,6 +3,7 @@ import type { RunnerCredentials } from '../runner/guard-client.js';
 import { addCommand, exitsWith } from './command.js';
 import { SHELLS, type Shell } from './completion.js';
 import type { ExecFlags } from './exec.js';
+import { addFederationOptions } from './federation-options.js';
 import { addScanCommand } from './scan-command.js';
 import { UsageError } from './usage-error.js';
 
@@ -32,11 +33,12 @@ countersign completion fish > ~/.config/fish/completions/countersign.fish`,
 }
 
 function addExec(program: Command): void {
-  addCommand(
+  const exec = addCommand(
     program,
     'exec [command...]',
     'run a command under the guard: checked before it starts and while it runs',
-    'countersign exec --workflow codex-review --scope codex:exec -- codex exec "review this change"',
+    `countersign exec --workflow codex-review --scope codex:exec -- codex exec "review this change"
+countersign exec --federated --workflow codex-review --scope codex:exec -- ./review.sh`,
   )
     .alias('run')
     .usage('[options] -- COMMAND [ARGUMENT...]')
@@ -60,6 +62,9 @@ function addExec(program: Command): void {
       'what this host proves itself with (default: that of `runner join`, if there is one)',
     )
     .option('--no-runner', 'let the job ask for itself, also on a host that is a runner')
+    .option('--federated', 'exchange the token that the CI platform gives this job for that of the job')
+    .option('--keep-platform-token', "leave the command the variables that give the platform's tokens");
+  addFederationOptions(exec)
     .addHelpText(
       'after',
       `
@@ -67,15 +72,21 @@ The token of the job is that in COUNTERSIGN_TOKEN, in the file that COUNTERSIGN_
 Its secret does not reach the command, unless --pass-token-as is given. On a host that is a trusted runner the guard asks
 as the runner, so that a token may be bound to it.
 
+With --federated nothing is stored: the platform's token is exchanged for one of at most an hour, by a trust rule, and
+--scope narrows it. It is enough for the start: the run goes on after it has expired. The command gets neither of them,
+nor the variables by which it could get others.
+
 Exits as the command does. Else 77: refused, or stopped because the right to run ended; 69: the service is out of reach.`,
     )
     .action(
       exitsWith(async (command: string[], flags: ExecFlags) => {
         if (command.length === 0) throw new UsageError('there is no command to run. Put it after --');
-        const { readConnection } = await import('./connection.js');
-        const { url, token } = await readConnection();
-        const runner = await runnerOf(flags, url);
-        return (await import('./exec.js')).runExec(flags, command, { url, token, runner });
+        const { readConnection, readFederatedUrl } = await import('./connection.js');
+        const connection = flags.federated
+          ? { url: await readFederatedUrl(), token: undefined }
+          : await readConnection();
+        const runner = await runnerOf(flags, connection.url);
+        return (await import('./exec.js')).runExec(flags, command, { ...connection, runner });
       }),
     );
 }
