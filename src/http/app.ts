@@ -6,6 +6,7 @@ import { acceptInvitationRoute } from './endpoints/accept-invitation.js';
 import { auditCheckpointRoute, listAuditEventsRoute } from './endpoints/audit-events.js';
 import { createExecCheckRoute } from './endpoints/create-exec-check.js';
 import { deviceAuthorizationRoute } from './endpoints/device-authorization.js';
+import { askDeviceRoute, decideDeviceRoute, devicePageRoute } from './endpoints/device-pages.js';
 import {
   finishExecCheckRoute,
   listExecChecksRoute,
@@ -72,6 +73,9 @@ const ROUTES: readonly Route[] = [
   revokeRoute,
   tokenRoute,
   deviceAuthorizationRoute,
+  devicePageRoute,
+  askDeviceRoute,
+  decideDeviceRoute,
   metadataRoute,
   pathMetadataRoute,
   jwksRoute,

@@ -58,6 +58,22 @@ td:last-child, th:last-child { padding-right: 0; }
 .mark { display: block; font-size: .75rem; color: var(--soft); }
 .mark.required { color: var(--delete); }
 .limits { display: block; color: var(--soft); font-size: .8125rem; }
+form { margin: 1.25rem 0; }
+label { display: block; margin: .75rem 0 .25rem; font-weight: 600; }
+label.choice { display: flex; gap: .6rem; align-items: baseline; font-weight: 400; }
+input:not([type]), input[type="text"] {
+  width: 100%; max-width: 20rem; padding: .6rem .75rem; font: 1.125rem/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
+  color: var(--text); background: var(--ground); border: 1px solid var(--soft); border-radius: 6px;
+}
+button {
+  margin: 1rem .6rem 0 0; padding: .65rem 1.25rem; font: inherit; font-weight: 600; color: var(--text); background: var(--raised);
+  border: 1px solid var(--soft); border-radius: 6px; cursor: pointer;
+}
+button.yes { color: #ffffff; background: #0a58b8; border-color: #0a58b8; }
+.warn { margin: 1rem 0; padding: .75rem 1rem; border: 2px solid var(--delete); border-radius: 6px; }
+.warn p { margin: .3rem 0; }
+.facts td:first-child { width: 30%; color: var(--soft); }
+.facts td { overflow-wrap: anywhere; }
 ul.plain { list-style: none; margin: 0; padding: 0; }
 nav h2 { font-size: 1rem; border: 0; }
 nav a { display: block; padding: .3rem 0; text-decoration: none; }

@@ -1,13 +1,14 @@
-import { and, count, eq, gt, lte } from 'drizzle-orm';
+import { and, count, eq, gt, lt, lte, sql } from 'drizzle-orm';
 import { DEVICE_CODE_SECONDS } from '../rules/device.js';
 import { type DeviceId, newId, newTokenSecret, printToken, type TokenId, type TokenSecret } from '../rules/format.js';
 import { addSeconds } from '../rules/lifetime.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
+import { MAX_CODE_TRIES, type UserCode } from '../rules/user-code.js';
 import type { TransactionSql } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { deviceAuthorizations } from './schema.js';
 import type { Secrets } from './secret.js';
-import { drawUserCode, MAX_WAITING_CODES } from './user-codes.js';
+import { drawUserCode, MAX_WAITING_CODES, weighUserCode } from './user-codes.js';
 
 export type DeviceRow = typeof deviceAuthorizations.$inferSelect;
 type DeviceDraft = Pick<DeviceRow, 'clientName' | 'ip' | 'scopes'>;
@@ -47,6 +48,28 @@ export async function deviceByCode(
   const [row] = await db.select().from(deviceAuthorizations).where(eq(deviceAuthorizations.id, code.id));
   const isRight = row !== undefined && secrets.compare(keyOf(code.id), code.deviceSecret, row) === 'match';
   return isRight ? row : undefined;
+}
+
+/** The waiting authorization that a user code is of, as {@link weighUserCode} finds it. */
+export function deviceByUserCode(db: Db, secrets: Secrets, code: UserCode, now: Date): Promise<DeviceRow | undefined> {
+  const { tries } = deviceAuthorizations;
+  return weighUserCode(secrets, code, {
+    take: async (locator) => {
+      const isTaken = and(eq(deviceAuthorizations.locator, locator), isPending(now), lt(tries, MAX_CODE_TRIES));
+      const counted = { tries: sql`${tries} + 1` };
+      const [row] = await db.update(deviceAuthorizations).set(counted).where(isTaken).returning();
+      return row;
+    },
+    giveBack: async ({ id }) => {
+      const uncounted = { tries: sql`${tries} - 1` };
+      await db.update(deviceAuthorizations).set(uncounted).where(eq(deviceAuthorizations.id, id));
+    },
+  });
+}
+
+/** Whether it can still be approved. */
+export function isWaiting(row: DeviceRow, now: Date): boolean {
+  return row.status === 'pending' && row.expiresAt > now && row.tries < MAX_CODE_TRIES;
 }
 
 /** Holds an authorization to the end of the transaction. */

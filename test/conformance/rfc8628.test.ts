@@ -1,7 +1,10 @@
 import * as oauth from 'oauth4webapi';
+import * as openid from 'openid-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId, newTokenSecret, printToken } from '../../src/rules/format.js';
+import { decide } from '../setup/device.js';
 import { createListeningService, type ListeningService } from '../setup/listening.js';
+import { startTestSession, type TestSession } from '../setup/session.js';
 import { basic, bearer, discover, OVER_LOOPBACK, postForm } from './clients.js';
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -9,14 +12,20 @@ const CLIENT = { client_id: 'countersign-cli' };
 
 let service: ListeningService;
 let as: oauth.AuthorizationServer;
+let owner: TestSession;
+let serial = 0;
 beforeAll(async () => {
-  service = await createListeningService();
+  // A proxy in front, so that each device may come from a network of its own.
+  service = await createListeningService({ trustedProxies: ['127.0.0.1/32'] });
   as = await discover(service.url);
+  owner = await startTestSession(service);
 });
 afterAll(() => service.close());
 
 async function begin(parameters: Record<string, string> = {}): Promise<oauth.DeviceAuthorizationResponse> {
-  const response = await oauth.deviceAuthorizationRequest(as, CLIENT, oauth.None(), parameters, OVER_LOOPBACK);
+  serial += 1;
+  const options = { ...OVER_LOOPBACK, headers: { 'x-forwarded-for': `203.0.113.${serial}` } };
+  const response = await oauth.deviceAuthorizationRequest(as, CLIENT, oauth.None(), parameters, options);
   return oauth.processDeviceAuthorizationResponse(as, CLIENT, response);
 }
 
@@ -28,6 +37,44 @@ async function told(form: string | Record<string, string>, headers: Record<strin
 }
 
 const poll = (device_code: string) => told({ grant_type: GRANT, ...CLIENT, device_code });
+
+describe('clients of the field', () => {
+  it('oauth4webapi gets a token once a person has approved (RFC 8628 sections 3.1 to 3.5)', async () => {
+    const { device_code, user_code } = await begin({ client_name: 'laptop-7' });
+    const ask = async () => {
+      const response = await oauth.deviceCodeGrantRequest(as, CLIENT, oauth.None(), device_code, OVER_LOOPBACK);
+      return oauth.processDeviceCodeResponse(as, CLIENT, response);
+    };
+    await expect(ask()).rejects.toMatchObject({ error: 'authorization_pending', status: 400 });
+    expect((await decide(service, owner, user_code)).status).toBe(200);
+    const answer = await ask();
+    expect(answer).toMatchObject({ token_type: 'bearer', expires_in: 12 * 3600, scope: 'workspace:admin' });
+    expect((await service.client(answer.access_token).me()).email).toBe(service.owner.member.email);
+  });
+
+  it('openid-client gets a token once a person has approved', async () => {
+    const config = await openid.discovery(new URL(service.url), CLIENT.client_id, undefined, openid.None(), {
+      algorithm: 'oauth2',
+      execute: [openid.allowInsecureRequests],
+    });
+    const begun = await openid.initiateDeviceAuthorization(config, { client_name: 'laptop-7' });
+    await decide(service, owner, begun.user_code);
+    const answer = await openid.pollDeviceAuthorizationGrant(config, { ...begun, interval: 0 });
+    expect(answer.expires_in).toBe(12 * 3600);
+    expect((await service.client().introspect(answer.access_token)).active).toBe(true);
+  });
+
+  it('openid-client learns that a person said no', async () => {
+    const config = await openid.discovery(new URL(service.url), CLIENT.client_id, undefined, openid.None(), {
+      algorithm: 'oauth2',
+      execute: [openid.allowInsecureRequests],
+    });
+    const begun = await openid.initiateDeviceAuthorization(config, {});
+    await decide(service, owner, begun.user_code, 'deny');
+    const polled = openid.pollDeviceAuthorizationGrant(config, { ...begun, interval: 0 });
+    await expect(polled).rejects.toMatchObject({ error: 'access_denied' });
+  });
+});
 
 describe('the metadata (RFC 8628 section 4)', () => {
   it('names the endpoint and the grant', () => {
@@ -133,6 +180,58 @@ describe('the token response (RFC 8628 section 3.5)', () => {
     expect(await poll(device_code)).toMatchObject({ error: 'authorization_pending' });
     service.clock.advance(1);
     expect(await poll(device_code)).toMatchObject({ status: 400, error: 'expired_token' });
+  });
+
+  it('is the token, with what RFC 6749 section 5.1 asks for around it', async () => {
+    const { device_code, user_code } = await begin();
+    await decide(service, owner, user_code);
+    const { status, headers, body } = await poll(device_code);
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toBe('application/json');
+    expect([headers.get('cache-control'), headers.get('pragma')]).toEqual(['no-store', 'no-cache']);
+    expect(Object.keys(body).sort()).toEqual(['access_token', 'expires_in', 'scope', 'token_type']);
+    expect(body['token_type']).toBe('Bearer');
+  });
+
+  it('is the token once: after that the grant is used (RFC 6749 section 5.2)', async () => {
+    const { device_code, user_code } = await begin();
+    await decide(service, owner, user_code);
+    expect((await poll(device_code)).status).toBe(200);
+    expect(await poll(device_code)).toMatchObject({ status: 400, error: 'invalid_grant' });
+  });
+
+  it('is the token for one of two that ask at the same moment', async () => {
+    const { device_code, user_code } = await begin();
+    await decide(service, owner, user_code);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => poll(device_code)));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(new Set(answers.map(({ error }) => error))).toEqual(new Set([undefined, 'invalid_grant']));
+    const token = answers.find(({ status }) => status === 200)?.body['access_token'];
+    expect((await service.client().introspect(String(token))).active).toBe(true);
+  });
+
+  it('is access_denied for good once a person has said no', async () => {
+    const { device_code, user_code } = await begin();
+    await decide(service, owner, user_code, 'deny');
+    for (let at = 0; at < 2; at += 1) expect(await poll(device_code)).toMatchObject({ error: 'access_denied' });
+    service.clock.advance(601);
+    expect(await poll(device_code)).toMatchObject({ error: 'access_denied' });
+  });
+
+  it('is expired_token when the device comes too late for what was approved', async () => {
+    const { device_code, user_code } = await begin();
+    const session = await startTestSession(service);
+    await decide(service, session, user_code);
+    service.clock.advance(600);
+    expect(await poll(device_code)).toMatchObject({ error: 'expired_token' });
+  });
+
+  it('is expired_token once the code was typed wrongly too often (section 5.1)', async () => {
+    const { device_code, user_code } = await begin();
+    const session = await startTestSession(service);
+    for (let at = 0; at < 5; at += 1) await decide(service, session, `${user_code.slice(0, 6)}BCDF${'GHJKL'[at]}`);
+    expect(await poll(device_code)).toMatchObject({ error: 'expired_token' });
+    expect((await decide(service, session, user_code)).status).toBe(422);
   });
 
   it('is limited in how often one is asked for', async () => {
