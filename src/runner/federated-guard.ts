@@ -1,8 +1,8 @@
-import { createClient } from '../sdk/index.js';
+import { createClient, type ExecContext } from '../sdk/index.js';
 import { commandText } from './command-text.js';
 import { exchangeIdToken } from './exchange.js';
 import { type GuardOptions, type GuardStreams, runGuard } from './guard.js';
-import type { IdTokenSource } from './id-token.js';
+import { claimIn, type IdTokenSource } from './id-token.js';
 import { makeReport } from './report.js';
 import { verdictOfNo } from './verdict.js';
 
@@ -34,6 +34,16 @@ export async function runFederatedGuard(
   }
   const token = exchanged.token.access_token;
   const secrets = [...new Set([...source.secrets, ...exchanged.idTokens])];
-  const told = { ...context, command: commandText(command, token, ...secrets) };
+  const told = {
+    ...deployment(source, exchanged.idTokens),
+    ...context,
+    command: commandText(command, token, ...secrets),
+  };
   return await runGuard({ ...guard, token, secrets, context: told }, streams);
+}
+
+/** GitHub Actions tells a job's environment in its token and in no variable. */
+function deployment({ platform }: IdTokenSource, idTokens: readonly string[]): Pick<ExecContext, 'environment'> {
+  const environment = platform === 'github_actions' ? claimIn(idTokens.at(-1) ?? '', 'environment') : undefined;
+  return environment === undefined ? {} : { environment };
 }

@@ -33,3 +33,14 @@ export function idTokenIn(text: string, origin: string): string {
   if (!COMPACT_JWT.test(token)) throw new IdTokenError(`${origin} is no JSON Web Token`);
   return token;
 }
+
+/** A claim of a token, unverified: what its job may say of itself. `undefined` when it has none of that name that is a text. */
+export function claimIn(token: string, name: string): string | undefined {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    const value: unknown = typeof claims === 'object' && claims !== null ? Reflect.get(claims, name) : undefined;
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

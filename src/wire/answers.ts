@@ -205,7 +205,7 @@ export const checkpoint: z.ZodType<Checkpoint> = z
   .object({ checkpoint: z.string().describe('A compact JWS over `{"workspace_id","seq","hash","at"}`.') })
   .meta({ id: 'Checkpoint' });
 
-const agentExec = z
+export const agentExec = z
   .object({
     type: z.literal('agent_exec'),
     repositories: list,

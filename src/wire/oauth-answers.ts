@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { agentExec } from './answers.js';
 import type { ExchangedToken, ServerMetadata } from './oauth-resources.js';
 
 /** RFC 8693 section 2.2.1. The type's case does not matter (RFC 6749 section 5.1). */
@@ -9,6 +10,7 @@ export const exchangedToken: z.ZodType<ExchangedToken> = z
     token_type: z.string().regex(/^bearer$/i),
     expires_in: z.int().positive(),
     scope: z.string(),
+    authorization_details: z.array(agentExec).optional(),
   })
   .meta({ id: 'ExchangedToken' });
 

@@ -1,3 +1,5 @@
+import type { Constraints } from './resources.js';
+
 /** A token that another one was exchanged for (RFC 8693 section 2.2.1). */
 export interface ExchangedToken {
   /** The printed token: `cst_…`. Shown once. */
@@ -8,6 +10,8 @@ export interface ExchangedToken {
   expires_in: number;
   /** What it holds, parted by spaces. */
   scope: string;
+  /** Where it may be used (RFC 9396 section 7): the place that the platform's token proves, for one. */
+  authorization_details?: ({ type: 'agent_exec' } & Constraints)[] | undefined;
 }
 
 /** Where things are, and what the service calls itself (RFC 8414). */

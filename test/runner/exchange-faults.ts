@@ -2,10 +2,10 @@ import type { ServerResponse } from 'node:http';
 import { exchanged, json } from './scripted-service.js';
 
 /** A JSON Web Token as far as its form goes. */
-export function jwt(name: string): string {
+export function jwt(name: string, claims: Record<string, unknown> = {}): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const signature = Buffer.from(`the signature of ${name}`.repeat(3)).toString('base64url');
-  return `${part({ alg: 'RS256', typ: 'JWT' })}.${part({ sub: name })}.${signature}`;
+  return `${part({ alg: 'RS256', typ: 'JWT' })}.${part({ sub: name, ...claims })}.${signature}`;
 }
 
 const { access_token: _token, ...withoutToken } = exchanged();

@@ -219,6 +219,19 @@ describe.concurrent('the token of each platform', () => {
     expect(checks(service)[0]?.headers.authorization).toBe(`Bearer ${TOKEN}`);
   });
 
+  test('GitHub Actions tells the environment of a job in its token, and a flag says something else', async (context) => {
+    const { expect, onTestFinished } = context;
+    const { service } = await ground(onTestFinished);
+    const platform = await gitHub(onTestFinished);
+    platform.answer = (response) => json(response, 200, { value: jwt('job', { environment: 'production' }) });
+    for (const said of [{}, { environment: 'staging' }]) {
+      const run = federated(service, platform.variables, { command: ['true'], context: said });
+      expect(await run.exitCode).toBe(0);
+    }
+    const environments = checks(service).map(({ body }) => Object(body).context.environment);
+    expect(environments).toEqual(['production', 'staging']);
+  });
+
   test('the Buildkite agent is called with the audience as an argument of its own', async (context) => {
     const { expect, onTestFinished } = context;
     const { service, directory } = await ground(onTestFinished);
