@@ -1,11 +1,13 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { type SigningKeySet, signingKeySet } from './http/jwt.js';
 import { LOG_LEVELS, type LogLevel } from './http/log.js';
-import { addressIn, parseCidr } from './rules/constraint.js';
+import { oidcFault, oidcSettings, oidcVariables } from './oidc-config.js';
+import { parseCidr } from './rules/constraint.js';
+import { isIssuerUrl, isLoopbackHost } from './rules/issuer.js';
+import type { ProviderSettings } from './rules/sign-in.js';
 import { readDatabaseUrl } from './store/database-url.js';
 import type { Pepper } from './store/secret.js';
 
@@ -28,6 +30,8 @@ export interface Config {
   readonly issuer: string | undefined;
   readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;
+  /** `undefined`: nobody signs in by an OpenID provider. */
+  readonly oidc: ProviderSettings | undefined;
 }
 
 /** A value that the service cannot run with. The message is one line that names the variable and what it accepts; the
@@ -51,6 +55,13 @@ const VARIABLES = [
   'COUNTERSIGN_ISSUER',
   'COUNTERSIGN_TRUSTED_PROXIES',
   'LOG_LEVEL',
+  'COUNTERSIGN_OIDC_ISSUER',
+  'COUNTERSIGN_OIDC_CLIENT_ID',
+  'COUNTERSIGN_OIDC_CLIENT_SECRET',
+  'COUNTERSIGN_OIDC_ALLOWED_DOMAINS',
+  'COUNTERSIGN_OIDC_WORKSPACE',
+  'COUNTERSIGN_OIDC_ROLE_CLAIM',
+  'COUNTERSIGN_OIDC_ROLES',
 ] as const;
 type Variable = (typeof VARIABLES)[number];
 
@@ -60,6 +71,7 @@ const SECRETS: ReadonlySet<string> = new Set([
   'DATABASE_DIRECT_URL',
   'COUNTERSIGN_PEPPER',
   'COUNTERSIGN_SIGNING_KEYS',
+  'COUNTERSIGN_OIDC_CLIENT_SECRET',
 ]);
 
 const PEPPER = /^([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/]{43}=)$/;
@@ -113,7 +125,7 @@ function isKeyPair(key: SigningKeySet['keys'][number]): boolean {
 
 const issuer = z
   .string()
-  .refine(isIssuer, 'an https:// URL without query and fragment (http:// for a loopback host only)')
+  .refine(isIssuerUrl, 'an https:// URL without query and fragment (http:// for a loopback host only)')
   .transform((text) => text.replace(/\/+$/, ''))
   .optional();
 
@@ -144,6 +156,7 @@ const schema = z.object({
     .refine((list) => list.every((cidr) => parseCidr(cidr) !== undefined), 'CIDRs parted by commas, such as 10.0.0.0/8')
     .default([]),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+  ...oidcVariables,
 });
 
 /** Reads the configuration. An empty variable counts as not set. Throws {@link ConfigError} at the first bad value. */
@@ -152,6 +165,8 @@ export function readConfig(environment: Environment): Config {
   const parsed = schema.safeParse(values);
   if (!parsed.success) throw new ConfigError(explain(values, parsed.error));
   const it = parsed.data;
+  const apart = oidcFault((name) => values[name] !== undefined);
+  if (apart !== undefined) throw new ConfigError(apart);
   if (it.DATABASE_DIRECT_URL !== undefined && it.DATABASE_URL === undefined) {
     throw new ConfigError(
       'DATABASE_DIRECT_URL is set, but DATABASE_URL is not: it accepts the direct way to the same database',
@@ -179,6 +194,7 @@ export function readConfig(environment: Environment): Config {
     issuer: it.COUNTERSIGN_ISSUER ?? defaultIssuer(it.HOST),
     trustedProxies: it.COUNTERSIGN_TRUSTED_PROXIES,
     logLevel: it.LOG_LEVEL,
+    oidc: oidcSettings(it),
   };
 }
 
@@ -190,7 +206,7 @@ const ACCEPTED = {
 /** A host that is not loopback has no address that others could be told: its issuer must be said. A wildcard address is
  *  reached over loopback too. */
 function defaultIssuer(host: string): undefined {
-  if (isLoopback(host) || host === '0.0.0.0' || host === '::') return undefined;
+  if (isLoopbackHost(host) || host === '0.0.0.0' || host === '::') return undefined;
   throw new ConfigError(
     `COUNTERSIGN_ISSUER is not set: with HOST ${host} it accepts the public https:// URL of the service`,
   );
@@ -219,23 +235,6 @@ function explain(values: Readonly<Record<string, string | undefined>>, error: z.
   const name = String(issue?.path[0]);
   const got = SECRETS.has(name) ? 'a value that is not shown' : JSON.stringify(values[name]?.slice(0, 200));
   return `${name} is ${got}: it accepts ${issue?.message}`;
-}
-
-function isIssuer(text: string): boolean {
-  const url = urlOf(text);
-  if (url === undefined || /[?#]/.test(text) || url.username !== '' || url.password !== '') return false;
-  return (
-    url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1')))
-  );
-}
-
-function isLoopback(host: string): boolean {
-  if (isIP(host) === 0) return host === 'localhost' || host.endsWith('.localhost');
-  return addressIn('127.0.0.0/8', host) || host === '::1';
-}
-
-function urlOf(text: string): URL | undefined {
-  return URL.canParse(text) ? new URL(text) : undefined;
 }
 
 function jsonOf(text: string): unknown {

@@ -40,6 +40,7 @@ export async function startServer(
     trustedProxies: config.trustedProxies,
     log,
     now: () => new Date(),
+    oidc: config.oidc,
     shareFigures,
   });
   const others = getRequestListener(service.app.fetch, LISTENER_OPTIONS);

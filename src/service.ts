@@ -5,9 +5,11 @@ import type { Log } from './http/log.js';
 import { createMetrics, type ShareFigures } from './http/metrics.js';
 import { createDirectListener } from './http/node.js';
 import { createNonces } from './http/nonces.js';
+import { createProvider } from './http/provider.js';
 import { createSeals } from './http/seals.js';
 import { createWatches } from './http/watches.js';
 import type { Keys } from './keys.js';
+import type { ProviderSettings } from './rules/sign-in.js';
 import { createAdmissions } from './store/admissions.js';
 import { createCheckLog } from './store/checks.js';
 import type { ConnectionOptions } from './store/connect.js';
@@ -29,6 +31,8 @@ export interface ServiceOptions {
   readonly trustedProxies: readonly string[];
   readonly log: Log;
   readonly now: () => Date;
+  /** The OpenID provider, if people sign in by one. */
+  readonly oidc?: ProviderSettings | undefined;
   /** In a process that is one of several. */
   readonly shareFigures?: ShareFigures | undefined;
   /** For the tests, which make thousands of tokens: cheaper ones than those of `keys`. */
@@ -131,6 +135,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     signer,
     nonces,
     seals,
+    provider: options.oidc && createProvider(options.oidc),
     watches,
     metrics,
     log,

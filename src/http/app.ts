@@ -4,6 +4,8 @@ import type { Deps } from './deps.js';
 import type { Route } from './endpoint.js';
 import { acceptInvitationRoute } from './endpoints/accept-invitation.js';
 import { auditCheckpointRoute, listAuditEventsRoute } from './endpoints/audit-events.js';
+import { backchannelLogoutRoute } from './endpoints/backchannel-logout.js';
+import { consolePageRoute, endOwnSessionRoute, signOutRoute } from './endpoints/console.js';
 import { createExecCheckRoute } from './endpoints/create-exec-check.js';
 import { deviceAuthorizationRoute } from './endpoints/device-authorization.js';
 import { askDeviceRoute, decideDeviceRoute, devicePageRoute } from './endpoints/device-pages.js';
@@ -44,6 +46,7 @@ import {
 } from './endpoints/runners.js';
 import { listRunsRoute, renewRunRoute, showRunRoute, stopRunRoute } from './endpoints/runs.js';
 import { showTokenRoute } from './endpoints/show-token.js';
+import { beginSignInRoute, chooseWorkspaceRoute, finishSignInRoute, signInPageRoute } from './endpoints/sign-in.js';
 import {
   approvePageRoute,
   docsRoute,
@@ -134,6 +137,14 @@ const ROUTES: readonly Route[] = [
   docsRoute,
   problemRoute,
   approvePageRoute,
+  signInPageRoute,
+  beginSignInRoute,
+  finishSignInRoute,
+  chooseWorkspaceRoute,
+  consolePageRoute,
+  signOutRoute,
+  endOwnSessionRoute,
+  backchannelLogoutRoute,
 ];
 
 /** Those that are asked before every job, and answered beside the router. */

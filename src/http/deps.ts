@@ -10,6 +10,7 @@ import type { Signer } from './jwt.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import type { Nonces } from './nonces.js';
+import type { Provider } from './provider.js';
 import type { Seals } from './seals.js';
 import type { Watches } from './watches.js';
 
@@ -28,6 +29,8 @@ export interface Deps {
   readonly signer: Signer;
   readonly nonces: Nonces;
   readonly seals: Seals;
+  /** `undefined` when none is configured. */
+  readonly provider: Provider | undefined;
   readonly watches: Watches;
   readonly metrics: Metrics;
   readonly log: Log;

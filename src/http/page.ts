@@ -14,6 +14,9 @@ export interface Page {
 export interface PageOptions {
   /** Whether its forms are sent to this service. */
   readonly hasForms?: boolean;
+  /** Where its forms may lead beside this service: browsers hold the whole way of redirections against the policy (Content
+   *  Security Policy Level 3 section 6.4.1). */
+  readonly formsLeadTo?: readonly string[];
   /** A script that stands at its end. It may call this service. */
   readonly script?: string;
 }
@@ -21,7 +24,11 @@ export interface PageOptions {
 const STYLE_HASH = hashOf(PAGE_STYLE);
 
 /** Makes a whole page of a title and a body. */
-export function page(title: string, body: Html, { hasForms = false, script }: PageOptions = {}): Page {
+export function page(
+  title: string,
+  body: Html,
+  { hasForms = false, formsLeadTo = [], script }: PageOptions = {},
+): Page {
   const whole = html`<!doctype html>
 <html lang="en">
 <head>
@@ -41,7 +48,7 @@ ${script === undefined ? undefined : html`<script>${new Html(script)}</script>`}
     `style-src 'sha256-${STYLE_HASH}'`,
     ...(script === undefined ? [] : [`script-src 'sha256-${hashOf(script)}'`, "connect-src 'self'"]),
     "base-uri 'none'",
-    `form-action ${hasForms ? "'self'" : "'none'"}`,
+    `form-action ${hasForms ? ["'self'", ...formsLeadTo].join(' ') : "'none'"}`,
     "frame-ancestors 'none'",
   ].join('; ');
   return { html: whole.markup, contentSecurityPolicy };

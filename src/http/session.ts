@@ -1,9 +1,11 @@
-import { parseToken, type SessionId } from '../rules/format.js';
+import { parseToken, printId, type SessionId } from '../rules/format.js';
 import { type Result, refuse } from '../rules/refusal.js';
 import { SESSION_SECONDS } from '../rules/session.js';
+import type { Origin } from '../store/events.js';
 import { findSession, type SignedIn } from '../store/sessions.js';
 import { type Form, readForm } from './body.js';
 import type { Deps } from './deps.js';
+import { placeOf } from './endpoint.js';
 import type { Exchange } from './exchange.js';
 import { pagesUrl } from './pages-url.js';
 
@@ -31,6 +33,12 @@ export function sessionCookie(printed: string): string {
 
 /** The `Set-Cookie` that ends it in the browser. */
 export const NO_SESSION_COOKIE = `${COOKIE}=; ${ATTRIBUTES}; Max-Age=0`;
+
+/** Who acts on a page, for the audit trail. */
+export function sessionOrigin({ session, member }: SignedIn, exchange: Exchange): Origin {
+  const via = printId('ses', session.id);
+  return { actorType: 'member', actorId: printId('mem', member.id), via, ...placeOf(exchange) };
+}
 
 /** A cookie by its name. */
 export function cookieOf(exchange: Exchange, name: string): string | undefined {

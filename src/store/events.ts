@@ -9,6 +9,8 @@ export type AuditAction =
   | 'workspace.created'
   | 'member.invited'
   | 'member.accepted'
+  | 'member.joined'
+  | 'identity.linked'
   | 'member.role_changed'
   | 'member.renamed'
   | 'member.suspended'
@@ -49,7 +51,7 @@ export type AuditAction =
 export interface Origin {
   readonly actorType: 'member' | 'token' | 'host' | 'system';
   readonly actorId: string;
-  /** The token that the member used. */
+  /** The token or the session that the member used. */
   readonly via?: string | undefined;
   readonly ip?: string | undefined;
   readonly userAgent?: string | undefined;

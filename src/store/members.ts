@@ -229,7 +229,8 @@ async function roleOf(tx: Tx, caller: Issuer): Promise<Role | undefined> {
   return row?.role;
 }
 
-async function isLastOwner(tx: Tx, member: MemberRow): Promise<boolean> {
+/** Whether a workspace would be without an active owner if this one were none, within a transaction that holds its lock. */
+export async function isLastOwner(tx: Tx, member: MemberRow): Promise<boolean> {
   if (member.status !== 'active') return false;
   const [others] = await tx
     .select({ count: count() })

@@ -20,7 +20,9 @@ import { revokeWhere } from './revocations.js';
 import { members, sessions, tokens, workspaces } from './schema.js';
 import type { Secrets } from './secret.js';
 
-const { digest: _digest, pepperKid: _kid, ...COLUMNS } = getTableColumns(sessions);
+const { digest: _digest, pepperKid: _kid, ...columns } = getTableColumns(sessions);
+/** All of a session but what its cookie is compared with. */
+export const sessionColumns = columns;
 
 export type SessionRow = Omit<typeof sessions.$inferSelect, 'digest' | 'pepperKid'>;
 
@@ -90,7 +92,7 @@ export async function findSession(
 ): Promise<SignedIn | undefined> {
   const [row] = await db
     .select({
-      session: COLUMNS,
+      session: sessionColumns,
       stored: { digest: sessions.digest, pepperKid: sessions.pepperKid },
       member: { id: members.id, email: members.email, name: members.name, role: members.role, status: members.status },
       workspace: { id: workspaces.id, slug: workspaces.slug, suspendedAt: workspaces.suspendedAt },
@@ -118,7 +120,12 @@ export async function holdSession(
   now: Date,
 ): Promise<{ readonly memberId: MemberId; readonly role: Role } | undefined> {
   const [row] = await tx
-    .select({ session: COLUMNS, role: members.role, status: members.status, suspendedAt: workspaces.suspendedAt })
+    .select({
+      session: sessionColumns,
+      role: members.role,
+      status: members.status,
+      suspendedAt: workspaces.suspendedAt,
+    })
     .from(sessions)
     .innerJoin(members, and(eq(members.workspaceId, sessions.workspaceId), eq(members.id, sessions.memberId)))
     .innerJoin(workspaces, eq(workspaces.id, sessions.workspaceId))
@@ -128,13 +135,20 @@ export async function holdSession(
   return isGood ? { memberId: row.session.memberId, role: row.role } : undefined;
 }
 
-/** A person's sessions, the newest first, those that ended included. */
-export function listSessions(db: Db, workspaceId: WorkspaceId, memberId: MemberId): Promise<SessionRow[]> {
+/** A person's sessions, the newest first, those that ended included. `before` is exclusive. */
+export function listSessions(
+  db: Db,
+  workspaceId: WorkspaceId,
+  memberId: MemberId,
+  query: { readonly limit: number; readonly before?: SessionId | undefined },
+): Promise<SessionRow[]> {
+  const before = query.before && lt(sessions.id, query.before);
   return db
-    .select(COLUMNS)
+    .select(sessionColumns)
     .from(sessions)
-    .where(and(eq(sessions.workspaceId, workspaceId), eq(sessions.memberId, memberId)))
-    .orderBy(desc(sessions.id));
+    .where(and(eq(sessions.workspaceId, workspaceId), eq(sessions.memberId, memberId), before))
+    .orderBy(desc(sessions.id))
+    .limit(query.limit);
 }
 
 /** Ends the sessions of a workspace that `where` means, within a transaction, and revokes the tokens that were approved in

@@ -3,6 +3,7 @@ import { generateSigningKey, signingKeySet } from '../../src/http/jwt.js';
 import { createLog } from '../../src/http/log.js';
 import type { Keys } from '../../src/keys.js';
 import { addSeconds } from '../../src/rules/lifetime.js';
+import type { ProviderSettings } from '../../src/rules/sign-in.js';
 import { type Client, createClient } from '../../src/sdk/index.js';
 import { createService, type Service } from '../../src/service.js';
 import { type Database, openDatabase } from '../../src/store/database.js';
@@ -61,6 +62,8 @@ export interface TestServiceOptions {
   readonly markLostEveryMs?: number;
   /** Read when it is needed, as the service does (default {@link ISSUER}). */
   readonly issuer?: () => string;
+  /** The OpenID provider (default none). */
+  readonly oidc?: ProviderSettings;
 }
 
 /** Starts a service for a test. Close it in `afterAll` or `afterEach`. */
@@ -81,6 +84,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     log: createLog('trace', stream),
     now: () => clock.now(),
     secrets,
+    oidc: options.oidc,
     markLostEveryMs: options.markLostEveryMs ?? NEVER_MS,
   });
   const db = openDatabase(database.options);

@@ -1,0 +1,82 @@
+import { and, eq, isNull, ne, or, sql } from 'drizzle-orm';
+import type { SessionId, WorkspaceId } from '../rules/format.js';
+import { type Db, inTransaction } from './database.js';
+import type { Origin } from './events.js';
+import { sessions } from './schema.js';
+import { takeOnce } from './seen.js';
+import { endSessions, type SessionRow, sessionColumns } from './sessions.js';
+
+/** Whose sessions a provider ends: all of a person's there, or those of one session there. */
+export interface ProviderLogout {
+  readonly issuer: string;
+  readonly jti: string;
+  readonly subject: string | undefined;
+  readonly sid: string | undefined;
+}
+
+/** One session, of whomever in the workspace. */
+export async function findSessionById(
+  db: Db,
+  workspaceId: WorkspaceId,
+  id: SessionId,
+): Promise<SessionRow | undefined> {
+  const [row] = await db
+    .select(sessionColumns)
+    .from(sessions)
+    .where(and(eq(sessions.workspaceId, workspaceId), eq(sessions.id, id)));
+  return row;
+}
+
+/** Ends one session and the tokens that were approved in it. Again changes nothing. */
+export function endSession(
+  db: Db,
+  { workspaceId, id }: Pick<SessionRow, 'workspaceId' | 'id'>,
+  origin: Origin,
+  now: Date,
+): Promise<number> {
+  return inTransaction(db, (tx) => endSessions(tx, workspaceId, eq(sessions.id, id), origin, now));
+}
+
+/** Ends a person's other sessions. Gives how many. */
+export function endOtherSessions(
+  db: Db,
+  { workspaceId, memberId, id }: Pick<SessionRow, 'workspaceId' | 'memberId' | 'id'>,
+  origin: Origin,
+  now: Date,
+): Promise<number> {
+  const others = and(eq(sessions.memberId, memberId), ne(sessions.id, id));
+  return inTransaction(db, (tx) => endSessions(tx, workspaceId, others, origin, now));
+}
+
+/** Ends what a provider means, in every workspace, in one transaction. Gives how many sessions; `undefined` when this logout
+ *  was taken before. `until` is when one of its age would not be taken any more. */
+export function endProviderSessions(
+  db: Db,
+  logout: ProviderLogout,
+  until: Date,
+  origin: Origin,
+  now: Date,
+): Promise<number | undefined> {
+  return inTransaction(db, async (tx) => {
+    if (!(await takeOnce(tx, 'logout_jti', `${logout.issuer}\n${logout.jti}`, until))) return undefined;
+    const meant = meantBy(logout);
+    const places = await tx
+      .selectDistinct({ workspaceId: sessions.workspaceId })
+      .from(sessions)
+      .where(and(isNull(sessions.endedAt), meant))
+      .orderBy(sessions.workspaceId);
+    let ended = 0;
+    for (const { workspaceId } of places) ended += await endSessions(tx, workspaceId, meant, origin, now);
+    return ended;
+  });
+}
+
+/** With both, the session named by `sid`, and those of the person of which the provider told no `sid`. */
+function meantBy({ issuer, subject, sid }: ProviderLogout) {
+  const ofSid = sid === undefined ? undefined : eq(sessions.sid, sid);
+  const ofSubject = subject === undefined ? undefined : eq(sessions.subject, subject);
+  // Never both undefined: a logout names one of them, else nothing is meant.
+  if (ofSid === undefined && ofSubject === undefined) return sql`false`;
+  const named = ofSid && ofSubject ? or(ofSid, isNull(sessions.sid)) : ofSid;
+  return and(eq(sessions.issuer, issuer), ofSubject, named);
+}
