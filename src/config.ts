@@ -29,6 +29,8 @@ export interface Config {
   /** `undefined`: made from host and port. */
   readonly issuer: string | undefined;
   readonly trustedProxies: readonly string[];
+  /** CIDRs of private networks in which issuers of trust rules may be. */
+  readonly allowedPrivateNetworks: readonly string[];
   readonly logLevel: LogLevel;
   /** `undefined`: nobody signs in by an OpenID provider. */
   readonly oidc: ProviderSettings | undefined;
@@ -54,6 +56,7 @@ const VARIABLES = [
   'COUNTERSIGN_SIGNING_KEYS',
   'COUNTERSIGN_ISSUER',
   'COUNTERSIGN_TRUSTED_PROXIES',
+  'COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS',
   'LOG_LEVEL',
   'COUNTERSIGN_OIDC_ISSUER',
   'COUNTERSIGN_OIDC_CLIENT_ID',
@@ -129,6 +132,12 @@ const issuer = z
   .transform((text) => text.replace(/\/+$/, ''))
   .optional();
 
+const cidrs = z
+  .string()
+  .transform((text) => text.split(',').map((one) => one.trim()))
+  .refine((list) => list.every((cidr) => parseCidr(cidr) !== undefined), 'CIDRs parted by commas, such as 10.0.0.0/8')
+  .default([]);
+
 const schema = z.object({
   DATABASE_URL: databaseUrl,
   DATABASE_DIRECT_URL: databaseUrl,
@@ -150,11 +159,8 @@ const schema = z.object({
   COUNTERSIGN_PEPPER: peppers.optional(),
   COUNTERSIGN_SIGNING_KEYS: signingKeys.optional(),
   COUNTERSIGN_ISSUER: issuer,
-  COUNTERSIGN_TRUSTED_PROXIES: z
-    .string()
-    .transform((text) => text.split(',').map((one) => one.trim()))
-    .refine((list) => list.every((cidr) => parseCidr(cidr) !== undefined), 'CIDRs parted by commas, such as 10.0.0.0/8')
-    .default([]),
+  COUNTERSIGN_TRUSTED_PROXIES: cidrs,
+  COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS: cidrs,
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` }).default('info'),
   ...oidcVariables,
 });
@@ -193,6 +199,7 @@ export function readConfig(environment: Environment): Config {
     signingKeys: it.COUNTERSIGN_SIGNING_KEYS,
     issuer: it.COUNTERSIGN_ISSUER ?? defaultIssuer(it.HOST),
     trustedProxies: it.COUNTERSIGN_TRUSTED_PROXIES,
+    allowedPrivateNetworks: it.COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS,
     logLevel: it.LOG_LEVEL,
     oidc: oidcSettings(it),
   };

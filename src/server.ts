@@ -38,6 +38,7 @@ export async function startServer(
     keys,
     issuer: () => config.issuer ?? url,
     trustedProxies: config.trustedProxies,
+    allowedPrivateNetworks: config.allowedPrivateNetworks,
     log,
     now: () => new Date(),
     oidc: config.oidc,

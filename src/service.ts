@@ -29,6 +29,8 @@ export interface ServiceOptions {
   /** Read when it is needed: a port of 0 is known only after listening. */
   readonly issuer: () => string;
   readonly trustedProxies: readonly string[];
+  /** Where issuers of trust rules may be beside public addresses (default: nowhere). */
+  readonly allowedPrivateNetworks?: readonly string[] | undefined;
   readonly log: Log;
   readonly now: () => Date;
   /** The OpenID provider, if people sign in by one. */
@@ -143,6 +145,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       return options.issuer();
     },
     trustedProxies: options.trustedProxies,
+    allowedPrivateNetworks: options.allowedPrivateNetworks ?? [],
     now,
   };
   return {

@@ -51,6 +51,7 @@ describe('defaults', () => {
       signingKeys: undefined,
       issuer: undefined,
       trustedProxies: [],
+      allowedPrivateNetworks: [],
       logLevel: 'info',
       oidc: undefined,
     });
@@ -84,6 +85,7 @@ describe('a value', () => {
       COUNTERSIGN_PEPPER: `${pepper}, p0:${randomBytes(32).toString('base64')}`,
       COUNTERSIGN_ISSUER: 'https://tokens.example/base/',
       COUNTERSIGN_TRUSTED_PROXIES: '10.0.0.0/8, fd00::/8',
+      COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS: '192.168.4.0/24',
       LOG_LEVEL: 'silent',
     });
     expect(config).toMatchObject({
@@ -96,6 +98,7 @@ describe('a value', () => {
       dataDir: '/var/lib/countersign',
       issuer: 'https://tokens.example/base',
       trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
+      allowedPrivateNetworks: ['192.168.4.0/24'],
       logLevel: 'silent',
       signingKeys: { keys: [key] },
     });

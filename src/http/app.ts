@@ -61,6 +61,13 @@ import { listToolDecisionsRoute, recordToolDecisionsRoute } from './endpoints/to
 import { dryRunToolRulesRoute, putToolRulesRoute, showToolRulesRoute } from './endpoints/tool-rules.js';
 import { transferTokenRoute } from './endpoints/transfer-token.js';
 import {
+  dryRunTrustRuleRoute,
+  listTrustRulesRoute,
+  putTrustRuleRoute,
+  removeTrustRuleRoute,
+  showTrustRuleRoute,
+} from './endpoints/trust-rules.js';
+import {
   listWorkflowsRoute,
   pauseWorkflowRoute,
   putWorkflowRoute,
@@ -98,6 +105,11 @@ const ROUTES: readonly Route[] = [
   showToolRulesRoute,
   putToolRulesRoute,
   dryRunToolRulesRoute,
+  listTrustRulesRoute,
+  showTrustRuleRoute,
+  putTrustRuleRoute,
+  removeTrustRuleRoute,
+  dryRunTrustRuleRoute,
   listMembersRoute,
   inviteMemberRoute,
   acceptInvitationRoute,

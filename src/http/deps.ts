@@ -38,5 +38,7 @@ export interface Deps {
   readonly issuer: string;
   /** CIDRs of the proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
+  /** CIDRs of the private networks that the service may ask something of, on somebody's word. */
+  readonly allowedPrivateNetworks: readonly string[];
   readonly now: () => Date;
 }

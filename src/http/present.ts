@@ -154,7 +154,8 @@ export function presentEvent(row: AuditEventRow): wire.AuditEvent {
   return { ...shownEvent(row), hash: row.hash };
 }
 
-function presentPerson(person: {
+/** A person as the wire shows one. */
+export function presentPerson(person: {
   readonly id: MemberId;
   readonly email: string;
   readonly name: string | null;
@@ -162,7 +163,8 @@ function presentPerson(person: {
   return { id: printId('mem', person.id), email: person.email, name: person.name };
 }
 
-function presentConstraints(constraints: Constraints): wire.Constraints {
+/** Constraints as the wire shows them. */
+export function presentConstraints(constraints: Constraints): wire.Constraints {
   const kinds = CONSTRAINT_KINDS.flatMap((kind) =>
     constraints[kind] ? [[kind, [...constraints[kind]]] as const] : [],
   );

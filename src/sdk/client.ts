@@ -7,6 +7,7 @@ import { type EnrolmentsClient, enrolmentsClient, type RunnersClient, runnersCli
 import { type RunsClient, runsClient } from './runs.js';
 import { type TokensClient, tokensClient } from './tokens.js';
 import { type ClientOptions, sendFor, sendOnly } from './transport.js';
+import { type TrustRulesClient, trustRulesClient } from './trust-rules.js';
 import { type WorkflowsClient, workflowsClient } from './workflows.js';
 
 /** Where a page of a list begins and how many entries it holds (1 to 200, default 50). */
@@ -26,6 +27,7 @@ export interface Client {
   readonly enrolments: EnrolmentsClient;
   readonly runs: RunsClient;
   readonly oauth: OAuthClient;
+  readonly trustRules: TrustRulesClient;
   /** Who is calling, with what. */
   me(): Promise<Me>;
   /** Asks whether a token is active (RFC 7662). The caller's token needs `tokens:introspect` or `exec:check`, unless it
@@ -55,6 +57,7 @@ export function createClient(options: ClientOptions): Client {
     enrolments: enrolmentsClient(options),
     runs: runsClient(options),
     oauth: oauthClient(options),
+    trustRules: trustRulesClient(options),
     me: () => sendFor(options, { method: 'GET', path: '/v1/me' }, me),
     introspect: (token) =>
       sendFor(options, { method: 'POST', path: '/oauth2/introspect', form: { token } }, introspection),

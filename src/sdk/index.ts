@@ -1,6 +1,7 @@
 export type * from '../wire/oauth-resources.js';
 export type * from '../wire/resources.js';
 export type * from '../wire/runner-resources.js';
+export type * from '../wire/trust-rule-resources.js';
 export { type Client, createClient, everyPage, type PageQuery } from './client.js';
 export { isOutOfReach, ProblemError, UnreachableError } from './errors.js';
 export type { ExecCheckQuery, ExecChecksClient } from './exec-checks.js';
@@ -11,4 +12,5 @@ export type { EnrolmentsClient, RunnersClient } from './runners.js';
 export type { RunQuery, RunsClient, ToolDecisionQuery } from './runs.js';
 export type { TokenQuery, TokensClient } from './tokens.js';
 export type { ClientOptions } from './transport.js';
+export type { TrustRulesClient } from './trust-rules.js';
 export type { WorkflowsClient } from './workflows.js';

@@ -44,6 +44,8 @@ export type AuditAction =
   | 'device.approved'
   | 'device.denied'
   | 'device.redeemed'
+  | 'trust_rule.set'
+  | 'trust_rule.removed'
   | 'session.started'
   | 'session.ended';
 

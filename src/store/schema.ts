@@ -42,6 +42,7 @@ import type { StepUpStatus } from '../rules/step-up.js';
 import type { FreezeReason, MemberStatus, RevokeReason, TokenKind } from '../rules/token.js';
 import type { ToolRules } from '../rules/tool-rule.js';
 import type { Claims } from '../rules/trust-rule.js';
+import type { VerifyKey } from '../rules/verify-key.js';
 import type { WorkspacePolicy } from '../rules/workspace-policy.js';
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
@@ -484,7 +485,7 @@ export const trustRules = pgTable(
     issuer: text('issuer').notNull(),
     audience: text('audience').notNull(),
     claims: jsonb('claims').$type<Claims>().notNull(),
-    jwks: jsonb('jwks').$type<{ readonly keys: readonly Record<string, unknown>[] }>(),
+    jwks: jsonb('jwks').$type<{ readonly keys: readonly VerifyKey[] }>(),
     workflow: text('workflow').notNull(),
     scopes: text('scopes').array().notNull(),
     constraints: jsonb('constraints').$type<Constraints>().notNull(),

@@ -50,7 +50,7 @@ export function page<T>(id: string, item: z.ZodType<T>) {
 const list = z.array(z.string()).optional();
 
 /** Constraints as an answer shows them: an empty list means that nothing passes. */
-const shownConstraints: z.ZodType<Constraints> = z
+export const shownConstraints: z.ZodType<Constraints> = z
   .object({ repositories: list, refs: list, environments: list, runners: list, networks: list })
   .meta({
     id: 'ShownConstraints',

@@ -63,6 +63,10 @@ const PATH_PARAMETERS: Readonly<Record<string, { readonly pattern: string; reado
     pattern: '^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$',
     description: 'The workflow’s label: 1 to 64 of `a-z 0-9 . _ -`, a letter or digit at both ends.',
   },
+  '/v1/trust-rules/{name}': {
+    pattern: '^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$',
+    description: 'The rule’s name: 1 to 64 of `a-z 0-9 . _ -`, a letter or digit at both ends.',
+  },
   '/problems/{kind}': {
     pattern: `^(${problemKinds().map(problemSlug).join('|')})$`,
     description: 'The last part of a problem’s `type`.',

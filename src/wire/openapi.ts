@@ -18,6 +18,7 @@ import * as tokenEndpoint from './token-endpoint.js';
 import * as tokens from './tokens.js';
 import * as toolDecisions from './tool-decisions.js';
 import * as toolRules from './tool-rules.js';
+import * as trustRules from './trust-rules.js';
 import * as workflows from './workflows.js';
 
 /** Where the service is unless it was told otherwise. */
@@ -41,6 +42,11 @@ export const operations: readonly Operation[] = [
   toolRules.showToolRulesOperation,
   toolRules.putToolRulesOperation,
   toolRules.dryRunToolRulesOperation,
+  trustRules.listTrustRulesOperation,
+  trustRules.showTrustRuleOperation,
+  trustRules.putTrustRuleOperation,
+  trustRules.removeTrustRuleOperation,
+  trustRules.dryRunTrustRuleOperation,
   execChecks.execCheckOperation,
   execChecks.listExecChecksOperation,
   execChecks.showExecCheckOperation,
@@ -92,6 +98,7 @@ export const operations: readonly Operation[] = [
 const TAGS = [
   { name: 'tokens', description: 'Mint a token for each workflow, rotate it without an outage, revoke it for good.' },
   { name: 'workflows', description: 'What a token may be: its scopes, its periods, the places where it may be used.' },
+  { name: 'trust rules', description: 'Which CI jobs get a token by their platform’s own, with no secret stored.' },
   { name: 'exec checks', description: 'Ask before a job starts, and be told when its right to run ends.' },
   { name: 'runs', description: 'What runs now, where, since when and under which token; stop one.' },
   { name: 'runners', description: 'Hosts that prove themselves with a key, so that a token can be bound to them.' },

@@ -1,3 +1,5 @@
+import type { Constraints } from './resources.js';
+
 /** The messages of the token endpoint as plain types; the schemas beside this file are checked against them. */
 
 /** RFC 6749 section 5.1. */
@@ -10,6 +12,8 @@ export interface TokenAnswer {
   scope: string;
   /** With a token exchange (RFC 8693 section 2.2.1). */
   issued_token_type?: string | undefined;
+  /** Where the token may be used (RFC 9396 section 7), with a token exchange. */
+  authorization_details?: ({ type: string } & Constraints)[] | undefined;
 }
 
 /** What a device that asks to act for a person is given to wait with. RFC 8628 section 3.2. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { agentExec } from './answers.js';
 import { operation } from './operation.js';
 import type { DeviceAuthorization, TokenAnswer } from './token-endpoint-resources.js';
 
@@ -10,6 +11,10 @@ export const tokenAnswer: z.ZodType<TokenAnswer> = z
     expires_in: z.int().describe('How long it is good, in seconds.'),
     scope: z.string(),
     issued_token_type: z.string().optional().describe('With a token exchange (RFC 8693 section 2.2.1).'),
+    authorization_details: z
+      .array(agentExec)
+      .optional()
+      .describe('Where the token may be used (RFC 9396 section 7), with a token exchange.'),
   })
   .meta({ id: 'TokenAnswer' });
 

@@ -5,6 +5,7 @@ import type { Role } from '../../src/wire/resources.js';
 import { seedRunner } from '../setup/dpop.js';
 import { type Answered, send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
+import { RULES } from '../setup/trust.js';
 
 let service: TestService;
 let own: Things;
@@ -38,6 +39,7 @@ interface Things {
   readonly checkId: string;
   readonly runId: string;
   readonly runnerId: string;
+  readonly ruleName: string;
 }
 
 async function makeThings(ownerToken: string): Promise<Things> {
@@ -49,6 +51,7 @@ async function makeThings(ownerToken: string): Promise<Things> {
   const member = await service.client(null).members.accept(invited.invitation);
   const minted = await client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 });
   const { check_id, run_id } = await client.execChecks.check({ token: minted.token, workflow: label });
+  await client.trustRules.put(label, { ...RULES.github_actions, workflow: label });
   const { runner } = await seedRunner(service, { approver: ownerToken });
   return {
     label,
@@ -57,6 +60,7 @@ async function makeThings(ownerToken: string): Promise<Things> {
     checkId: check_id,
     runId: run_id ?? '',
     runnerId: runner.id,
+    ruleName: label,
   };
 }
 
@@ -137,6 +141,21 @@ const ROWS: Readonly<Record<string, Row>> = {
   dryRunToolRules: {
     path: ({ label }) => `/v1/workflows/${label}/tool-rules/dry-run`,
     json: () => ({ tool: 'Bash', input: {} }),
+    answers: all(200),
+    foreign: 404,
+  },
+  listTrustRules: { path: () => '/v1/trust-rules', answers: all(200) },
+  showTrustRule: { path: ({ ruleName }) => `/v1/trust-rules/${ruleName}`, answers: all(200), foreign: 404 },
+  putTrustRule: {
+    path: ({ ruleName }) => `/v1/trust-rules/${ruleName}`,
+    json: ({ label }) => ({ ...RULES.github_actions, workflow: label }),
+    answers: admins(200),
+    foreign: 422,
+  },
+  removeTrustRule: { path: ({ ruleName }) => `/v1/trust-rules/${ruleName}`, answers: admins(204), foreign: 404 },
+  dryRunTrustRule: {
+    path: ({ ruleName }) => `/v1/trust-rules/${ruleName}/dry-run`,
+    json: () => ({ claims: {} }),
     answers: all(200),
     foreign: 404,
   },
@@ -266,13 +285,15 @@ const ROWS: Readonly<Record<string, Row>> = {
   problem: { path: () => '/problems/not-found', answers: all(200) },
 };
 
-/** What is not there for the next role once it was done. */
+/** What is not there for the next role once it was done, or not as it was made. */
 const USED_UP: ReadonlySet<string> = new Set([
   'rotateToken',
   'transferToken',
   'revokeToken',
   'removeMember',
   'removeRunner',
+  'putTrustRule',
+  'removeTrustRule',
 ]);
 
 function rowOf(id: string): Row {

@@ -58,6 +58,8 @@ export interface TestServiceOptions {
   readonly keys?: Keys;
   readonly database?: TestDatabase;
   readonly trustedProxies?: readonly string[];
+  /** Where issuers of trust rules may be (default: nowhere private). */
+  readonly allowedPrivateNetworks?: readonly string[];
   /** How often runs with a lease that ran out are marked (default: never by itself). */
   readonly markLostEveryMs?: number;
   /** Read when it is needed, as the service does (default {@link ISSUER}). */
@@ -81,6 +83,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     keys,
     issuer,
     trustedProxies: options.trustedProxies ?? [],
+    allowedPrivateNetworks: options.allowedPrivateNetworks,
     log: createLog('trace', stream),
     now: () => clock.now(),
     secrets,

@@ -1,0 +1,104 @@
+import { type Constraints, narrowConstraints, widerKinds } from './constraint.js';
+import { type Grantor, grantedConstraints, scopeFault } from './grant.js';
+import type { FieldError, Refusal } from './refusal.js';
+import { type Role, roleScopes } from './role.js';
+import { serviceScopesIn } from './scope.js';
+import type { MemberStatus } from './token.js';
+import { type ClaimCheck, checkClaims, claimText, type TokenClaims } from './trust-claims.js';
+import { narrowToPlace } from './trust-place.js';
+import { isUnnamedOutsider, sharedPreset } from './trust-preset.js';
+import type { TrustRule, TrustRuleTerms } from './trust-rule.js';
+import { policyAllowsScope, type WorkflowPolicy } from './workflow.js';
+
+/** A rule and all that decides about it, read in one statement. */
+export interface TrustFacts {
+  readonly rule: TrustRule;
+  readonly workspaceSlug: string;
+  readonly isWorkspaceSuspended: boolean;
+  readonly isWorkflowPaused: boolean;
+  readonly policy: Pick<WorkflowPolicy, 'allowedScopes' | 'constraints'>;
+  readonly setter: { readonly role: Role; readonly status: MemberStatus };
+}
+
+/** What a rule says of a token's claims. `grant` is there when nothing speaks against it. */
+export interface TrustVerdict {
+  /** `iss`, `aud` and each claim of the rule. */
+  readonly checks: readonly ClaimCheck[];
+  /** What speaks against it beside the claims. */
+  readonly reasons: readonly string[];
+  readonly grant: { readonly scopes: readonly string[]; readonly constraints: Constraints } | undefined;
+}
+
+/** Judges claims by a rule as things stand now: whose they are, what they say, and whether whoever set the rule may still
+ *  give what it gives. */
+export function judgeClaims(facts: TrustFacts, claims: TokenClaims): TrustVerdict {
+  const { rule, policy, setter } = facts;
+  const checks = [...identityChecks(rule, claims), ...checkClaims(rule.claims, claims)];
+  const within = narrowConstraints(rule.constraints, policy.constraints);
+  const constraints = narrowToPlace(within, sharedPreset(rule.issuer) ?? rule.preset, claims);
+  const unruled = rule.scopes.filter((scope) => !policyAllowsScope(policy, scope));
+  const unheld = rule.scopes.filter((scope) => !mayStillGive(setter.role, scope));
+  const reasons = [
+    isUnnamedOutsider(rule.issuer, rule.preset, rule.claims, claims) &&
+      'the job is for a pull request, a merge request or a fork, and the rule does not name that',
+    constraints === undefined && 'the job’s repository, ref or environment lies outside of the constraints',
+    facts.isWorkspaceSuspended && 'the workspace is suspended',
+    facts.isWorkflowPaused && 'the workflow is paused',
+    setter.status !== 'active' && 'whoever set the rule is not active',
+    !maySetRules(setter.role) && 'whoever set the rule may not set rules any more',
+    unruled.length > 0 && `the workflow does not allow ${unruled.join(', ')} any more`,
+    unheld.length > 0 && `whoever set the rule may not give ${unheld.join(', ')} any more`,
+  ].filter((reason) => reason !== false);
+  const isGiven = reasons.length === 0 && checks.every(({ isMatch }) => isMatch);
+  return { checks, reasons, grant: isGiven && constraints ? { scopes: rule.scopes, constraints } : undefined };
+}
+
+/** Issuer and audience, exactly. An `aud` that names others beside is of a token that others may hold too: it is no match.
+ *  RFC 7519 sections 4.1.1 and 4.1.3. */
+function identityChecks({ issuer, audience }: TrustRuleTerms, claims: TokenClaims): ClaimCheck[] {
+  const { iss, aud } = { iss: claimText(claims, 'iss'), aud: audienceOf(claims) };
+  return [
+    { claim: 'iss', expected: [issuer], found: iss, isMatch: iss === issuer },
+    { claim: 'aud', expected: [audience], found: aud?.join(' '), isMatch: aud?.length === 1 && aud[0] === audience },
+  ];
+}
+
+/** The audiences of a token; `undefined` when it says none, or anything but texts. */
+function audienceOf({ aud }: TokenClaims): readonly string[] | undefined {
+  const list: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
+  const texts = list.filter((one) => typeof one === 'string');
+  return texts.length === list.length && texts.length > 0 ? texts : undefined;
+}
+
+/** Whether a role may set trust rules, and so be accountable for what they give. */
+function maySetRules(role: Role): boolean {
+  return roleScopes(role).includes('workflows:write');
+}
+
+function mayStillGive(role: Role, scope: string): boolean {
+  return serviceScopesIn(scope).every((own) => roleScopes(role).includes(own));
+}
+
+/** What a rule may give, as its setter asks: the constraints, narrowed to the workflow's, or why not. It gives no more than
+ *  the workflow allows, nor than the setter may hand on. */
+export function decideRule(
+  grantor: Grantor,
+  policy: Pick<WorkflowPolicy, 'allowedScopes' | 'constraints'>,
+  asked: Pick<TrustRuleTerms, 'scopes' | 'constraints'>,
+): { readonly ok: true; readonly value: Constraints } | { readonly ok: false; readonly refusal: Refusal } {
+  const faults = asked.scopes.map((scope) => scopeFault(grantor, policy, scope));
+  const beyond = asked.scopes.filter((_, at) => faults[at] === 'grantor');
+  const notAllowed = (detail: string) => ({ ok: false, refusal: { kind: 'not_allowed', detail } }) as const;
+  if (beyond.length > 0) return notAllowed(`the calling token may not hand on ${beyond.join(', ')}`);
+  const { constraints, widened } = grantedConstraints(asked.constraints, policy.constraints);
+  const errors: FieldError[] = [
+    ...asked.scopes.flatMap((scope, at) =>
+      faults[at] === 'policy' ? [{ pointer: `#/scopes/${at}`, detail: `the workflow does not allow ${scope}` }] : [],
+    ),
+    ...widened.map((kind) => ({ pointer: `#/constraints/${kind}`, detail: "reaches beyond the workflow's" })),
+  ];
+  if (errors.length > 0) return { ok: false, refusal: { kind: 'invalid', errors } };
+  const wider = widerKinds(constraints, grantor.constraints);
+  if (wider.length > 0) return notAllowed(`the calling token is bound to narrower ${wider.join(', ')}`);
+  return { ok: true, value: constraints };
+}
