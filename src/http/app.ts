@@ -30,6 +30,7 @@ import {
 } from './endpoints/members.js';
 import { jwksRoute, metadataRoute, pathMetadataRoute } from './endpoints/metadata.js';
 import { mintTokenRoute } from './endpoints/mint-token.js';
+import { dryRunPolicyRoute, putPolicyRoute, removePolicyRoute, showPolicyRoute } from './endpoints/policy.js';
 import { revokeRoute } from './endpoints/revoke.js';
 import { revokeTokenRoute } from './endpoints/revoke-token.js';
 import { revokeTokensRoute } from './endpoints/revoke-tokens.js';
@@ -110,6 +111,10 @@ const ROUTES: readonly Route[] = [
   putTrustRuleRoute,
   removeTrustRuleRoute,
   dryRunTrustRuleRoute,
+  showPolicyRoute,
+  putPolicyRoute,
+  removePolicyRoute,
+  dryRunPolicyRoute,
   listMembersRoute,
   inviteMemberRoute,
   acceptInvitationRoute,

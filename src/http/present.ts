@@ -1,6 +1,7 @@
 import { CONSTRAINT_KINDS, type Constraints } from '../rules/constraint.js';
 import { type CheckId, type MemberId, printId, type TokenId } from '../rules/format.js';
 import { runStatus } from '../rules/run.js';
+import type { BeyondPolicyView } from '../store/beyond-policy.js';
 import type { CheckRow } from '../store/checks.js';
 import { type AuditEventRow, shownEvent } from '../store/events.js';
 import type { MemberRow } from '../store/members.js';
@@ -9,6 +10,7 @@ import type { RunView } from '../store/runs.js';
 import type { TokenView } from '../store/tokens.js';
 import type { ToolDecisionRow } from '../store/tool-decisions.js';
 import type { WorkflowRow } from '../store/workflows.js';
+import type { BeyondPolicy } from '../wire/policy-resources.js';
 import type * as wire from '../wire/resources.js';
 import type { Runner } from '../wire/runner-resources.js';
 
@@ -39,6 +41,18 @@ export function presentToken(view: TokenView): wire.Token {
     revoked_by: token.revokedBy,
     revoked_reason: token.revokedReason,
     runner_id: token.runnerId && printId('rnr', token.runnerId),
+  };
+}
+
+/** A token that does not comply with a policy, as the wire shows it. */
+export function presentBeyondPolicy({ token, creator, faults }: BeyondPolicyView): BeyondPolicy {
+  return {
+    id: printId('tok', token.id),
+    name: token.name,
+    workflow: token.workflow,
+    creator: presentPerson(creator),
+    expires_at: token.expiresAt.toISOString(),
+    why: faults.map(({ rule, detail }) => ({ rule, detail })),
   };
 }
 

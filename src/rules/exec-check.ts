@@ -5,6 +5,7 @@ import { isActive, type TokenFacts } from './token.js';
 /** Why a job may not start: stable codes, for programs. */
 export type DenialCode =
   | 'inactive'
+  | 'policy'
   | 'workflow_mismatch'
   | 'scope_missing'
   | 'repository_not_allowed'
@@ -60,6 +61,14 @@ export function execDenials(
     ...request.scopes.filter((scope) => !holdsScope(subject.scopes, scope)).map(scopeDenial),
     ...placeDenials(subject, request.context),
   ];
+}
+
+/** Why a token may not be used that only a policy of its workspace holds back: the caller is told what is wrong with it.
+ *  Empty for every other one. */
+export function policyDenials(subject: TokenFacts, caller: TokenFacts, now: Date): Denial[] {
+  const { policyFaults } = subject;
+  if (subject.workspaceId !== caller.workspaceId || !isActive({ ...subject, policyFaults: [] }, now)) return [];
+  return policyFaults.map((detail) => ({ code: 'policy', detail: `the token ${detail}` }));
 }
 
 function workflowDenials(subject: TokenFacts, wanted: string): Denial[] {

@@ -23,6 +23,8 @@ export interface ExplainedToken {
   readonly rotatedTo: TokenId | null;
   readonly overlapEndsAt: Date | null;
   readonly drainSeconds: number | null;
+  /** What it does not keep to of the policy that blocked at the time in question. */
+  readonly policyFaults: readonly string[];
 }
 
 /** One thing that led to the state, in the wire's words. */
@@ -41,7 +43,8 @@ export interface Explained {
   readonly facts: readonly Fact[];
 }
 
-/** Explains a token's state at a time from the trail of itself, its workflow, its creator and its runner up to then. */
+/** Explains a token's state at a time from the trail of itself, its workflow, its creator, its runner and its workspace up
+ *  to then. */
 export function explainToken(token: ExplainedToken, trail: readonly TrailEvent[], at: Date): Explained {
   const life = lifeAt(token, trail);
   const status = tokenStatus(life, at);
@@ -58,8 +61,9 @@ function lifeAt(token: ExplainedToken, trail: readonly TrailEvent[]): LifeFacts 
     isRevoked: last('token.revoked') !== undefined,
     isFrozen: last('token.frozen', 'token.unfrozen')?.action === 'token.frozen',
     creatorStatus: creatorStatus(last('member.suspended', 'member.reactivated', 'member.removed')?.action),
-    isWorkspaceSuspended: false,
+    isWorkspaceSuspended: last('workspace.suspended', 'workspace.resumed')?.action === 'workspace.suspended',
     isWorkflowPaused: last('workflow.paused', 'workflow.resumed')?.action === 'workflow.paused',
+    policyFaults: token.policyFaults,
     notBefore: token.notBefore ?? undefined,
     expiresAt: token.expiresAt,
     succession:
@@ -120,7 +124,17 @@ const DETAILS: Readonly<Record<string, (event: TrailEvent) => string>> = {
   'runner.suspended': () => 'its runner was suspended',
   'runner.reactivated': () => 'its runner was reactivated',
   'runner.removed': () => 'its runner was removed',
+  'policy.set': ({ data }) =>
+    isBlocking(data['after'])
+      ? "the workspace's policy was set, and blocks what does not comply"
+      : "the workspace's policy was set, and blocks nothing",
+  'workspace.suspended': () => 'its workspace was suspended',
+  'workspace.resumed': () => 'its workspace was resumed',
 };
+
+function isBlocking(policy: unknown): boolean {
+  return typeof policy === 'object' && policy !== null && 'enforcement' in policy && policy.enforcement === 'block';
+}
 
 /** Why a token was revoked, as it goes on after "revoked". Who only holds a token is not asked for a reason. */
 function causeOf(event: TrailEvent): string {
@@ -179,14 +193,23 @@ function summaryOf(status: TokenStatus, life: LifeFacts, trail: readonly TrailEv
     case 'revoked':
       return because(status, last('token.revoked') ?? last('member.removed'));
     case 'suspended':
-      return because(status, last(holdUp(life)));
+      return heldBack(life, (action) => last(action));
   }
 }
 
-function holdUp({ isFrozen, isWorkflowPaused, runner }: LifeFacts): string {
+function heldBack(life: LifeFacts, last: (action: string) => TrailEvent | undefined): string {
+  const action = holdUp(life);
+  const told = because('suspended', last(action));
+  return action === 'policy.set' ? `${told}: the token ${life.policyFaults.join('; ')}` : told;
+}
+
+/** Which act holds the token back; a policy that blocks only where nothing else does. */
+function holdUp({ isFrozen, isWorkspaceSuspended, isWorkflowPaused, creatorStatus, runner }: LifeFacts): string {
   if (isFrozen) return 'token.frozen';
+  if (isWorkspaceSuspended) return 'workspace.suspended';
   if (isWorkflowPaused) return 'workflow.paused';
-  return runner?.status === 'suspended' ? 'runner.suspended' : 'member.suspended';
+  if (runner?.status === 'suspended') return 'runner.suspended';
+  return creatorStatus === 'active' ? 'policy.set' : 'member.suspended';
 }
 
 function endOf(life: LifeFacts): string {

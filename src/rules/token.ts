@@ -45,6 +45,8 @@ export interface TokenFacts {
   readonly creatorEmail: string;
   readonly creatorRole: Role;
   readonly creatorStatus: MemberStatus;
+  /** What it does not keep to of the workspace's policy, in plain words, where that policy blocks; otherwise none. */
+  readonly policyFaults: readonly string[];
   readonly scopes: readonly string[];
   readonly constraints: Constraints;
   readonly createdAt: Date;
@@ -66,6 +68,7 @@ export type LifeFacts = { readonly runner: Pick<RunnerFacts, 'status'> | undefin
   | 'isWorkspaceSuspended'
   | 'isWorkflowPaused'
   | 'creatorStatus'
+  | 'policyFaults'
   | 'notBefore'
   | 'expiresAt'
   | 'isRevoked'
@@ -79,7 +82,7 @@ export function tokenStatus(facts: LifeFacts, now: Date): TokenStatus {
   if (hasEnded(facts)) return 'revoked';
   if (now >= facts.expiresAt) return 'expired';
   if (facts.succession && now >= overlapEnd(facts.succession)) return 'superseded';
-  if (isHeldBack(facts) || facts.isWorkflowPaused) return 'suspended';
+  if (isHeldBack(facts) || facts.isWorkflowPaused || facts.policyFaults.length > 0) return 'suspended';
   if (facts.notBefore && now < facts.notBefore) return 'not_yet_valid';
   return facts.succession ? 'rotating' : 'active';
 }
@@ -108,8 +111,8 @@ export type RightFacts = Pick<
   'isRevoked' | 'isFrozen' | 'creatorStatus' | 'isWorkspaceSuspended' | 'isWorkflowPaused' | 'runner'
 >;
 
-/** Whether the right to go on running has ended, under a token or through that of a runner. Expiry and supersession end
- *  the right to start, not work under way. */
+/** Whether the right to go on running has ended, under a token or through that of a runner. Expiry, supersession and a
+ *  policy that blocks end the right to start, not work under way. */
 export function runEnd(facts: RightFacts): RunEnd | undefined {
   if (hasEnded(facts)) return 'revoked';
   if (isHeldBack(facts)) return 'suspended';

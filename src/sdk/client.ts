@@ -3,6 +3,7 @@ import type { AuditEvent, Checkpoint, Introspection, Me, Page } from '../wire/re
 import { type ExecChecksClient, execChecksClient } from './exec-checks.js';
 import { type MembersClient, membersClient } from './members.js';
 import { type OAuthClient, oauthClient } from './oauth.js';
+import { type PolicyClient, policyClient } from './policy.js';
 import { type EnrolmentsClient, enrolmentsClient, type RunnersClient, runnersClient } from './runners.js';
 import { type RunsClient, runsClient } from './runs.js';
 import { type TokensClient, tokensClient } from './tokens.js';
@@ -21,6 +22,7 @@ export interface PageQuery {
 export interface Client {
   readonly tokens: TokensClient;
   readonly workflows: WorkflowsClient;
+  readonly policy: PolicyClient;
   readonly members: MembersClient;
   readonly execChecks: ExecChecksClient;
   readonly runners: RunnersClient;
@@ -51,6 +53,7 @@ export function createClient(options: ClientOptions): Client {
   return {
     tokens: tokensClient(options),
     workflows: workflowsClient(options),
+    policy: policyClient(options),
     members: membersClient(options),
     execChecks: execChecksClient(options),
     runners: runnersClient(options),

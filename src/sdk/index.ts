@@ -1,4 +1,5 @@
 export type * from '../wire/oauth-resources.js';
+export type * from '../wire/policy-resources.js';
 export type * from '../wire/resources.js';
 export type * from '../wire/runner-resources.js';
 export type * from '../wire/trust-rule-resources.js';
@@ -7,6 +8,7 @@ export { isOutOfReach, ProblemError, UnreachableError } from './errors.js';
 export type { ExecCheckQuery, ExecChecksClient } from './exec-checks.js';
 export type { MembersClient } from './members.js';
 export type { ExchangeRequest, OAuthClient } from './oauth.js';
+export type { PolicyClient } from './policy.js';
 export { createProver, generateProofKey, type Proof, type ProofKey, type ProofRequest, type Prover } from './prover.js';
 export type { EnrolmentsClient, RunnersClient } from './runners.js';
 export type { RunQuery, RunsClient, ToolDecisionQuery } from './runs.js';

@@ -7,6 +7,9 @@ import { auditEvents, auditHeads } from './schema.js';
 /** What is put on record. The names are stable: programs filter by them. */
 export type AuditAction =
   | 'workspace.created'
+  | 'workspace.suspended'
+  | 'workspace.resumed'
+  | 'policy.set'
   | 'member.invited'
   | 'member.accepted'
   | 'member.joined'

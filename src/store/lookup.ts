@@ -3,6 +3,7 @@ import type { MemberId, RunnerId, TokenId, WorkspaceId } from '../rules/format.j
 import type { Role } from '../rules/role.js';
 import type { RunnerFacts, RunnerStatus } from '../rules/runner.js';
 import type { MemberStatus, TokenFacts, TokenKind } from '../rules/token.js';
+import { policyFaults, type WorkspacePolicy } from '../rules/workspace-policy.js';
 import { createBatch } from './batch.js';
 import type { ConnectionOptions, Sql } from './connect.js';
 import { openLine } from './line.js';
@@ -41,6 +42,7 @@ export interface LookupWidth {
 const SHARED = { connections: 1, perStatement: 256 };
 const MAX_WAITING = 1024;
 const MAX_KNOWN_WORKSPACES = 100_000;
+const NO_FAULTS: readonly string[] = [];
 
 interface Row {
   readonly is_standby: boolean;
@@ -91,6 +93,8 @@ type TokenSurroundings = readonly [
   creatorEmail: string,
   creatorRole: Role,
   creatorStatus: MemberStatus,
+  /** The workspace's policy, where it blocks: nobody pays for one that does not. */
+  blockingPolicy: WorkspacePolicy | null,
 ];
 
 /** With fractions: the database keeps what this service gave it, milliseconds. */
@@ -150,7 +154,7 @@ function select(sql: Sql, ids: readonly TokenId[]) {
 const SURROUNDINGS = `
   select json_build_array(s.slug, s.suspended_at is not null, w.paused_at is not null, w.constraints,
     w.max_run_seconds, coalesce(w.max_concurrent_runs, w.max_concurrent_runs_per_token) is not null,
-    m.email, m.role, m.status) as surroundings
+    m.email, m.role, m.status, case when s.policy->>'enforcement' = 'block' then s.policy end) as surroundings
   from workspaces s
   join workflows w on w.workspace_id = s.id
   join members m on m.workspace_id = s.id
@@ -229,45 +233,47 @@ function storedToken(row: TokenRow): StoredToken {
     creatorEmail,
     creatorRole,
     creatorStatus,
+    blockingPolicy,
   ] = around;
+  const facts: TokenFacts = {
+    id,
+    kind,
+    workspaceId,
+    workspaceSlug,
+    isWorkspaceSuspended,
+    workflowLabel,
+    isWorkflowPaused,
+    workflowConstraints,
+    maxRunSeconds,
+    isRunLimited,
+    creatorId,
+    creatorEmail,
+    creatorRole,
+    creatorStatus,
+    policyFaults: NO_FAULTS,
+    scopes,
+    constraints,
+    createdAt: instant(createdAt),
+    notBefore: maybeInstant(notBefore),
+    expiresAt: instant(expiresAt),
+    firstUsedAt: maybeInstant(firstUsedAt),
+    isRevoked,
+    isFrozen,
+    succession: successionOf(rotatedTo, maybeInstant(overlapEndsAt), drainSeconds, maybeInstant(successorFirstUsedAt)),
+    jkt: jkt ?? undefined,
+    runner: runner === null ? undefined : runnerFacts(runner),
+  };
   return {
-    facts: {
-      id,
-      kind,
-      workspaceId,
-      workspaceSlug,
-      isWorkspaceSuspended,
-      workflowLabel,
-      isWorkflowPaused,
-      workflowConstraints,
-      maxRunSeconds,
-      isRunLimited,
-      creatorId,
-      creatorEmail,
-      creatorRole,
-      creatorStatus,
-      scopes,
-      constraints,
-      createdAt: instant(createdAt),
-      notBefore: maybeInstant(notBefore),
-      expiresAt: instant(expiresAt),
-      firstUsedAt: maybeInstant(firstUsedAt),
-      isRevoked,
-      isFrozen,
-      succession: successionOf(
-        rotatedTo,
-        maybeInstant(overlapEndsAt),
-        drainSeconds,
-        maybeInstant(successorFirstUsedAt),
-      ),
-      jkt: jkt ?? undefined,
-      runner: runner === null ? undefined : runnerFacts(runner),
-    },
+    facts: blockingPolicy === null ? facts : heldTo(facts, blockingPolicy),
     stored: { digest: Buffer.from(digest, 'base64'), pepperKid },
     secretSetAt: instant(secretSetAt),
     rotatedFrom: rotatedFrom ?? undefined,
     reuseRecordedAt: maybeInstant(reuseRecordedAt),
   };
+}
+
+function heldTo(facts: TokenFacts, policy: WorkspacePolicy): TokenFacts {
+  return { ...facts, policyFaults: policyFaults(facts, policy).map(({ detail }) => detail) };
 }
 
 function runnerFacts([id, name, labels, status]: RunnerRow): RunnerFacts {

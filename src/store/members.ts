@@ -211,7 +211,7 @@ function changeMember(
 
 /** The role behind a token that is neither revoked nor frozen, nor its maker's who is not active. It cannot be revoked before
  *  the transaction ends. */
-async function roleOf(tx: Tx, caller: Issuer): Promise<Role | undefined> {
+export async function roleOf(tx: Tx, caller: Issuer): Promise<Role | undefined> {
   const [row] = await tx
     .select({ role: members.role })
     .from(tokens)

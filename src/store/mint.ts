@@ -19,6 +19,7 @@ import type { TokenKind } from '../rules/token.js';
 import type { TransactionSql } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
+import { policyRefusal } from './policy-admission.js';
 import { idempotencyKeys, tokens } from './schema.js';
 import type { Secrets } from './secret.js';
 import { type Issuer, lockForIssue } from './workspace-lock.js';
@@ -119,9 +120,15 @@ export async function mintToken(
   if (retried && !retried.ok) return retried;
   const minted = await drawSecret(secrets, retried?.value ?? newId('tok', now));
 
+  const expiresAt = addDays(now, draft.expiresInDays);
+  const row = { ...draft, kind: 'access', expiresAt, lineageId: minted.id, rotatedFrom: null } as const;
+
   return inTransaction(db, async (tx) => {
     if (!(await lockForIssue(tx, request.issuer, false)))
       return refuse({ kind: 'unauthenticated', hasCredentials: true });
+    // Before the key is taken: a refusal takes none. If this complies, so does a token that the same request got before.
+    const beyond = await policyRefusal(tx, row, retried === undefined, now);
+    if (beyond) return refuse(beyond);
     if (request.idempotent) {
       const claimed = await claimKey(tx, draft, request.idempotent, minted.id, now);
       if (!claimed.ok) return claimed;
@@ -132,8 +139,6 @@ export async function mintToken(
         return reminted;
       }
     }
-    const expiresAt = addDays(now, draft.expiresInDays);
-    const row = { ...draft, kind: 'access', expiresAt, lineageId: minted.id, rotatedFrom: null } as const;
     await insertToken(tx, minted, row, now);
     const data = { workflow: draft.workflow, scopes: draft.scopes, expires_at: expiresAt.toISOString() };
     const event = { action: 'token.minted', target: printId('tok', minted.id), data } as const;

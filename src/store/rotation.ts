@@ -5,10 +5,18 @@ import { addDays, addSeconds, earliest, periodWithin } from '../rules/lifetime.j
 import { accept, type ConflictCode, invalid, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import { isServiceScope } from '../rules/scope.js';
 import { policyAllowsScope } from '../rules/workflow.js';
+import {
+  isBeyondReach,
+  periodsWithin,
+  placeWithin,
+  scopesWithin,
+  type WorkspacePolicy,
+} from '../rules/workspace-policy.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { drawSecret, insertToken, type Minted, replaceSecret } from './mint.js';
-import { tokens, workflows } from './schema.js';
+import { policyRefusal } from './policy-admission.js';
+import { tokens, workflows, workspaces } from './schema.js';
 import type { Secrets } from './secret.js';
 import { findToken, type TokenView } from './tokens.js';
 import { type Issuer, lockForIssue } from './workspace-lock.js';
@@ -69,7 +77,8 @@ async function successorOf(
     : replaceSuccessor(tx, rotation, token.rotatedTo, minted, now);
 }
 
-function mayHaveSuccessor({ token, status }: TokenView): boolean {
+/** What only the workspace's policy holds back may have one: the successor complies, so that a rotation helps it out. */
+function mayHaveSuccessor({ token, statusApartFromPolicy: status }: TokenView): boolean {
   if (token.frozenAt !== null) return false;
   return status === 'active' || status === 'rotating' || status === 'superseded';
 }
@@ -85,6 +94,8 @@ async function makeSuccessor(
   if (!granted.ok) return granted;
   const { expiresInDays, scopes, constraints } = granted.value;
   const expiresAt = addDays(now, expiresInDays);
+  const beyond = await policyRefusal(tx, { ...token, scopes, constraints, createdAt: now, expiresAt }, false, now);
+  if (beyond) return beyondPolicy(beyond);
   await insertToken(
     tx,
     minted,
@@ -140,6 +151,9 @@ async function replaceSuccessor(
   if (successorId !== minted.id || successor.secretSetAt > rotation.arrivedAt) {
     return rotated(`another rotation was under way and made ${id}; rotate again if its answer was lost`);
   }
+  const known = await findToken(tx, rotation.workspaceId, successorId, now);
+  const beyond = known && (await policyRefusal(tx, known.token, false, now));
+  if (beyond) return beyondPolicy(beyond);
   await replaceSecret(tx, rotation.workspaceId, minted, now);
   const event = { action: 'token.secret_replaced', target: id } as const;
   await recordEvents(tx, rotation.workspaceId, rotation.origin, [event], now);
@@ -152,29 +166,47 @@ interface Grant {
   readonly constraints: Constraints;
 }
 
-/** What today's policy leaves of a token's rights. */
+/** What today's policies, the workflow's and the workspace's, leave of a token's rights. */
 async function grantToday(tx: Tx, rotation: Rotation, token: TokenView['token']): Promise<Result<Grant>> {
   const [policy] = await tx
     .select({
       allowedScopes: workflows.allowedScopes,
       allowedExpiryDays: workflows.allowedExpiryDays,
       constraints: workflows.constraints,
+      ofWorkspace: workspaces.policy,
     })
     .from(workflows)
+    .innerJoin(workspaces, eq(workspaces.id, workflows.workspaceId))
     .where(and(eq(workflows.workspaceId, token.workspaceId), eq(workflows.label, token.workflow)));
   if (policy === undefined) throw new Error('a token without a workflow');
+  const isReached = !isBeyondReach({ ...token, workflowLabel: token.workflow });
+  const bounds = (isReached ? policy.ofWorkspace : null) ?? UNBOUNDED;
+  const periods = periodsWithin(policy.allowedExpiryDays, bounds);
   const wanted = rotation.expiresInDays;
-  if (wanted !== undefined && !policy.allowedExpiryDays.includes(wanted)) {
-    return invalid(['expires_in_days'], `must be one of ${policy.allowedExpiryDays.join(', ')}`);
+  if (wanted !== undefined && !periods.includes(wanted)) {
+    return invalid(['expires_in_days'], `must be one of ${periods.join(', ')}`);
   }
-  const expiresInDays = wanted ?? periodWithin(policy.allowedExpiryDays, token.expiresInDays);
-  const scopes = token.scopes.filter((scope) => isServiceScope(scope) || policyAllowsScope(policy, scope));
-  const constraints = narrowConstraints(token.constraints, policy.constraints);
+  const expiresInDays = wanted ?? periodWithin(periods, token.expiresInDays);
+  const allowed = token.scopes.filter((scope) => isServiceScope(scope) || policyAllowsScope(policy, scope));
+  const scopes = scopesWithin(allowed, bounds);
+  const constraints = placeWithin(narrowConstraints(token.constraints, policy.constraints), bounds);
   const isShut = Object.values(constraints).some((patterns) => patterns?.length === 0);
   if (expiresInDays === undefined || scopes.length === 0 || isShut) {
-    return conflict('policy', "the workflow's policy of today leaves nothing of this token; mint a new one");
+    return conflict(
+      'policy',
+      `the ${bounds === UNBOUNDED ? "workflow's" : "workflow's or the workspace's"} policy of today leaves nothing of this token; mint a new one`,
+    );
   }
   return accept({ expiresInDays, scopes, constraints });
+}
+
+const UNBOUNDED: WorkspacePolicy = { enforcement: 'report' };
+
+/** A rotation asks for no scopes and no place: what is wrong with them is no fault of the request. */
+function beyondPolicy(refusal: Refusal): { ok: false; refusal: Refusal } {
+  if (refusal.kind !== 'invalid') return refuse(refusal);
+  const faults = refusal.errors.map(({ detail }) => detail).join('; ');
+  return conflict('policy', `the successor would not comply: ${faults}. Mint a token that does`);
 }
 
 function lockToken(tx: Tx, workspaceId: WorkspaceId, id: TokenId) {

@@ -19,14 +19,19 @@ import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
 import type { Role } from '../rules/role.js';
 import { overlapEnd } from '../rules/rotation.js';
 import { type TokenStatus, tokenStatus } from '../rules/token.js';
+import { policyFaults } from '../rules/workspace-policy.js';
+import { blockingPolicy, isBlocking, policedConstraints } from './blocking-policy.js';
 import type { Db, Tx } from './database.js';
+import { isSuccessor, lives, overlapEndsAt, successors } from './live-tokens.js';
 import { members, runners, tokens, workflows, workspaces } from './schema.js';
 import { MAX_SEARCHED, onAll, type Path, pathsOf, searchEnd } from './search.js';
 import { successionOf } from './succession.js';
 
 const creators = alias(members, 'creators');
 const owners = alias(members, 'owners');
-const successors = alias(tokens, 'successors');
+
+/** How many rows one page looks through when each must be weighed by the workspace's policy. */
+const MAX_POLICED = 1_000;
 
 const { digest: _digest, pepperKid: _kid, verifier: _verifier, ...TOKEN_COLUMNS } = getTableColumns(tokens);
 
@@ -41,6 +46,8 @@ const COLUMNS = {
   },
   owner: { id: owners.id, email: owners.email, name: owners.name },
   workspaceSuspendedAt: workspaces.suspendedAt,
+  blockingPolicy,
+  workflowConstraints: policedConstraints,
   workflowPausedAt: workflows.pausedAt,
   successorFirstUsedAt: successors.firstUsedAt,
   runner: { id: runners.id, status: runners.status },
@@ -59,6 +66,8 @@ export interface TokenView {
   };
   readonly owner: { readonly id: MemberId; readonly email: string; readonly name: string | null };
   readonly status: TokenStatus;
+  /** What it would be without the workspace's policy. */
+  readonly statusApartFromPolicy: TokenStatus;
   readonly overlapEndsAt: Date | undefined;
 }
 
@@ -96,7 +105,8 @@ export interface TokenList {
 export async function listTokens(db: Db, workspaceId: WorkspaceId, query: TokenQuery, now: Date): Promise<TokenList> {
   const within = and(eq(tokens.workspaceId, workspaceId), query.before && lt(tokens.id, query.before));
   const paths = orderedBy(query);
-  const weighed = weighedBy(query, now);
+  const isPoliced = hangsOnPolicy(query.status) && (await isBlocking(db, workspaceId));
+  const weighed = weighedBy(query, isPoliced, now);
   const isSearch = weighed.length > 0 || paths.length > 1;
   const rows = isSearch ? MAX_SEARCHED : query.limit;
   // One condition alone is an index's order: its page stops by itself.
@@ -104,8 +114,17 @@ export async function listTokens(db: Db, workspaceId: WorkspaceId, query: TokenQ
   const searched = { table: tokens, id: tokens.id, within, paths };
   const end = isOrdered ? undefined : await searchEnd<TokenId>(db, searched, rows);
   const all = and(within, end && gte(tokens.id, end), onAll(paths), ...weighed);
-  const found = await viewQuery(db, all).orderBy(desc(tokens.id)).limit(query.limit);
-  return { views: found.map((row) => view(row, now)), end };
+  const most = isPoliced ? Math.max(MAX_POLICED, query.limit) : query.limit;
+  const found = await viewQuery(db, all).orderBy(desc(tokens.id)).limit(most);
+  const views = found.map((row) => view(row, now));
+  if (!isPoliced) return { views, end };
+  const wanted = views.filter(({ status }) => status === query.status).slice(0, query.limit);
+  return { views: wanted, end: views.length < most ? end : views.at(-1)?.token.id };
+}
+
+/** Whether a status says something of a policy that blocks. SQL knows none: what it finds is weighed again. */
+function hangsOnPolicy(status: TokenStatus | undefined): boolean {
+  return status !== undefined && status !== 'revoked' && status !== 'expired' && status !== 'superseded';
 }
 
 /** What an index of its own answers, in the order of the ids. */
@@ -128,11 +147,11 @@ const STORED_FACTS: Partial<Record<TokenStatus, SQL>> = {
 };
 
 /** What is weighed row by row. */
-function weighedBy({ status, expiresBefore, unusedSince }: TokenQuery, now: Date): SQL[] {
+function weighedBy({ status, expiresBefore, unusedSince }: TokenQuery, isPoliced: boolean, now: Date): SQL[] {
   const conditions = [
     expiresBefore && lt(tokens.expiresAt, expiresBefore),
     unusedSince && sql`coalesce(${tokens.lastUsedAt}, ${tokens.createdAt}) < ${unusedSince.toISOString()}::timestamptz`,
-    ...(status ? hasStatus(status, now) : []),
+    ...(status ? hasStatus(status, isPoliced, now) : []),
   ];
   return conditions.filter((condition) => condition !== undefined);
 }
@@ -145,18 +164,17 @@ function viewQuery(db: Db | Tx, where: SQL | undefined) {
     .innerJoin(workflows, and(eq(workflows.workspaceId, tokens.workspaceId), eq(workflows.label, tokens.workflow)))
     .innerJoin(creators, and(eq(creators.workspaceId, tokens.workspaceId), eq(creators.id, tokens.creatorId)))
     .innerJoin(owners, and(eq(owners.workspaceId, tokens.workspaceId), eq(owners.id, tokens.ownerId)))
-    .leftJoin(successors, and(eq(successors.workspaceId, tokens.workspaceId), eq(successors.id, tokens.rotatedTo)))
+    .leftJoin(successors, isSuccessor)
     .leftJoin(runners, and(eq(runners.workspaceId, tokens.workspaceId), eq(runners.id, tokens.runnerId)))
     .where(and(where, ne(tokens.kind, 'invitation')));
 }
 
 /** The rule of `tokenStatus` in SQL, so that a list can be narrowed by it: what ends a token before what holds it back. A
- *  test holds the two together. Condition by condition, because of a `case` the planner knows nothing. */
-function hasStatus(status: TokenStatus, now: Date): (SQL | undefined)[] {
+ *  test holds the two together. Condition by condition, because of a `case` the planner knows nothing. Where a policy
+ *  blocks, it lets through all that may have the status. */
+function hasStatus(status: TokenStatus, isPoliced: boolean, now: Date): (SQL | undefined)[] {
   const lasts = [isNull(tokens.revokedAt), gt(tokens.expiresAt, now)];
-  const overlapEndsAt = sql`least(${tokens.overlapEndsAt},
-    ${successors.firstUsedAt} + ${tokens.drainSeconds} * interval '1 second')`;
-  const goesOn = [...lasts, or(isNull(tokens.rotatedTo), gt(overlapEndsAt, now.toISOString()))];
+  const goesOn = lives(now);
   const isPaused = or(isNotNull(workspaces.suspendedAt), isNotNull(workflows.pausedAt));
   const isFree = [
     isNull(tokens.frozenAt),
@@ -175,6 +193,7 @@ function hasStatus(status: TokenStatus, now: Date): (SQL | undefined)[] {
     case 'superseded':
       return [...lasts, isNotNull(tokens.rotatedTo), lte(overlapEndsAt, now.toISOString())];
     case 'suspended':
+      if (isPoliced) return goesOn;
       return [
         ...goesOn,
         or(isNotNull(tokens.frozenAt), isPaused, ne(creators.status, 'active'), eq(runners.status, 'suspended')),
@@ -192,26 +211,38 @@ type Row = Awaited<ReturnType<typeof viewQuery>>[number];
 
 function view(row: Row, now: Date): TokenView {
   const { token } = row;
-  const { rotatedTo, overlapEndsAt, drainSeconds } = token;
-  const succession = successionOf(rotatedTo, overlapEndsAt, drainSeconds, row.successorFirstUsedAt);
+  const { rotatedTo, drainSeconds } = token;
+  const succession = successionOf(rotatedTo, token.overlapEndsAt, drainSeconds, row.successorFirstUsedAt);
+  const life = {
+    isRevoked: token.revokedAt !== null,
+    isFrozen: token.frozenAt !== null,
+    creatorStatus: row.creator.status,
+    isWorkspaceSuspended: row.workspaceSuspendedAt !== null,
+    isWorkflowPaused: row.workflowPausedAt !== null,
+    policyFaults: [],
+    notBefore: token.notBefore ?? undefined,
+    expiresAt: token.expiresAt,
+    succession,
+    runner: row.runner ?? undefined,
+  };
+  const statusApartFromPolicy = tokenStatus(life, now);
   return {
     token,
     creator: row.creator,
     owner: row.owner,
-    status: tokenStatus(
-      {
-        isRevoked: token.revokedAt !== null,
-        isFrozen: token.frozenAt !== null,
-        creatorStatus: row.creator.status,
-        isWorkspaceSuspended: row.workspaceSuspendedAt !== null,
-        isWorkflowPaused: row.workflowPausedAt !== null,
-        notBefore: token.notBefore ?? undefined,
-        expiresAt: token.expiresAt,
-        succession,
-        runner: row.runner ?? undefined,
-      },
-      now,
-    ),
+    status: row.blockingPolicy ? tokenStatus({ ...life, policyFaults: faultsOf(row) }, now) : statusApartFromPolicy,
+    statusApartFromPolicy,
     overlapEndsAt: succession && overlapEnd(succession),
   };
+}
+
+function faultsOf({ token, creator, blockingPolicy: policy, workflowConstraints }: Row): string[] {
+  if (policy === null) return [];
+  const policed = {
+    ...token,
+    workflowLabel: token.workflow,
+    workflowConstraints: workflowConstraints ?? {},
+    creatorRole: creator.role,
+  };
+  return policyFaults(policed, policy).map(({ detail }) => detail);
 }

@@ -71,7 +71,7 @@ const tokenShape = {
   scopes: z.array(z.string()),
   constraints: shownConstraints,
   status: tokenStatus.describe(
-    '`rotating` is active with a successor out; `suspended` means that its creator is, that it is frozen because its creator left, or that its workflow is paused.',
+    '`rotating` is active with a successor out; `suspended` means that its creator is, that it is frozen because its creator left, that its workflow is paused, or that it does not comply with a policy of the workspace that blocks.',
   ),
   created_at: timestamp,
   not_before: timestamp.nullable(),

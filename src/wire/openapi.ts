@@ -9,6 +9,7 @@ import { operationObject } from './openapi-operation.js';
 import { headers, refusalResponses } from './openapi-refusals.js';
 import { collectSchemas } from './openapi-schemas.js';
 import type { Operation } from './operation.js';
+import * as policy from './policy.js';
 import { CONFLICTS } from './problems.js';
 import type { Problem } from './resources.js';
 import * as runners from './runners.js';
@@ -47,6 +48,10 @@ export const operations: readonly Operation[] = [
   trustRules.putTrustRuleOperation,
   trustRules.removeTrustRuleOperation,
   trustRules.dryRunTrustRuleOperation,
+  policy.showPolicyOperation,
+  policy.putPolicyOperation,
+  policy.removePolicyOperation,
+  policy.dryRunPolicyOperation,
   execChecks.execCheckOperation,
   execChecks.listExecChecksOperation,
   execChecks.showExecCheckOperation,
@@ -99,6 +104,7 @@ const TAGS = [
   { name: 'tokens', description: 'Mint a token for each workflow, rotate it without an outage, revoke it for good.' },
   { name: 'workflows', description: 'What a token may be: its scopes, its periods, the places where it may be used.' },
   { name: 'trust rules', description: 'Which CI jobs get a token by their platform’s own, with no secret stored.' },
+  { name: 'policy', description: 'What every workflow of the workspace is held to, and which tokens are not.' },
   { name: 'exec checks', description: 'Ask before a job starts, and be told when its right to run ends.' },
   { name: 'runs', description: 'What runs now, where, since when and under which token; stop one.' },
   { name: 'runners', description: 'Hosts that prove themselves with a key, so that a token can be bound to them.' },

@@ -51,22 +51,33 @@ export function publicId(prefix: string) {
   return z.string().regex(new RegExp(`^${prefix}_[0-9A-Za-z]{22}$`), `must be an id that starts with ${prefix}_`);
 }
 
-function patterns(kind: ConstraintKind, hint: string) {
+const HINTS: Readonly<Record<ConstraintKind, string>> = {
+  repositories: 'owner/name or host/owner/name, with * and **',
+  refs: 'a full ref such as refs/heads/main, with * and **',
+  environments: 'an environment name, with * and **',
+  runners: 'a runner name, with * and **',
+  networks: 'a CIDR such as 10.0.0.0/8 or 2001:db8::/32',
+};
+
+/** One pattern or more of a kind. */
+export function constraintPatterns(kind: ConstraintKind) {
   return z
-    .array(z.string().refine((text) => isConstraintPattern(kind, text), `must be ${hint}`))
+    .array(z.string().refine((text) => isConstraintPattern(kind, text), `must be ${HINTS[kind]}`))
     .min(1)
-    .max(MAX_PATTERNS)
-    .optional()
-    .describe(`Each is ${hint}.`);
+    .max(MAX_PATTERNS);
+}
+
+function patterns(kind: ConstraintKind) {
+  return constraintPatterns(kind).optional().describe(`Each is ${HINTS[kind]}.`);
 }
 
 export const constraints = z
   .strictObject({
-    repositories: patterns('repositories', 'owner/name or host/owner/name, with * and **'),
-    refs: patterns('refs', 'a full ref such as refs/heads/main, with * and **'),
-    environments: patterns('environments', 'an environment name, with * and **'),
-    runners: patterns('runners', 'a runner name, with * and **'),
-    networks: patterns('networks', 'a CIDR such as 10.0.0.0/8 or 2001:db8::/32'),
+    repositories: patterns('repositories'),
+    refs: patterns('refs'),
+    environments: patterns('environments'),
+    runners: patterns('runners'),
+    networks: patterns('networks'),
   })
   .meta({ id: 'Constraints', description: 'Where tokens may be used. An absent kind does not constrain.' });
 

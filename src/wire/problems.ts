@@ -32,7 +32,7 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
     title: 'Unauthenticated',
     status: 401,
     meaning:
-      'There is no token in `Authorization`, or the token is not valid: unknown, expired, revoked, superseded, not valid yet, or held back because its workflow is paused or its creator suspended. Which of them it is, is not said.',
+      'There is no token in `Authorization`, or the token is not valid: unknown, expired, revoked, superseded, not valid yet, or held back because its workflow is paused, its creator suspended, or because it does not comply with a policy of its workspace that blocks. Which of them it is, is not said.',
     whatToDo:
       'Send `Authorization: Bearer cst_…` with a token that is valid. Whoever may read the token can ask `GET /v1/tokens/{id}/explain` why it is not.',
   },
@@ -203,8 +203,9 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
     whatToDo: 'Send the call that it was for. Where it was denied, ask the person first.',
   },
   policy: {
-    meaning: 'What is to be made does not fit into today’s policy of the workflow, or leaves nothing of it.',
-    whatToDo: 'Read the workflow; ask for less, or have its policy widened.',
+    meaning:
+      'What is to be made does not fit into today’s policy of the workflow or of the workspace, or they leave nothing of it.',
+    whatToDo: 'Read the workflow and `GET /v1/policy`; ask for less, or have the policy widened.',
   },
 };
 

@@ -159,6 +159,10 @@ const ROWS: Readonly<Record<string, Row>> = {
     answers: all(200),
     foreign: 404,
   },
+  showPolicy: { path: () => '/v1/policy', answers: all(200) },
+  putPolicy: { path: () => '/v1/policy', json: () => ({}), answers: admins(200) },
+  removePolicy: { path: () => '/v1/policy', answers: admins(204) },
+  dryRunPolicy: { path: () => '/v1/policy/dry-run', json: () => ({}), answers: admins(200) },
   createExecCheck: { path: () => '/v1/exec/checks', json: ({ label }) => ({ workflow: label }), answers: all(200) },
   listExecChecks: { path: () => '/v1/exec/checks', answers: all(200) },
   showExecCheck: {

@@ -21,6 +21,7 @@ function token(changes: Partial<ExplainedToken> = {}): ExplainedToken {
     rotatedTo: null,
     overlapEndsAt: null,
     drainSeconds: null,
+    policyFaults: [],
     ...changes,
   };
 }

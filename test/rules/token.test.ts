@@ -91,6 +91,17 @@ describe('a token', () => {
     );
   });
 
+  test('that does not keep to a policy that blocks is suspended, and its work under way goes on', () => {
+    fc.assert(
+      fc.property(anyFacts, anyInstant, (facts, now) => {
+        const held = { ...madeActive(facts, now), policyFaults: ['lives too long'] };
+        expect(tokenStatus(held, now)).toBe('suspended');
+        expect(isActive(held, now)).toBe(false);
+        expect(runEnd(held)).toBeUndefined();
+      }),
+    );
+  });
+
   test('of a runner is active while its runner is, and never without one', () => {
     fc.assert(
       fc.property(anyFacts, anyInstant, anyId('rnr'), (facts, now, id) => {
@@ -125,6 +136,7 @@ describe('a token', () => {
             facts.isFrozen ||
               facts.isWorkspaceSuspended ||
               facts.isWorkflowPaused ||
+              facts.policyFaults.length > 0 ||
               facts.creatorStatus !== 'active' ||
               facts.runner?.status === 'suspended',
             'suspended',
@@ -150,10 +162,10 @@ describe('the right to go on running', () => {
     );
   });
 
-  test('ends with revocation and suspension, not with expiry, supersession or not_before', () => {
+  test('ends with revocation and suspension, not with expiry, supersession, not_before or a policy', () => {
     fc.assert(
       fc.property(anyFacts, anyInstant, (facts, now) => {
-        const status = tokenStatus(facts, now);
+        const status = tokenStatus({ ...facts, policyFaults: [] }, now);
         if (status === 'revoked' || status === 'suspended') expect(runEnd(facts)).toBeDefined();
         const aged = { ...madeActive(facts, now), expiresAt: now, succession: facts.succession };
         expect(runEnd(aged)).toBeUndefined();

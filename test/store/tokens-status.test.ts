@@ -1,18 +1,18 @@
 import { eq } from 'drizzle-orm';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type MemberId, newId, printId, type RunnerId, type TokenId } from '../../src/rules/format.js';
 import { RUNNER_STATUSES, type RunnerStatus } from '../../src/rules/runner.js';
 import { type MemberStatus, TOKEN_STATUSES, type TokenStatus } from '../../src/rules/token.js';
-import { members, runners, tokens, workflows } from '../../src/store/schema.js';
+import { members, runners, tokens, workflows, workspaces } from '../../src/store/schema.js';
 import { listTokens, type TokenView } from '../../src/store/tokens.js';
 import { createTestService, type TestService } from '../setup/service.js';
 
 let service: TestService;
-beforeAll(async () => {
+beforeEach(async () => {
   service = await createTestService();
 });
-afterAll(() => service.close());
+afterEach(() => service.close());
 
 const NOW = new Date('2026-03-01T12:00:00Z');
 const instant = fc.integer({ min: -4, max: 4 }).map((half) => new Date(NOW.getTime() + half * 500));
@@ -25,6 +25,7 @@ const anyRow = fc.record({
   expiresAt: fc.oneof(instant, fc.constant(new Date(NOW.getTime() + 60_000))),
   notBefore: fc.option(instant, { nil: null }),
   isPaused: rarely,
+  isBeyondPolicy: rarely,
   runner: fc.constantFrom<RunnerStatus | null>(null, null, null, ...RUNNER_STATUSES),
   creator: fc.constantFrom<MemberStatus>('active', 'active', 'active', 'suspended', 'removed'),
   succession: fc.option(
@@ -35,7 +36,7 @@ const anyRow = fc.record({
 type Row = typeof anyRow extends fc.Arbitrary<infer T> ? T : never;
 
 describe('the status by which a list is narrowed', () => {
-  it('is the one that is shown, for every combination of what it hangs on', async () => {
+  it.each([false, true])('is the one that is shown, for every combination of what it hangs on', async (isBlocking) => {
     const { db } = service.db;
     const workspaceId = service.owner.workspace.id;
     await service.makeWorkflow('running');
@@ -64,7 +65,7 @@ describe('the status by which a list is narrowed', () => {
       workflow: row.isPaused ? 'paused' : 'running',
       creatorId: creators.get(row.creator) ?? service.owner.member.id,
       ownerId: service.owner.member.id,
-      scopes: ['repo:read'],
+      scopes: [row.isBeyondPolicy ? 'codex:exec' : 'repo:read'],
       constraints: {},
       createdAt: NOW,
       notBefore: row.notBefore,
@@ -92,7 +93,14 @@ describe('the status by which a list is narrowed', () => {
       return [hidden, valuesOf(row, id, successorId)];
     });
     await db.insert(tokens).values(drafts);
+    const apart = await listTokens(db, workspaceId, { limit: 10_000 }, NOW);
+    await db
+      .update(workspaces)
+      .set({ policy: { enforcement: isBlocking ? 'block' : 'report', allowedScopes: ['repo:*'] } })
+      .where(eq(workspaces.id, workspaceId));
     const { views: all } = await listTokens(db, workspaceId, { limit: 10_000 }, NOW);
+    expect(all.map((view) => view.statusApartFromPolicy)).toEqual(apart.views.map((view) => view.status));
+    expect(all.some(({ status }, at) => status !== apart.views[at]?.status)).toBe(isBlocking);
     const seen = new Set<TokenId>();
     for (const status of TOKEN_STATUSES) {
       const { views: narrowed } = await listTokens(db, workspaceId, { limit: 10_000, status }, NOW);

@@ -1,4 +1,4 @@
-import { type Denial, type ExecRequest, execDenials } from '../../rules/exec-check.js';
+import { type Denial, type ExecRequest, execDenials, policyDenials } from '../../rules/exec-check.js';
 import { findTokens, newId, printId } from '../../rules/format.js';
 import { INACTIVE, type Introspection, introspect } from '../../rules/introspection.js';
 import { addSeconds } from '../../rules/lifetime.js';
@@ -59,7 +59,8 @@ async function decide(
 ): Promise<Omit<ExecDecision, 'token'> & { readonly token: Introspection }> {
   const { now } = exchange;
   const facts = await usable(deps, exchange, caller, subject);
-  const denials = execDenials(facts, caller, requestOf(body, caller, exchange.ip), now);
+  const held = facts === undefined && subject !== undefined ? policyDenials(subject.facts, caller, now) : [];
+  const denials = held.length > 0 ? held : execDenials(facts, caller, requestOf(body, caller, exchange.ip), now);
   const asked = checkOf(exchange, { caller, subject, body, facts, denials });
   const check = await record(deps, asked, facts);
   deps.metrics.execCheck(check.decision);
