@@ -10,6 +10,7 @@ import { addMemberCommands } from './member-commands.js';
 import { addCompletionCommand, addRunCommands } from './run-commands.js';
 import { addRunnerCommands } from './runner-commands.js';
 import { addRunsCommands } from './runs-commands.js';
+import { addSessionCommands } from './session-commands.js';
 import { addTokenCommands } from './token-commands.js';
 import { addWorkflowCommands } from './workflow-commands.js';
 
@@ -37,6 +38,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
     );
   program.commandsGroup('Who you are:');
   addAuthCommands(program);
+  addSessionCommands(program);
   program.commandsGroup('Who may do what:');
   addTokenCommands(program);
   addWorkflowCommands(program);

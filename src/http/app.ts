@@ -46,6 +46,7 @@ import {
   suspendRunnerRoute,
 } from './endpoints/runners.js';
 import { listRunsRoute, renewRunRoute, showRunRoute, stopRunRoute } from './endpoints/runs.js';
+import { endSessionRoute, listSessionsRoute } from './endpoints/sessions.js';
 import { showTokenRoute } from './endpoints/show-token.js';
 import { beginSignInRoute, chooseWorkspaceRoute, finishSignInRoute, signInPageRoute } from './endpoints/sign-in.js';
 import {
@@ -123,6 +124,8 @@ const ROUTES: readonly Route[] = [
   removeMemberRoute,
   suspendMemberRoute,
   reactivateMemberRoute,
+  listSessionsRoute,
+  endSessionRoute,
   listRunnersRoute,
   showRunnerRoute,
   patchRunnerRoute,

@@ -1,12 +1,14 @@
 import { CONSTRAINT_KINDS, type Constraints } from '../rules/constraint.js';
 import { type CheckId, type MemberId, printId, type TokenId } from '../rules/format.js';
 import { runStatus } from '../rules/run.js';
+import { isSessionAlive } from '../rules/session.js';
 import type { BeyondPolicyView } from '../store/beyond-policy.js';
 import type { CheckRow } from '../store/checks.js';
 import { type AuditEventRow, shownEvent } from '../store/events.js';
 import type { MemberRow } from '../store/members.js';
 import type { RunnerView } from '../store/runners.js';
 import type { RunView } from '../store/runs.js';
+import type { SessionRow } from '../store/sessions.js';
 import type { TokenView } from '../store/tokens.js';
 import type { ToolDecisionRow } from '../store/tool-decisions.js';
 import type { WorkflowRow } from '../store/workflows.js';
@@ -84,6 +86,22 @@ export function presentMember(row: MemberRow): wire.Member {
     role: row.role,
     status: row.status,
     created_at: row.createdAt.toISOString(),
+  };
+}
+
+/** A session as the wire shows it, at an instant. */
+export function presentSession(row: SessionRow, now: Date): wire.Session {
+  return {
+    id: printId('ses', row.id),
+    member_id: printId('mem', row.memberId),
+    method: row.method,
+    status: isSessionAlive(row, now) ? 'active' : 'ended',
+    created_at: row.createdAt.toISOString(),
+    last_used_at: row.lastUsedAt.toISOString(),
+    expires_at: row.expiresAt.toISOString(),
+    ended_at: time(row.endedAt),
+    ip: row.ip,
+    user_agent: row.userAgent,
   };
 }
 

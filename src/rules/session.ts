@@ -1,5 +1,10 @@
 /** How a person proved who they are: at an OpenID provider, or with a passkey. */
-export type SessionMethod = 'oidc' | 'passkey';
+export const SESSION_METHODS = ['oidc', 'passkey'] as const;
+export type SessionMethod = (typeof SESSION_METHODS)[number];
+
+/** Whether a session goes on. */
+export const SESSION_STATUSES = ['active', 'ended'] as const;
+export type SessionStatus = (typeof SESSION_STATUSES)[number];
 
 /** How long a session lasts at most, and how long without use, in seconds. */
 export const SESSION_SECONDS = 12 * 3600;

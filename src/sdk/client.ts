@@ -6,6 +6,7 @@ import { type OAuthClient, oauthClient } from './oauth.js';
 import { type PolicyClient, policyClient } from './policy.js';
 import { type EnrolmentsClient, enrolmentsClient, type RunnersClient, runnersClient } from './runners.js';
 import { type RunsClient, runsClient } from './runs.js';
+import { type SessionsClient, sessionsClient } from './sessions.js';
 import { type TokensClient, tokensClient } from './tokens.js';
 import { type ClientOptions, sendFor, sendOnly } from './transport.js';
 import { type TrustRulesClient, trustRulesClient } from './trust-rules.js';
@@ -24,6 +25,7 @@ export interface Client {
   readonly workflows: WorkflowsClient;
   readonly policy: PolicyClient;
   readonly members: MembersClient;
+  readonly sessions: SessionsClient;
   readonly execChecks: ExecChecksClient;
   readonly runners: RunnersClient;
   readonly enrolments: EnrolmentsClient;
@@ -55,6 +57,7 @@ export function createClient(options: ClientOptions): Client {
     workflows: workflowsClient(options),
     policy: policyClient(options),
     members: membersClient(options),
+    sessions: sessionsClient(options),
     execChecks: execChecksClient(options),
     runners: runnersClient(options),
     enrolments: enrolmentsClient(options),

@@ -12,6 +12,7 @@ export type { PolicyClient } from './policy.js';
 export { createProver, generateProofKey, type Proof, type ProofKey, type ProofRequest, type Prover } from './prover.js';
 export type { EnrolmentsClient, RunnersClient } from './runners.js';
 export type { RunQuery, RunsClient, ToolDecisionQuery } from './runs.js';
+export type { SessionsClient } from './sessions.js';
 export type { TokenQuery, TokensClient } from './tokens.js';
 export type { ClientOptions } from './transport.js';
 export type { TrustRulesClient } from './trust-rules.js';

@@ -52,6 +52,7 @@ const PATH_PARAMETERS: Readonly<Record<string, { readonly pattern: string; reado
     description: 'The token’s public id, or `self` for the calling token.',
   },
   '/v1/members/{id}': { pattern: '^mem_[0-9A-Za-z]{22}$', description: 'The member’s id.' },
+  '/v1/sessions/{id}': { pattern: '^ses_[0-9A-Za-z]{22}$', description: 'The id of the session.' },
   '/v1/runners/{id}': {
     pattern: '^(rnr_[0-9A-Za-z]{22}|self)$',
     description: 'The runner’s id, or `self` for the calling runner.',

@@ -14,6 +14,7 @@ import { CONFLICTS } from './problems.js';
 import type { Problem } from './resources.js';
 import * as runners from './runners.js';
 import * as runs from './runs.js';
+import * as sessions from './sessions.js';
 import * as system from './system.js';
 import * as tokenEndpoint from './token-endpoint.js';
 import * as tokens from './tokens.js';
@@ -89,6 +90,8 @@ export const operations: readonly Operation[] = [
   members.suspendMemberOperation,
   members.reactivateMemberOperation,
   members.removeMemberOperation,
+  sessions.listSessionsOperation,
+  sessions.endSessionOperation,
   audit.listAuditOperation,
   audit.checkpointOperation,
   system.healthOperation,

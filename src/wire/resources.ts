@@ -219,6 +219,21 @@ export interface AcceptedMember extends Member {
 
 export type MemberPatch = { role: Role } | { name: string };
 
+/** A person who signed in on the pages. */
+export interface Session {
+  id: string;
+  member_id: string;
+  method: 'oidc' | 'passkey';
+  /** `ended` also when it went unused for an hour, or came to its 12 hours. */
+  status: 'active' | 'ended';
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+  ended_at: string | null;
+  ip: string | null;
+  user_agent: string | null;
+}
+
 /** Who is calling, with what. */
 export interface Me extends Member {
   workspace: { id: string; slug: string };

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newId, printId } from '../../src/rules/format.js';
+import { newId, parsePublicId, printId } from '../../src/rules/format.js';
+import { inTransaction } from '../../src/store/database.js';
+import { startSession } from '../../src/store/sessions.js';
 import { operations } from '../../src/wire/openapi.js';
 import type { Role } from '../../src/wire/resources.js';
 import { seedRunner } from '../setup/dpop.js';
@@ -40,6 +42,7 @@ interface Things {
   readonly runId: string;
   readonly runnerId: string;
   readonly ruleName: string;
+  readonly sessionId: string;
 }
 
 async function makeThings(ownerToken: string): Promise<Things> {
@@ -61,7 +64,22 @@ async function makeThings(ownerToken: string): Promise<Things> {
     runId: run_id ?? '',
     runnerId: runner.id,
     ruleName: label,
+    sessionId: await makeSession(member.id),
   };
+}
+
+/** A session of a member on the pages. */
+async function makeSession(id: string): Promise<string> {
+  const memberId = parsePublicId('mem', id);
+  if (memberId === undefined) throw new Error(`${id} is no member`);
+  const now = service.clock.now();
+  const { db } = service.db;
+  const member = await db.query.members.findFirst({ where: (row, { eq }) => eq(row.id, memberId) });
+  if (member === undefined) throw new Error(`${id} is not there`);
+  const draft = { workspaceId: member.workspaceId, memberId, method: 'passkey' } as const;
+  const origin = { actorType: 'member', actorId: id } as const;
+  const session = await inTransaction(db, (tx) => startSession(tx, service.secrets, draft, origin, now));
+  return printId('ses', session.id);
 }
 
 interface Row {
@@ -278,6 +296,12 @@ const ROWS: Readonly<Record<string, Row>> = {
     foreign: 404,
   },
   removeMember: { path: ({ memberId }) => `/v1/members/${memberId}`, answers: admins(204), foreign: 404 },
+  listSessions: { path: ({ memberId }) => `/v1/sessions?member=${memberId}`, answers: readers(200), foreign: 404 },
+  endSession: {
+    path: ({ sessionId }) => `/v1/sessions/${sessionId}`,
+    answers: { owner: 204, admin: 204, member: 404, auditor: 403 },
+    foreign: 404,
+  },
   listAuditEvents: { path: () => '/v1/audit-events', answers: readers(200) },
   auditCheckpoint: { path: () => '/v1/audit-events/checkpoint', answers: readers(200) },
   healthz: { path: () => '/healthz', answers: all(200) },
