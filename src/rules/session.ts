@@ -4,7 +4,6 @@ export type SessionMethod = (typeof SESSION_METHODS)[number];
 
 /** Whether a session goes on. */
 export const SESSION_STATUSES = ['active', 'ended'] as const;
-export type SessionStatus = (typeof SESSION_STATUSES)[number];
 
 /** How long a session lasts at most, and how long without use, in seconds. */
 export const SESSION_SECONDS = 12 * 3600;

@@ -1,5 +1,5 @@
 import type { Page, Session } from '../wire/resources.js';
-import { sessionPage } from '../wire/sessions.js';
+import { sessionPage } from '../wire/session-answers.js';
 import { type ClientOptions, sendFor, sendOnly } from './transport.js';
 
 /** The sessions of people on the pages of the service, by their id (`ses_…`). */
