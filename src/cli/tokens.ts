@@ -46,6 +46,7 @@ export async function showToken(id: string, flags: { json?: true }): Promise<num
   const token = await (await signedInClient()).tokens.show(id);
   if (flags.json) printJson(token);
   else printToken(token);
+  if (!flags.json && token.status === 'suspended') say(`What holds it back: countersign token explain ${token.id}`);
   return 0;
 }
 

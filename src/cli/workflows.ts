@@ -1,4 +1,4 @@
-import { everyPage, type Workflow } from '../sdk/index.js';
+import { type Client, everyPage, type Workflow } from '../sdk/index.js';
 import { collect, signedInClient } from './client.js';
 import { constraintLines } from './constraint-flags.js';
 import { timeIn } from './instant.js';
@@ -32,8 +32,23 @@ export async function listWorkflows(flags: { limit?: number; json?: true }): Pro
 
 /** `workflow show`. */
 export async function showWorkflow(label: string, flags: { json?: true }): Promise<number> {
-  printWorkflow(await (await signedInClient()).workflows.show(label), flags);
+  const client = await signedInClient();
+  const workflow = await client.workflows.show(label);
+  printWorkflow(workflow, flags);
+  if (!flags.json && (await isBounded(client))) {
+    say('The policy of the workspace bounds it too: countersign policy show');
+  }
   return 0;
+}
+
+/** Whether the workspace has a policy. It is a hint: what goes wrong with it is not told. */
+async function isBounded(client: Client): Promise<boolean> {
+  try {
+    const { enforcement: _, ...bounds } = await client.policy.show();
+    return Object.values(bounds).some((bound) => bound !== null);
+  } catch {
+    return false;
+  }
 }
 
 /** `workflow pause`. */

@@ -68,6 +68,7 @@ describe('workflow', () => {
     expect(service.received.map(({ route }) => route)).toEqual([
       'GET /v1/workflows',
       'GET /v1/workflows/codex-review',
+      'GET /v1/policy',
       'POST /v1/workflows/codex-review/pause',
       'POST /v1/workflows/codex-review/resume',
     ]);
