@@ -3,6 +3,7 @@ import type { ExchangeFlags } from './auth-exchange.js';
 import { addCommand, addGroup, exitsWith } from './command.js';
 import { addFederationOptions } from './federation-options.js';
 import type { LoginFlags } from './login.js';
+import type { LogoutFlags } from './logout.js';
 
 /** Who this machine's user is to the service. */
 export function addAuthCommands(program: Command): void {
@@ -12,15 +13,27 @@ export function addAuthCommands(program: Command): void {
     auth,
     'login',
     'sign in to the service in COUNTERSIGN_URL and remember it',
-    `countersign auth login --with-token < .countersign/owner.token
+    `countersign auth login
+countersign auth login --with-token < .countersign/owner.token
 COUNTERSIGN_URL=https://countersign.acme.example countersign auth login --with-token < token.txt`,
   )
     .option('--with-token', 'read a token from standard input')
+    .addHelpText(
+      'after',
+      `
+Without --with-token it shows a code. Somebody who is signed in on the service's pages, on any device, types it there and
+sees what is asked; then this machine is signed in as that person, for 12 hours at most.`,
+    )
     .action(exitsWith(async (flags: LoginFlags) => (await import('./login.js')).login(flags)));
 
-  addCommand(auth, 'logout', 'forget the stored login', 'countersign auth logout').action(
-    exitsWith(async (flags: { json?: true }) => (await import('./logout.js')).logout(flags)),
-  );
+  addCommand(
+    auth,
+    'logout',
+    'forget the stored login, and end its token if it was made for it',
+    'countersign auth logout',
+  )
+    .option('--keep', 'let the token be valid until it expires')
+    .action(exitsWith(async (flags: LogoutFlags) => (await import('./logout.js')).logout(flags)));
 
   addCommand(
     auth,

@@ -20,7 +20,7 @@ export interface Failure {
 }
 
 const PROVE = 'A host signs the address that it calls: COUNTERSIGN_URL has to be the public address of the service.';
-const SIGN_IN = 'Sign in with `countersign auth login --with-token < FILE`, or set COUNTERSIGN_TOKEN.';
+const SIGN_IN = 'Sign in with `countersign auth login` (`--with-token < FILE` for a token), or set COUNTERSIGN_TOKEN.';
 
 /** The one place where an error becomes an exit code: 2 usage, 69 out of reach, 77 refused, 1 anything else. */
 export function describeFailure(error: unknown): Failure {
@@ -55,7 +55,7 @@ function usageFailure(error: CommanderError): Failure {
 
 function problemFailure(error: ProblemError): Failure {
   return {
-    exitCode: exitCodeOf(error.status),
+    exitCode: OAUTH_EXITS[error.kind] ?? exitCodeOf(error.status),
     kind: error.kind,
     detail: error.problem?.detail ?? error.message,
     hint: hintFor(error),
@@ -64,6 +64,9 @@ function problemFailure(error: ProblemError): Failure {
     faults: error.problem?.errors,
   };
 }
+
+/** What says more than its status, which is 400. RFC 6749 section 5.2; RFC 8628 section 3.5. */
+const OAUTH_EXITS: Readonly<Record<string, number>> = { access_denied: 77, expired_token: 1, invalid_grant: 1 };
 
 function exitCodeOf(status: number): number {
   if (status >= 500 || status === 429) return 69;

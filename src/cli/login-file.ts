@@ -9,10 +9,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const loginFile = z.object({
   current: z.string().optional(),
-  logins: z.record(z.string(), z.object({ token: z.string() })),
+  logins: z.record(z.string(), z.object({ token: z.string(), via: z.literal('device').optional() })),
 });
 
-/** The stored logins: a token for each service, by its URL. `current` is the one that was signed in to last. */
+/** The stored logins: a token for each service, by its URL. `current` is the one that was signed in to last. A token that was
+ *  made for this login alone (`via`) ends with it. */
 export type Logins = z.infer<typeof loginFile>;
 
 /** Where logins are kept: `countersign/login.json` under `XDG_CONFIG_HOME` or `~/.config`. */
@@ -40,16 +41,16 @@ async function writeLogins(env: Environment, logins: Logins): Promise<void> {
 }
 
 /** Stores the token for a service and makes it the current one. */
-export async function rememberLogin(env: Environment, url: string, token: string): Promise<void> {
+export async function rememberLogin(env: Environment, url: string, token: string, via?: 'device'): Promise<void> {
   const stored = await readLogins(env);
-  await writeLogins(env, { current: url, logins: { ...stored.logins, [url]: { token } } });
+  await writeLogins(env, { current: url, logins: { ...stored.logins, [url]: { token, via } } });
 }
 
-/** Forgets the token for a service. Gives whether there was one. */
-export async function forgetLogin(env: Environment, url: string): Promise<boolean> {
+/** Forgets the token for a service. Gives what was stored, if anything was. */
+export async function forgetLogin(env: Environment, url: string): Promise<Logins['logins'][string] | undefined> {
   const stored = await readLogins(env);
   const { [url]: forgotten, ...logins } = stored.logins;
-  if (forgotten === undefined) return false;
+  if (forgotten === undefined) return undefined;
   await writeLogins(env, stored.current === url ? { logins } : { ...stored, logins });
-  return true;
+  return forgotten;
 }

@@ -1,3 +1,4 @@
+import type { Me } from '../sdk/index.js';
 import { clientFor } from './client.js';
 import { cleanToken, readServiceUrl } from './connection.js';
 import { bothTimes } from './instant.js';
@@ -5,7 +6,6 @@ import { loginPath, rememberLogin } from './login-file.js';
 import { printJson, say } from './output.js';
 import { printable } from './printable.js';
 import { readSecret } from './stdin.js';
-import { UsageError } from './usage-error.js';
 
 export interface LoginFlags {
   withToken?: true;
@@ -14,24 +14,30 @@ export interface LoginFlags {
 
 const HINT = 'countersign auth login --with-token < .countersign/owner.token';
 
-/** `auth login`: tries the token on standard input against the service before it is stored. */
+/** `auth login`: by a code that is typed on a page, or with a token on standard input, which is tried against the service
+ *  before it is stored. */
 export async function login(flags: LoginFlags): Promise<number> {
-  if (!flags.withToken) {
-    throw new UsageError(
-      `signing in needs a token. \`countersign serve\` writes the first one to owner.token in its data directory, \`countersign member accept\` trades an invitation for one. Then: ${HINT}`,
-    );
-  }
   const url = await readServiceUrl();
+  if (!flags.withToken) return (await import('./device-login.js')).deviceLogin(url, flags);
   const token = cleanToken(await readSecret('the token', HINT), 'standard input');
   const me = await clientFor(url, token).me();
   await rememberLogin(process.env, url, token);
-  const account = { url, email: me.email, role: me.role, workspace: me.workspace.slug };
-  if (flags.json) printJson({ ...account, token_id: me.token.id, expires_at: me.token.expires_at });
-  const until = bothTimes(me.token.expires_at, new Date());
-  say(`Signed in to ${url} as ${printable(me.email)}, ${me.role} of ${printable(me.workspace.slug)}, until ${until}.`);
+  if (flags.json) printJson(accountOf(url, me));
+  sayWho(url, me);
+  return 0;
+}
+
+/** Who has signed in where and until when, for a program. */
+export function accountOf(url: string, { email, role, workspace, token }: Me) {
+  return { url, email, role, workspace: workspace.slug, token_id: token.id, expires_at: token.expires_at };
+}
+
+/** The same for a person, with where it is stored. */
+export function sayWho(url: string, { email, role, workspace, token }: Me): void {
+  const until = bothTimes(token.expires_at, new Date());
+  say(`Signed in to ${url} as ${printable(email)}, ${role} of ${printable(workspace.slug)}, until ${until}.`);
   say(`Stored in ${printable(loginPath(process.env))}.`);
   sayWhatBeatsIt();
-  return 0;
 }
 
 /** Says so when the environment has a token: it is used instead of the stored login. */

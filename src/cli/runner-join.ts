@@ -14,6 +14,7 @@ import { HintedError } from './hinted-error.js';
 import { messageView, print, say } from './output.js';
 import { personText } from './people.js';
 import { printable } from './printable.js';
+import { qrCode } from './qr-code.js';
 import { hostClient, readRunnerFile, runnerPath, writeRunnerFile } from './runner-file.js';
 import { UsageError } from './usage-error.js';
 
@@ -81,13 +82,6 @@ async function showCode(url: string, enrolment: Enrolment): Promise<void> {
   // The code stands behind the #, which no browser sends: it gets into nobody's log.
   if (view.isTerminal) say(`\n${await qrCode(`${enrolment.verification_uri}#${enrolment.user_code}`, view.hasColour)}`);
   say(`\nWaiting; the code is good until ${printable(enrolment.expires_at)}.`);
-}
-
-/** A QR code in half blocks. With colour it is dark on light whatever the terminal's own colours are. */
-async function qrCode(text: string, hasColour: boolean): Promise<string> {
-  const { renderUnicodeCompact } = await import('uqr');
-  const lines = renderUnicodeCompact(text, { border: 2 }).split('\n');
-  return lines.map((line) => (hasColour ? `\u001b[97;40m${line}\u001b[0m` : line)).join('\n');
 }
 
 /** Asks until it is approved. A service that is out of reach for a while is asked again, as long as anything could have been

@@ -39,6 +39,7 @@ export type ConflictCode =
   | 'idempotency_key_reused'
   | 'already_rotated'
   | 'token_not_active'
+  | 'short_lived'
   | 'workflow_not_active'
   | 'member_exists'
   | 'member_state'

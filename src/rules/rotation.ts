@@ -21,3 +21,9 @@ export function overlapEnd(succession: Succession): Date {
   const drained = succession.firstUsedAt && addSeconds(succession.firstUsedAt, succession.drainSeconds);
   return earliest(succession.overlapEndsAt, drained) ?? succession.overlapEndsAt;
 }
+
+/** Whether a token may have a successor at all. One that was made for hours (a device login, a CI job's exchange), which counts
+ *  as 0 days, may not: the successor would live for days, without the approval or the proof that its hours were given for. */
+export function isRotatable({ expiresInDays }: { readonly expiresInDays: number }): boolean {
+  return expiresInDays > 0;
+}

@@ -3,6 +3,7 @@ import { type Constraints, narrowConstraints } from '../rules/constraint.js';
 import { newId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { addDays, addSeconds, earliest, periodWithin } from '../rules/lifetime.js';
 import { accept, type ConflictCode, invalid, type Refusal, type Result, refuse } from '../rules/refusal.js';
+import { isRotatable } from '../rules/rotation.js';
 import { isServiceScope } from '../rules/scope.js';
 import { policyAllowsScope } from '../rules/workflow.js';
 import {
@@ -35,6 +36,9 @@ export interface Rotation {
   readonly signal: AbortSignal;
 }
 
+const SHORT_LIVED =
+  'the token was made for hours and is never rotated, since a successor would live for days: sign in again, or exchange the token of the job again';
+
 type Successor = Pick<Minted, 'id' | 'printed'>;
 
 /** Makes a successor, or gives a successor that was never used another secret, so that a lost answer is harmless. Of
@@ -43,6 +47,7 @@ type Successor = Pick<Minted, 'id' | 'printed'>;
 export async function rotateToken(db: Db, secrets: Secrets, rotation: Rotation): Promise<Result<Successor>> {
   const known = await findToken(db, rotation.workspaceId, rotation.id, rotation.now());
   if (known === undefined) return refuse({ kind: 'not_found' });
+  if (!isRotatable(known.token)) return conflict('short_lived', SHORT_LIVED);
   // It is asked again behind the lock. What ended for good costs no argon2id.
   if (!mayHaveSuccessor(known)) return notActive(known);
   const minted = await drawSecret(secrets, known.token.rotatedTo ?? newId('tok', rotation.now()));

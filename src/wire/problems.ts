@@ -153,6 +153,11 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
     meaning: 'The token has ended or is held back, so there is nothing to rotate or to hand over.',
     whatToDo: 'Mint a new token. `GET /v1/tokens/{id}/explain` says what ended this one.',
   },
+  short_lived: {
+    meaning:
+      'The token was made for hours: by a sign-in with a device code, or for a CI job’s own token. It is never rotated, because its successor would live for days.',
+    whatToDo: 'Sign in again with `countersign auth login`; in a job, exchange the platform’s token again.',
+  },
   workflow_not_active: {
     meaning: 'The workflow is paused, so that it gets no new tokens.',
     whatToDo: 'Resume the workflow first, if the reason for the pause is gone.',

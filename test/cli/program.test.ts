@@ -77,7 +77,6 @@ describe('a usage error exits 2 and says what to do', () => {
     [['exec', '--workflow', 'codex-review'], 'no command to run'],
     [['exec', '--workflow', 'codex-review', '--'], 'no command to run'],
     [['exec', '--', 'true'], '--workflow'],
-    [['auth', 'login'], '--with-token'],
     [['completion', 'tcsh'], 'bash, zsh, fish'],
     [['member', 'set-role', 'ada@acme.example', 'king'], 'owner, admin, member, auditor'],
     [['audit', 'verify', '--jwks', 'keys.json'], '--jwks goes with --checkpoint'],

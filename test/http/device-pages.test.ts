@@ -424,6 +424,23 @@ describe('the token of a device', () => {
     expect(await isActive(token)).toBe(false);
   });
 
+  it('is never rotated, neither by itself nor by an owner: hours would become days', async () => {
+    const token = await login(owner);
+    const { id } = (await service.client(token).me()).token;
+    for (const [caller, path] of [
+      [token, 'self'],
+      [service.owner.printed, id],
+    ]) {
+      const answer = await send(service, 'POST', `/v1/tokens/${path}/rotate`, {
+        token: caller ?? null,
+        json: { expires_in_days: 7 },
+      });
+      expect([answer.status, answer.body['code']]).toEqual([409, 'short_lived']);
+      expect(answer.body['detail']).toContain('sign in again');
+    }
+    expect((await service.client().tokens.show(id)).rotated_to).toBeNull();
+  });
+
   it('can be revoked by who holds it (RFC 7009)', async () => {
     const token = await login(owner);
     await service.client(null).revoke(token);
