@@ -24,7 +24,13 @@ COUNTERSIGN_URL=https://countersign.acme.example countersign auth login --with-t
 Without --with-token it shows a code. Somebody who is signed in on the service's pages, on any device, types it there and
 sees what is asked; then this machine is signed in as that person, for 12 hours at most.`,
     )
-    .action(exitsWith(async (flags: LoginFlags) => (await import('./login.js')).login(flags)));
+    .action(
+      exitsWith(async (flags: LoginFlags) =>
+        flags.withToken
+          ? (await import('./login.js')).login(flags)
+          : (await import('./device-login.js')).deviceLogin(flags),
+      ),
+    );
 
   addCommand(
     auth,

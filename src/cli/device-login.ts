@@ -2,12 +2,13 @@ import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, type DeviceAuthorization, isOutOfReach, ProblemError, type TokenAnswer } from '../sdk/index.js';
 import { clientFor } from './client.js';
+import { readServiceUrl } from './connection.js';
 import { HintedError } from './hinted-error.js';
-import { accountOf, type LoginFlags, sayWho } from './login.js';
 import { rememberLogin } from './login-file.js';
 import { messageView, print, say } from './output.js';
 import { printable } from './printable.js';
 import { qrCode } from './qr-code.js';
+import { accountOf, sayWho } from './signed-in.js';
 
 /** What an answer without an interval means, and what `slow_down` adds, in seconds. RFC 8628 sections 3.2 and 3.5. */
 const DEFAULT_INTERVAL = 5;
@@ -20,7 +21,8 @@ const ANEW = 'Start anew with `countersign auth login`.';
 
 /** `auth login` by a code that somebody who is signed in on the pages types there (RFC 8628). Nothing is stored until it was
  *  approved; then the token is, before anything else, because it is given once. */
-export async function deviceLogin(url: string, flags: LoginFlags): Promise<number> {
+export async function deviceLogin(flags: { json?: true }): Promise<number> {
+  const url = await readServiceUrl();
   const client = clientFor(url, undefined);
   const begun = await begin(client);
   if (flags.json) print(JSON.stringify({ event: 'waiting', url, ...shown(begun) }));

@@ -1,9 +1,9 @@
 import { clientFor } from './client.js';
 import { cleanToken, readServiceUrl } from './connection.js';
-import { sayWhatBeatsIt } from './login.js';
 import { loginPath, rememberLogin } from './login-file.js';
 import { printJson, say } from './output.js';
 import { printable } from './printable.js';
+import { sayWhatBeatsIt } from './signed-in.js';
 import { readSecret } from './stdin.js';
 
 /** `member accept`: trades the invitation on standard input for a token, which becomes the stored login. */

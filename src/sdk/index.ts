@@ -7,8 +7,8 @@ export { type Client, createClient, everyPage, type PageQuery } from './client.j
 export { isOutOfReach, ProblemError, UnreachableError } from './errors.js';
 export type { ExecCheckQuery, ExecChecksClient } from './exec-checks.js';
 export type { MembersClient } from './members.js';
-export type { PolicyClient } from './policy.js';
 export type { DeviceRequest, ExchangeRequest, OAuthClient } from './oauth.js';
+export type { PolicyClient } from './policy.js';
 export { createProver, generateProofKey, type Proof, type ProofKey, type ProofRequest, type Prover } from './prover.js';
 export type { EnrolmentsClient, RunnersClient } from './runners.js';
 export type { RunQuery, RunsClient, ToolDecisionQuery } from './runs.js';

@@ -66,7 +66,7 @@ export function approveDevice(
     );
     await updateDevice(tx, row.id, { status: 'approved', workspaceId, memberId, sessionId, tokenId: minted.id });
     const token = printId('tok', minted.id);
-    const facts = { ...askedBy(row), token, session: printId('ses', sessionId) };
+    const facts = { ...askedBy(row), token };
     const approved = { action: 'device.approved', target: printId('dvc', row.id), data: facts } as const;
     const terms = { workflow: SERVICE_WORKFLOW, scopes, expires_at: expiresAt.toISOString(), device: approved.target };
     await recordEvents(

@@ -63,7 +63,7 @@ describe('the device page', () => {
       await sendPage(service, undefined, '/console/device/decision', { fields: { decision: 'approve' } }),
     ]) {
       expect(answer.status).toBe(303);
-      expect(answer.headers.get('location')).toBe(`${ISSUER}/console/sign-in?return_to=/console/device`);
+      expect(answer.headers.get('location')).toBe('/console/sign-in?return_to=%2Fconsole%2Fdevice');
     }
   });
 
@@ -117,6 +117,20 @@ describe('the device page', () => {
     const { userCode } = await begin({ client_name: token });
     expect((await typeCode(service, owner, userCode)).text).not.toContain(token.slice(27));
   });
+});
+
+it('no device may wait where nobody could sign in to say yes', async () => {
+  const fresh = await createTestService();
+  try {
+    const form = 'client_id=countersign-cli';
+    const ask = () => send(fresh, 'POST', '/oauth2/device_authorization', { token: null, form });
+    const refused = await ask();
+    expect([refused.status, refused.body['error']]).toEqual([400, 'access_denied']);
+    await startTestSession(fresh);
+    expect((await ask()).status).toBe(200);
+  } finally {
+    await fresh.close();
+  }
 });
 
 describe('a device in another network than the browser', () => {
@@ -327,7 +341,7 @@ describe('a decision', () => {
     expect(await about('device.approved')).toMatchObject({
       actor: { type: 'member' },
       ip: '127.0.0.1',
-      data: { client_name: 'on-record', asked_from: address, token: id },
+      data: { client_name: 'on-record', asked_from: address, token: id, via: expect.stringMatching(/^ses_/) },
     });
     const minted = (await service.client().auditEvents({ target: id })).data[0];
     expect(minted).toMatchObject({ action: 'token.minted', data: { workflow: 'countersign' } });

@@ -3,6 +3,7 @@ import { askedScopes, DEVICE_CODE_SECONDS, deviceName } from '../../rules/device
 import { accept, refuse } from '../../rules/refusal.js';
 import { POLL_SECONDS } from '../../rules/user-code.js';
 import { openDevice } from '../../store/devices.js';
+import { hasWayIn } from '../../store/ways-in.js';
 import { deviceAuthorizationOperation } from '../../wire/token-endpoint.js';
 import { callerNetwork } from '../address.js';
 import { readForm } from '../body.js';
@@ -30,6 +31,7 @@ export const deviceAuthorizationRoute: Route = {
     }
     const limited = (await spent(fromOne, callerNetwork(exchange.ip))) ?? (await spent(fromAll, 'all'));
     if (limited) return limited;
+    if (deps.provider === undefined && !(await hasWayIn(deps.db, exchange.now))) return nobodyCanSayYes();
     const draft = {
       clientName: deviceName(scrub(form.value['client_name'] ?? '')),
       ip: exchange.ip ?? null,
@@ -51,3 +53,9 @@ export const deviceAuthorizationRoute: Route = {
     return accept(jsonAnswer({ status: 200, body }));
   },
 };
+
+function nobodyCanSayYes() {
+  const detail =
+    'nobody can sign in on the pages of this service: it has no identity provider, and nobody has a passkey or is signed in';
+  return refuse({ kind: 'oauth', error: 'access_denied', detail });
+}

@@ -11,12 +11,13 @@ import { callerNetwork } from '../address.js';
 import type { Form } from '../body.js';
 import type { Deps } from '../deps.js';
 import { type AskedDevice, askPage, decidedPage, devicePage } from '../device-page.js';
-import { placeOf, type Route } from '../endpoint.js';
+import type { Route } from '../endpoint.js';
 import type { Answer, Exchange } from '../exchange.js';
 import { pageAnswer } from '../page.js';
-import { pagesUrl } from '../pages-url.js';
+import { properAddress } from '../pages-url.js';
 import { exhausted } from '../rate-limit.js';
-import { readSignedForm, signedIn } from '../session.js';
+import { seeOther, signInPath } from '../redirect.js';
+import { readSignedForm, sessionOrigin, signedIn } from '../session.js';
 
 const PATH = '/console/device';
 
@@ -27,8 +28,11 @@ const misses = new RateLimiterMemory({ points: 20, duration: 60 });
 export const devicePageRoute: Route = {
   operation: { method: 'get', path: PATH },
   handle: async (deps, exchange) => {
+    const proper = properAddress(deps.issuer, exchange);
+    if (proper !== undefined) return seeOther(proper);
     const person = await signedIn(deps, exchange);
-    return accept(person === undefined ? toSignIn(deps) : pageAnswer(devicePage(person, formOf(deps, person))));
+    if (person === undefined) return seeOther(signInPath(PATH));
+    return accept(pageAnswer(devicePage(person, formOf(deps, person))));
   },
 };
 
@@ -96,7 +100,7 @@ function asPerson(
 ): Route['handle'] {
   return async (deps, exchange) => {
     const person = await signedIn(deps, exchange);
-    if (person === undefined) return accept(toSignIn(deps));
+    if (person === undefined) return seeOther(signInPath(PATH));
     const form = await readSignedForm(deps, exchange, person);
     return form.ok ? act(deps, exchange, person, form.value) : form;
   };
@@ -148,15 +152,16 @@ function isNear({ ip }: DeviceRow, exchange: Exchange): boolean {
   return ip !== null && exchange.ip !== undefined && callerNetwork(ip) === callerNetwork(exchange.ip);
 }
 
-function deciderOf({ member, workspace, session }: SignedIn, exchange: Exchange): DeviceDecider {
-  const origin = { actorType: 'member', actorId: printId('mem', member.id), ...placeOf(exchange) } as const;
-  return { workspaceId: workspace.id, sessionId: session.id, origin, now: exchange.now };
+function deciderOf(person: SignedIn, exchange: Exchange): DeviceDecider {
+  const { workspace, session } = person;
+  return {
+    workspaceId: workspace.id,
+    sessionId: session.id,
+    origin: sessionOrigin(person, exchange),
+    now: exchange.now,
+  };
 }
 
 function formOf(deps: Deps, { session }: SignedIn) {
   return { formToken: deps.seals.formToken(session.id) };
-}
-
-function toSignIn({ issuer }: Deps): Answer {
-  return { status: 303, headers: { location: `${pagesUrl(issuer)}/console/sign-in?return_to=${PATH}` } };
 }
