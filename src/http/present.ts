@@ -6,12 +6,14 @@ import type { BeyondPolicyView } from '../store/beyond-policy.js';
 import type { CheckRow } from '../store/checks.js';
 import { type AuditEventRow, shownEvent } from '../store/events.js';
 import type { MemberRow } from '../store/members.js';
+import type { PasskeyRow } from '../store/passkeys.js';
 import type { RunnerView } from '../store/runners.js';
 import type { RunView } from '../store/runs.js';
 import type { SessionRow } from '../store/sessions.js';
 import type { TokenView } from '../store/tokens.js';
 import type { ToolDecisionRow } from '../store/tool-decisions.js';
 import type { WorkflowRow } from '../store/workflows.js';
+import type { Passkey } from '../wire/passkey-resources.js';
 import type { BeyondPolicy } from '../wire/policy-resources.js';
 import type * as wire from '../wire/resources.js';
 import type { Runner } from '../wire/runner-resources.js';
@@ -178,6 +180,17 @@ export function presentToolDecision(row: ToolDecisionRow): wire.ToolDecision {
     code: row.code,
     rule: row.rule,
     detail: row.detail,
+  };
+}
+
+/** A passkey as the wire shows it: nothing of its key. */
+export function presentPasskey(row: PasskeyRow): Passkey {
+  return {
+    id: printId('pky', row.id),
+    name: row.name,
+    member_id: printId('mem', row.memberId),
+    created_at: row.createdAt.toISOString(),
+    last_used_at: time(row.lastUsedAt),
   };
 }
 

@@ -59,7 +59,9 @@ function failure(deps: Deps, exchange: Exchange, error: unknown): Refused {
 
 function refusalAnswer(deps: Deps, exchange: Exchange, answered: Refused): Answer {
   if (exchange.path.startsWith('/oauth2/')) return oauthAnswer(answered);
-  if (exchange.path === '/console' || exchange.path.startsWith('/console/')) return pageAnswer(answered);
+  // The script of a page says that it wants to be told in JSON.
+  const isPage = exchange.path === '/console' || exchange.path.startsWith('/console/');
+  if (isPage && exchange.header('accept') !== 'application/json') return pageAnswer(answered);
   return problemAnswer(answered, deps.issuer, exchange.path);
 }
 

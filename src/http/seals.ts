@@ -2,7 +2,7 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { EncryptJWT, jwtDecrypt } from 'jose';
 
 /** What a sealed text is for. One that was sealed for one thing opens for no other. */
-export type SealPurpose = 'sign-in' | 'workspace-choice' | 'passkey';
+export type SealPurpose = 'sign-in' | 'workspace-choice' | 'passkey' | 'passkey-link';
 
 /** Lets a browser carry what the service wants back unread and unchanged, so that nothing is kept meanwhile. */
 export interface Seals {

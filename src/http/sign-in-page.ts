@@ -1,12 +1,16 @@
 import type { SignedIn } from '../store/sessions.js';
 import { type Html, html } from './html.js';
 import { type Page, page } from './page.js';
+import { passkeySection } from './passkey-pages.js';
+import { SIGN_IN_SCRIPT } from './passkey-script.js';
 
 /** What the sign-in page is made of. */
 export interface SignInView {
   /** The issuer; `undefined` when there is no provider. */
   readonly issuer: string | undefined;
   readonly returnTo: string;
+  /** Where passkeys work. */
+  readonly origin: string;
   readonly workspace: string | undefined;
   /** Who is signed in already in this browser. */
   readonly current: SignedIn | undefined;
@@ -15,12 +19,14 @@ export interface SignInView {
 /** The page where people prove who they are. */
 export function signInPage(view: SignInView): Page {
   const provider = view.issuer === undefined ? undefined : new URL(view.issuer);
-  const body = html`<main class="shell narrow"><p class="soft">Countersign</p>
+  const body = html`<main class="shell narrow" data-origin="${view.origin}"><p class="soft">Countersign</p>
 <h1>Sign in</h1>
 ${view.current && currentSection(view.current, view.returnTo)}
-${provider === undefined ? noProvider() : providerSection(provider.host, view)}
+${provider && providerSection(provider.host, view)}
+${passkeySection(view.returnTo)}
+${provider === undefined ? noProvider() : undefined}
 </main>`;
-  return page('Sign in', body, { hasForms: true, formsLeadTo: leadsTo(provider) });
+  return page('Sign in', body, { hasForms: true, formsLeadTo: leadsTo(provider), script: SIGN_IN_SCRIPT });
 }
 
 // A provider may lead on to others, whose names nobody here knows.
@@ -45,10 +51,9 @@ ${workspace && html`<input type="hidden" name="workspace" value="${workspace}">`
 }
 
 function noProvider(): Html {
-  return html`<p>No identity provider is configured for this service, so that nobody signs in here that way.</p>
-<p>Whoever runs the service can connect one: <code>COUNTERSIGN_OIDC_ISSUER</code> and <code>COUNTERSIGN_OIDC_CLIENT_ID</code>. Until then a
-token signs in on the command line:</p>
-<pre><code>countersign auth login --with-token</code></pre>`;
+  return html`<p class="soft">No identity provider is configured for this service. Whoever runs it can connect one:
+<code>COUNTERSIGN_OIDC_ISSUER</code> and <code>COUNTERSIGN_OIDC_CLIENT_ID</code>. A token signs in on the command line, with
+<code>countersign auth login --with-token</code>.</p>`;
 }
 
 /** The page for somebody who is known in several workspaces. `name` is that of the choice. */

@@ -9,6 +9,10 @@ export type StepUpStatus = 'pending' | 'confirmed' | 'denied';
 /** How long a confirmation is good for, in seconds: the `max_age` of RFC 9470 section 3. */
 export const STEP_UP_SECONDS = 300;
 
+/** How long a token's wish waits for its person, and how often its holder may ask about it, in seconds. */
+export const STEP_UP_WAIT_SECONDS = 600;
+export const STEP_UP_POLL_SECONDS = 2;
+
 /** What is asked, in characters. */
 export const MAX_ACT_LENGTH = 300;
 

@@ -49,6 +49,11 @@ export type AuditAction =
   | 'device.redeemed'
   | 'trust_rule.set'
   | 'trust_rule.removed'
+  | 'passkey.added'
+  | 'passkey.removed'
+  | 'passkey.cloned'
+  | 'step_up.confirmed'
+  | 'step_up.denied'
   | 'session.started'
   | 'session.ended';
 

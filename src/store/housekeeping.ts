@@ -7,6 +7,7 @@ import { unlessLost } from './pool.js';
 import { dropOldProofs } from './proofs.js';
 import { dropOldSeen } from './seen.js';
 import { dropOldSessions } from './sessions.js';
+import { dropOldStepUps } from './step-ups.js';
 import { dropOldDecisions } from './tool-decisions.js';
 
 const HOUSEKEEPING_LOCK = 4_837_201_185;
@@ -22,6 +23,7 @@ export async function keepHouse(sql: Sql, now: Date): Promise<string[]> {
     await dropOldDevices(tx, now);
     await dropOldSeen(tx, now);
     await dropOldSessions(tx, now);
+    await dropOldStepUps(tx, now);
   });
   // In steps, so that none holds its locks for long.
   let isMore = true;

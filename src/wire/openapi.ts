@@ -9,6 +9,7 @@ import { operationObject } from './openapi-operation.js';
 import { headers, refusalResponses } from './openapi-refusals.js';
 import { collectSchemas } from './openapi-schemas.js';
 import type { Operation } from './operation.js';
+import * as passkeys from './passkeys.js';
 import * as policy from './policy.js';
 import { CONFLICTS } from './problems.js';
 import type { Problem } from './resources.js';
@@ -92,6 +93,11 @@ export const operations: readonly Operation[] = [
   members.removeMemberOperation,
   sessions.listSessionsOperation,
   sessions.endSessionOperation,
+  passkeys.listPasskeysOperation,
+  passkeys.addPasskeyOperation,
+  passkeys.removePasskeyOperation,
+  passkeys.openStepUpOperation,
+  passkeys.showStepUpOperation,
   audit.listAuditOperation,
   audit.checkpointOperation,
   system.healthOperation,
@@ -113,6 +119,7 @@ const TAGS = [
   { name: 'runners', description: 'Hosts that prove themselves with a key, so that a token can be bound to them.' },
   { name: 'OAuth', description: 'The standard endpoints, for any OAuth client: a form goes in, JSON comes out.' },
   { name: 'members', description: 'The people of the workspace, and what each of them may do.' },
+  { name: 'passkeys', description: 'Keys that people sign in with, and confirm dangerous acts with.' },
   { name: 'audit', description: 'Who did what and when, in a chain of hashes that anyone can recompute.' },
   { name: 'system', description: 'For operators, probes and readers.' },
 ];

@@ -302,6 +302,12 @@ const ROWS: Readonly<Record<string, Row>> = {
     answers: { owner: 204, admin: 204, member: 404, auditor: 403 },
     foreign: 404,
   },
+  listPasskeys: { path: () => '/v1/passkeys', answers: all(200) },
+  addPasskey: { path: () => '/v1/passkeys/registrations', json: () => ({}), answers: all(201) },
+  removePasskey: { path: () => `/v1/passkeys/pky_${'0'.repeat(22)}`, answers: all(404) },
+  // Nobody here has a passkey to confirm with.
+  openStepUp: { path: () => '/v1/step-ups', json: () => ({ act: 'revoke everything' }), answers: all(409) },
+  showStepUp: { path: () => `/v1/step-ups/stp_${'0'.repeat(22)}`, answers: all(404) },
   listAuditEvents: { path: () => '/v1/audit-events', answers: readers(200) },
   auditCheckpoint: { path: () => '/v1/audit-events/checkpoint', answers: readers(200) },
   healthz: { path: () => '/healthz', answers: all(200) },

@@ -1,8 +1,17 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parsePublicId } from '../../src/rules/format.js';
-import { send } from '../setup/request.js';
-import { createTestService, type TestService } from '../setup/service.js';
+import { Authenticator, type Options } from '../setup/authenticator.js';
+import { PasskeyBrowser } from '../setup/passkey-browser.js';
+import {
+  askForStepUp,
+  confirm,
+  formTokenOf,
+  givePasskey,
+  signedInBrowser,
+  stepUp as stepUpWith,
+} from '../setup/passkeys.js';
+import { type Answered, send } from '../setup/request.js';
+import { createTestService, ISSUER, type TestService } from '../setup/service.js';
 
 let service: TestService;
 beforeAll(async () => {
@@ -11,26 +20,27 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-type Person = { readonly id: string; readonly token: string };
-
-async function givePasskey(memberId: string): Promise<void> {
-  await service.db.sql`insert into passkeys
-    (workspace_id, id, member_id, credential_id, public_key, counter, transports, name, created_at)
-    values (${service.owner.workspace.id}, ${randomUUID()}, ${parsePublicId('mem', memberId) ?? ''},
-      ${randomBytes(16).toString('base64url')}, ${randomBytes(32)}, 0, '{}', 'key', now())`;
-}
+type Person = { readonly id: string; readonly token: string; readonly authenticator: Authenticator };
 
 async function owner({ hasPasskey = true } = {}): Promise<Person> {
   const person = await service.makeMember('owner');
-  if (hasPasskey) await givePasskey(person.id);
-  return person;
+  const authenticator = new Authenticator(ISSUER);
+  if (hasPasskey) await givePasskey(service, person.token, { authenticator });
+  return { ...person, authenticator };
 }
 
-async function stepUp({ token }: Person): Promise<void> {
-  const { id } = (await service.client(token).me()).token;
-  const until = new Date(service.clock.now().getTime() + 300_000);
-  await service.db.sql`update tokens set stepped_up_until = ${until.toISOString()}
-    where id = ${parsePublicId('tok', id) ?? ''}`;
+function stepUp({ token, authenticator }: Person): Promise<void> {
+  return stepUpWith(service, token, authenticator);
+}
+
+/** Something dangerous that changes nothing. */
+function danger(token: string): Promise<Answered> {
+  const json = { reason: 'leaked', workflow: 'no-such-workflow' };
+  return send(service, 'POST', '/v1/revocations', { token, json });
+}
+
+async function eventsOf(action: string): Promise<readonly { target: string; data: Record<string, unknown> }[]> {
+  return (await service.client().auditEvents({ action, limit: 200 })).data;
 }
 
 const email = () => `${randomBytes(6).toString('hex')}@acme.example`;
@@ -108,7 +118,7 @@ describe('a dangerous act of a person who has a passkey', () => {
     const person = await owner({ hasPasskey: false });
     const client = service.client(person.token);
     const minted = await client.tokens.mint({ workflow: 'nightly', scopes: ['workspace:admin'], expires_in_days: 7 });
-    await givePasskey(person.id);
+    await givePasskey(service, person.token);
     await expect(client.tokens.rotate(minted.id)).rejects.toMatchObject({ kind: 'step-up-required' });
     const plain = await client.tokens.mint({ workflow: 'nightly', scopes: ['repo:read'], expires_in_days: 7 });
     expect((await client.tokens.rotate(plain.id)).rotated_from).toBe(plain.id);
@@ -119,8 +129,211 @@ describe('a dangerous act of a person who has a passkey', () => {
     const dry = { reason: 'leaked', workflow: 'nightly', dry_run: true } as const;
     expect((await service.client(person.token).tokens.revokeMany(dry)).revoked).toBeGreaterThanOrEqual(0);
     const admin = await service.makeMember('admin');
-    await givePasskey(admin.id);
+    await givePasskey(service, admin.token);
     await expect(service.client(admin.token).members.suspend(person.id)).rejects.toMatchObject({ status: 403 });
+  });
+});
+
+describe('a step-up', () => {
+  test('is asked for by a token, shown to its person word by word, confirmed with a passkey, and good for that token', async () => {
+    const person = await owner();
+    expect((await danger(person.token)).status).toBe(401);
+    const opened = await send(service, 'POST', '/v1/step-ups', {
+      token: person.token,
+      json: { act: 'revoke <everything>' },
+      address: '203.0.113.9',
+    });
+    expect(opened.body).toMatchObject({ status: 'pending', interval_seconds: 2, act: 'revoke <everything>' });
+    const path = String(opened.headers.get('location'));
+    expect((await send(service, 'GET', path, { token: person.token })).body['status']).toBe('pending');
+    const browser = await signedInBrowser(service, person.authenticator);
+    const page = new URL(String(opened.body['verification_uri'])).pathname;
+    const shown = await browser.get(page);
+    const me = await service.client(person.token).me();
+    for (const text of ['revoke &lt;everything&gt;', me.token.id, 'sign-in', '203.0.113.9', me.email]) {
+      expect(shown.text).toContain(text);
+    }
+    expect(shown.text).toContain(service.clock.now().toISOString());
+    expect((await confirm(browser, page, person.authenticator)).status).toBe(200);
+    expect((await send(service, 'GET', path, { token: person.token })).body['status']).toBe('confirmed');
+    expect((await danger(person.token)).status).toBe(200);
+    const [event] = (await eventsOf('step_up.confirmed')).slice(-1);
+    expect(event?.target).toBe(opened.body['id']);
+    expect(event?.data).toMatchObject({ token: me.token.id, act: 'revoke <everything>' });
+
+    service.clock.advance(299);
+    expect((await danger(person.token)).status).toBe(200);
+    service.clock.advance(1);
+    expect((await danger(person.token)).status).toBe(401);
+    // It was used up.
+    const formToken = await formTokenOf(browser, await askForStepUp(service, person.token));
+    expect((await confirm(browser, page, person.authenticator, { formToken })).status).toBe(409);
+    expect((await danger(person.token)).status).toBe(401);
+  });
+
+  test('of one token opens nothing for another of the same person', async () => {
+    const person = await owner();
+    const { token } = await service.client(person.token).tokens.rotate('self');
+    await stepUp({ ...person, token });
+    expect((await danger(token)).status).toBe(200);
+    expect((await danger(person.token)).status).toBe(401);
+  });
+
+  test('can be denied, which its token learns', async () => {
+    const person = await owner();
+    const browser = await signedInBrowser(service, person.authenticator);
+    const path = await askForStepUp(service, person.token, 'take over');
+    const form_token = await formTokenOf(browser, path);
+    expect((await browser.submit(`${path}/deny`, { form_token })).status).toBe(200);
+    const told = await send(service, 'GET', path.replace('/console/step-up/', '/v1/step-ups/'), {
+      token: person.token,
+    });
+    expect(told.body['status']).toBe('denied');
+    expect((await confirm(browser, path, person.authenticator, { formToken: form_token })).status).toBe(409);
+    expect((await danger(person.token)).status).toBe(401);
+    expect((await eventsOf('step_up.denied')).at(-1)?.data).toMatchObject({ act: 'take over' });
+  });
+
+  test('expires after ten minutes', async () => {
+    const person = await owner();
+    const path = await askForStepUp(service, person.token);
+    service.clock.advance(600);
+    const browser = await signedInBrowser(service, person.authenticator);
+    expect((await browser.get(path)).text).toContain('has expired');
+    const formToken = await formTokenOf(browser, await askForStepUp(service, person.token));
+    expect((await confirm(browser, path, person.authenticator, { formToken })).status).toBe(409);
+    const told = await send(service, 'GET', path.replace('/console/step-up/', '/v1/step-ups/'), {
+      token: person.token,
+    });
+    expect(told.body['status']).toBe('expired');
+  });
+
+  test('leads to the sign-in and back', async () => {
+    const person = await owner();
+    const path = await askForStepUp(service, person.token);
+    const answer = await new PasskeyBrowser(service, ISSUER).get(path);
+    expect([answer.status, answer.headers.get('location')]).toEqual([
+      303,
+      `/console/sign-in?return_to=${encodeURIComponent(path)}`,
+    ]);
+    const page = await new PasskeyBrowser(service, ISSUER).get(String(answer.headers.get('location')));
+    expect(page.text).toContain(`data-return-to="${path}"`);
+  });
+
+  test('is of its person alone, and told to its token alone', async () => {
+    const [person, other] = [await owner(), await owner()];
+    const path = await askForStepUp(service, person.token);
+    const browser = await signedInBrowser(service, other.authenticator);
+    expect((await browser.get(path)).status).toBe(404);
+    expect((await confirm(browser, path, other.authenticator)).status).toBe(403);
+    const own = await askForStepUp(service, other.token);
+    const form_token = await formTokenOf(browser, own);
+    expect((await browser.call(`${path}/options`, { form_token })).status).toBe(404);
+    const options = (await browser.call(`${own}/options`, { form_token })).body as unknown as Options;
+    const credential = other.authenticator.get(options);
+    expect((await browser.call(path, { form_token, credential })).status).toBe(404);
+    const api = path.replace('/console/step-up/', '/v1/step-ups/');
+    expect((await send(service, 'GET', api, { token: other.token })).status).toBe(404);
+    const sibling = await service.client(person.token).tokens.rotate('self');
+    expect((await send(service, 'GET', api, { token: sibling.token })).status).toBe(404);
+    expect((await danger(person.token)).status).toBe(401);
+  });
+
+  test('is not confirmed by the passkey of somebody else, in the browser of its person', async () => {
+    const [person, other] = [await owner(), await owner()];
+    const path = await askForStepUp(service, person.token);
+    const browser = await signedInBrowser(service, person.authenticator);
+    expect((await confirm(browser, path, other.authenticator)).status).toBe(403);
+    const wrong = { userHandle: other.authenticator.userHandle };
+    expect((await confirm(browser, path, person.authenticator, wrong)).status).toBe(403);
+    // Who is asked by name need not name themselves.
+    expect((await confirm(browser, path, person.authenticator, { userHandle: null })).status).toBe(200);
+  });
+
+  test('is not confirmed by a proof of another kind, of another step-up, or of another act', async () => {
+    const person = await owner();
+    const browser = await signedInBrowser(service, person.authenticator);
+    const [path, other] = [
+      await askForStepUp(service, person.token),
+      await askForStepUp(service, person.token, 'else'),
+    ];
+    const form_token = await formTokenOf(browser, path);
+    const get = (body: unknown) => person.authenticator.get(body as Options);
+
+    const signIn = (await browser.call('/console/sign-in/passkey/options', {})).body;
+    expect((await browser.call(path, { form_token, credential: get(signIn) })).status).toBe(403);
+
+    const elsewhere = (await browser.call(`${other}/options`, { form_token })).body;
+    expect((await browser.call(path, { form_token, credential: get(elsewhere) })).status).toBe(403);
+
+    const asked = (await browser.call(`${path}/options`, { form_token })).body;
+    const id = path.split('stp_')[1] ?? '';
+    await service.db.sql`update step_ups set act = 'something else' where act = 'do it'`;
+    expect((await browser.call(path, { form_token, credential: get(asked) })).status).toBe(403);
+    expect(id).toHaveLength(22);
+    for (const wrong of [
+      { origin: 'https://evil.example' },
+      { rpId: 'evil.example' },
+      { isVerified: false },
+      { forges: true },
+      { crossOrigin: true },
+    ]) {
+      expect((await confirm(browser, path, person.authenticator, wrong)).status).toBe(403);
+    }
+    expect((await danger(person.token)).status).toBe(401);
+  });
+
+  test('takes a proof once', async () => {
+    const person = await owner();
+    const browser = await signedInBrowser(service, person.authenticator);
+    const path = await askForStepUp(service, person.token);
+    const form_token = await formTokenOf(browser, path);
+    const options = (await browser.call(`${path}/options`, { form_token })).body as unknown as Options;
+    const credential = person.authenticator.get(options);
+    const race = await Promise.all(Array.from({ length: 3 }, () => browser.call(path, { form_token, credential })));
+    expect(race.filter(({ status }) => status === 200)).toHaveLength(1);
+  });
+
+  test('is not decided about by another site, without its form token, or with that of another session', async () => {
+    const person = await owner();
+    const browser = await signedInBrowser(service, person.authenticator);
+    const second = await signedInBrowser(service, person.authenticator);
+    const path = await askForStepUp(service, person.token);
+    const [form_token, foreign] = [await formTokenOf(browser, path), await formTokenOf(second, path)];
+    const evil = { origin: 'https://evil.example' };
+    expect((await browser.call(`${path}/options`, { form_token }, evil)).status).toBe(403);
+    expect((await browser.call(`${path}/options`, { form_token: foreign })).status).toBe(403);
+    expect((await browser.call(`${path}/options`, {})).status).toBe(422);
+    expect((await browser.submit(`${path}/deny`, { form_token }, evil)).status).toBe(403);
+    expect((await browser.submit(`${path}/deny`, { form_token: foreign })).status).toBe(403);
+    expect((await browser.submit(`${path}/deny`, {})).status).toBe(403);
+    expect((await new PasskeyBrowser(service, ISSUER).submit(`${path}/deny`, { form_token })).status).toBe(403);
+    expect((await confirm(browser, path, person.authenticator)).status).toBe(200);
+  });
+
+  test('is not confirmed for a token that was revoked, nor by a copy of the passkey', async () => {
+    const person = await service.makeMember('owner');
+    const authenticator = new Authenticator(ISSUER, { counter: 1 });
+    await givePasskey(service, person.token, { authenticator });
+    const browser = await signedInBrowser(service, authenticator);
+    const path = await askForStepUp(service, person.token);
+    expect((await confirm(browser, path, authenticator, { counter: 1 })).status).toBe(403);
+    expect((await eventsOf('passkey.cloned')).at(-1)?.data).toMatchObject({ member: person.id });
+    await service.client(null).revoke(person.token);
+    expect((await confirm(browser, path, authenticator)).status).toBe(409);
+  });
+
+  test('is asked for by a person’s sign-in token that has something to confirm with, and not without end', async () => {
+    const { token } = await service.seedToken({ scopes: ['workspace:admin'] });
+    expect((await send(service, 'POST', '/v1/step-ups', { token, json: { act: 'x' } })).status).toBe(403);
+    const plain = await owner({ hasPasskey: false });
+    expect((await send(service, 'POST', '/v1/step-ups', { token: plain.token, json: { act: 'x' } })).status).toBe(409);
+    const person = await owner();
+    const ask = (act: string) => send(service, 'POST', '/v1/step-ups', { token: person.token, json: { act } });
+    for (const act of ['', 'x'.repeat(301), 'two\nlines', 'gnp.\u202eelif']) expect((await ask(act)).status).toBe(422);
+    const answers = [];
+    for (let at = 0; at < 21; at += 1) answers.push((await ask('again')).status);
+    expect([answers[0], answers.at(-1)]).toEqual([201, 429]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { newId, parseToken, printId } from '../../src/rules/format.js';
 import type { Client } from '../../src/sdk/index.js';
 import { keepHouse } from '../../src/store/housekeeping.js';
@@ -7,6 +8,7 @@ import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
 import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/workspaces.js';
 import type { MintedToken, NewToolDecision, RevocationRequest } from '../../src/wire/resources.js';
 import { makeHostKey, seedRunner, sendAsHost } from '../setup/dpop.js';
+import { askForStepUp, givePasskey, stepUp } from '../setup/passkeys.js';
 import { send } from '../setup/request.js';
 import type { TestService } from '../setup/service.js';
 import { memberAt } from './plans-data.js';
@@ -42,6 +44,7 @@ export const STEPS: readonly Step[] = [
   ['mark what was lost', ({ service }) => loseLeases(service.db.db, new Date())],
   ['bring a person in and let it go', bringIn],
   ['make a runner, ask as one, turn one away, and let one go', trustRunners],
+  ['add a passkey, sign in and confirm with it, and remove it', usePasskeys],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
   ['keep house', ({ service }) => keepHouse(service.db.sql, new Date())],
@@ -166,6 +169,20 @@ async function bringIn(scene: Scene): Promise<void> {
   await members.reactivate(id);
   await members.patch(id, { role: 'admin' });
   await members.remove(id);
+}
+
+async function usePasskeys(scene: Scene): Promise<void> {
+  const { service } = scene;
+  const email = `${newId('evt', new Date())}@acme.example`;
+  const { invitation } = await owner(scene).members.invite({ email, role: 'member' });
+  const { token } = await service.client(null).members.accept(invitation);
+  const authenticator = await givePasskey(service, token);
+  for (const _ of AGAIN_AND_AGAIN) await stepUp(service, token, authenticator);
+  const path = await askForStepUp(service, token);
+  await send(service, 'GET', path.replace('/console/step-up/', '/v1/step-ups/'), { token });
+  const { body } = await send(service, 'GET', '/v1/passkeys', { token });
+  const [passkey] = z.object({ data: z.array(z.object({ id: z.string() })) }).parse(body).data;
+  await send(service, 'DELETE', `/v1/passkeys/${passkey?.id}`, { token });
 }
 
 async function recover({ service, large }: Scene): Promise<void> {

@@ -13,6 +13,7 @@ import type { Provider, Told } from '../provider.js';
 import { seeOther } from '../redirect.js';
 import { readOwnForm, sessionCookie, sessionOrigin, signedIn } from '../session.js';
 import { endedCookie, keepChoice, keepFlow, takeChoice, takeFlow } from '../sign-in-flow.js';
+import { relyingParty } from '../webauthn.js';
 
 const CALLBACK = '/console/sign-in/callback';
 const AGAIN = 'Open the sign-in page again. A sign-in is good for ten minutes, once, and in the browser that began it.';
@@ -28,6 +29,7 @@ export const signInPageRoute: Route = {
     const view = {
       issuer: deps.provider?.settings.issuer,
       returnTo: returnPath(asked.get('return_to') ?? undefined),
+      origin: relyingParty(deps.issuer).origin,
       workspace: slugOf(asked.get('workspace') ?? undefined),
       current: await signedIn(deps, exchange),
     };
