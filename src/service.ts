@@ -1,10 +1,12 @@
 import { BUSY_ROUTES, createApp } from './http/app.js';
 import { createCredentials } from './http/credentials.js';
+import { createIssuerKeys } from './http/issuer-keys.js';
 import { createSigner } from './http/jwt.js';
 import type { Log } from './http/log.js';
 import { createMetrics, type ShareFigures } from './http/metrics.js';
 import { createDirectListener } from './http/node.js';
 import { createNonces } from './http/nonces.js';
+import { createOutgoing } from './http/outgoing.js';
 import { createProvider } from './http/provider.js';
 import { createSeals } from './http/seals.js';
 import { createWatches } from './http/watches.js';
@@ -120,6 +122,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const pepperKeys = [pepper.key, ...olderPeppers.map(({ key }) => key)] as const;
   const nonces = createNonces(pepperKeys);
   const seals = createSeals(pepperKeys);
+  const allowedPrivateNetworks = options.allowedPrivateNetworks ?? [];
   const deps = {
     get db() {
       return database.db;
@@ -139,13 +142,14 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     seals,
     provider: options.oidc && createProvider(options.oidc),
     watches,
+    issuerKeys: createIssuerKeys(createOutgoing({ allowedPrivateNetworks }), log),
     metrics,
     log,
     get issuer() {
       return options.issuer();
     },
     trustedProxies: options.trustedProxies,
-    allowedPrivateNetworks: options.allowedPrivateNetworks ?? [],
+    allowedPrivateNetworks,
     now,
   };
   return {

@@ -31,7 +31,7 @@ const OPEN_TO_ALL = 'version.ts';
 const HOMES: Readonly<Record<string, RegExp>> = {
   '@node-rs/xxhash': /^rules\/format\.ts$/,
   argon2: /^store\/secret\.ts$/,
-  jose: /^(http\/(jwt|dpop-proof|seals|provider-keys)|cli\/checkpoint)\.ts$/,
+  jose: /^(http\/(jwt|dpop-proof|foreign-token|seals|provider-keys)|cli\/checkpoint)\.ts$/,
   'openid-client': /^http\/provider\.ts$/,
   '@simplewebauthn/server': /^http\/webauthn\.ts$/,
   postgres: /^store\//,

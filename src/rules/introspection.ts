@@ -80,7 +80,8 @@ function describeActive(token: TokenFacts, issuer: string): ActiveIntrospection 
   };
 }
 
-function authorizationDetails(constraints: Constraints): AgentExecDetail[] {
+/** Constraints as RFC 9396 section 2 writes them: one entry, or none when nothing constrains. */
+export function authorizationDetails(constraints: Constraints): AgentExecDetail[] {
   const isConstrained = CONSTRAINT_KINDS.some((kind) => constraints[kind] !== undefined);
   return isConstrained ? [{ type: 'agent_exec', ...constraints }] : [];
 }

@@ -22,12 +22,14 @@ export type Refusal =
 /** What is wrong with a proof of possession, in the words of RFC 9449 sections 7.1 and 9. */
 export type ProofError = 'invalid_dpop_proof' | 'use_dpop_nonce' | 'invalid_token';
 
-/** What stands against a request to the token endpoint: the codes of RFC 6749 section 5.2, and of RFC 8628 section 3.5. */
+/** What stands against a request to the token endpoint: the codes of RFC 6749 section 5.2, of RFC 8628 section 3.5
+ *  and of RFC 8693 section 2.2.2. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
   | 'invalid_grant'
   | 'invalid_scope'
+  | 'invalid_target'
   | 'unsupported_grant_type'
   | 'authorization_pending'
   | 'slow_down'

@@ -2,7 +2,7 @@ import { type Constraints, narrowConstraints, widerKinds } from './constraint.js
 import { type Grantor, grantedConstraints, scopeFault } from './grant.js';
 import type { FieldError, Refusal } from './refusal.js';
 import { type Role, roleScopes } from './role.js';
-import { serviceScopesIn } from './scope.js';
+import { holdsScope, serviceScopesIn } from './scope.js';
 import type { MemberStatus } from './token.js';
 import { type ClaimCheck, checkClaims, claimText, type TokenClaims } from './trust-claims.js';
 import { narrowToPlace } from './trust-place.js';
@@ -24,6 +24,8 @@ export interface TrustFacts {
 export interface TrustVerdict {
   /** `iss`, `aud` and each claim of the rule. */
   readonly checks: readonly ClaimCheck[];
+  /** Whether the rule means this token, whatever becomes of that. */
+  readonly isMeant: boolean;
   /** What speaks against it beside the claims. */
   readonly reasons: readonly string[];
   readonly grant: { readonly scopes: readonly string[]; readonly constraints: Constraints } | undefined;
@@ -38,9 +40,10 @@ export function judgeClaims(facts: TrustFacts, claims: TokenClaims): TrustVerdic
   const constraints = narrowToPlace(within, sharedPreset(rule.issuer) ?? rule.preset, claims);
   const unruled = rule.scopes.filter((scope) => !policyAllowsScope(policy, scope));
   const unheld = rule.scopes.filter((scope) => !mayStillGive(setter.role, scope));
+  const isOutsider = isUnnamedOutsider(rule.issuer, rule.preset, rule.claims, claims);
+  const isMeant = !isOutsider && checks.every(({ isMatch }) => isMatch);
   const reasons = [
-    isUnnamedOutsider(rule.issuer, rule.preset, rule.claims, claims) &&
-      'the job is for a pull request, a merge request or a fork, and the rule does not name that',
+    isOutsider && 'the job is for a pull request, a merge request or a fork, and the rule does not name that',
     constraints === undefined && 'the job’s repository, ref or environment lies outside of the constraints',
     facts.isWorkspaceSuspended && 'the workspace is suspended',
     facts.isWorkflowPaused && 'the workflow is paused',
@@ -49,8 +52,8 @@ export function judgeClaims(facts: TrustFacts, claims: TokenClaims): TrustVerdic
     unruled.length > 0 && `the workflow does not allow ${unruled.join(', ')} any more`,
     unheld.length > 0 && `whoever set the rule may not give ${unheld.join(', ')} any more`,
   ].filter((reason) => reason !== false);
-  const isGiven = reasons.length === 0 && checks.every(({ isMatch }) => isMatch);
-  return { checks, reasons, grant: isGiven && constraints ? { scopes: rule.scopes, constraints } : undefined };
+  const isGiven = isMeant && reasons.length === 0 && constraints !== undefined;
+  return { checks, isMeant, reasons, grant: isGiven ? { scopes: rule.scopes, constraints } : undefined };
 }
 
 /** Issuer and audience, exactly. An `aud` that names others beside is of a token that others may hold too: it is no match.
@@ -64,7 +67,7 @@ function identityChecks({ issuer, audience }: TrustRuleTerms, claims: TokenClaim
 }
 
 /** The audiences of a token; `undefined` when it says none, or anything but texts. */
-function audienceOf({ aud }: TokenClaims): readonly string[] | undefined {
+export function audienceOf({ aud }: TokenClaims): readonly string[] | undefined {
   const list: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
   const texts = list.filter((one) => typeof one === 'string');
   return texts.length === list.length && texts.length > 0 ? texts : undefined;
@@ -101,4 +104,11 @@ export function decideRule(
   const wider = widerKinds(constraints, grantor.constraints);
   if (wider.length > 0) return notAllowed(`the calling token is bound to narrower ${wider.join(', ')}`);
   return { ok: true, value: constraints };
+}
+
+/** The scopes that an exchange gets: what it asks for, within what the rule gives; all of that when it asks for nothing.
+ *  `undefined` when it asks for more. RFC 8693 section 2.1, RFC 6749 section 3.3. */
+export function narrowedScopes(given: readonly string[], asked: readonly string[] | undefined) {
+  if (asked === undefined) return given;
+  return asked.every((scope) => holdsScope(given, scope)) ? asked : undefined;
 }

@@ -66,6 +66,20 @@ export async function listTrustRules(
   return rows.map(view);
 }
 
+/** The rules that a token of an issuer for an audience may meet, of every workspace or of the one that is named, by
+ *  workspace and name. */
+export async function rulesFor(
+  db: Db | Tx,
+  token: { readonly issuer: string; readonly audience: string },
+  named: { readonly workspaceSlug: string; readonly name: string } | undefined,
+): Promise<TrustRuleView[]> {
+  const isNamed = named && and(eq(workspaces.slug, named.workspaceSlug), eq(trustRules.name, named.name));
+  const rows = await viewQuery(db)
+    .where(and(eq(trustRules.issuer, token.issuer), eq(trustRules.audience, token.audience), isNamed))
+    .orderBy(asc(trustRules.workspaceId), asc(byCodePoint));
+  return rows.map(view);
+}
+
 /** Makes a rule or replaces it. The same rule set again by the same person changes nothing; any change revokes the tokens
  *  that the rule before gave. Refuses what the workflow does not allow and what is not the setter's to hand on. */
 export function putTrustRule(

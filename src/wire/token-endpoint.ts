@@ -3,9 +3,24 @@ import { deviceAuthorization, tokenAnswer } from './oauth-answers.js';
 import { operation } from './operation.js';
 
 const tokenForm = z.object({
-  grant_type: z.string().describe('`urn:ietf:params:oauth:grant-type:device_code`.'),
+  grant_type: z
+    .string()
+    .describe(
+      '`urn:ietf:params:oauth:grant-type:device_code`, or `urn:ietf:params:oauth:grant-type:token-exchange` for a job of a CI platform.',
+    ),
   client_id: z.string().optional().describe('`countersign-cli`, for the device code.'),
   device_code: z.string().optional(),
+  subject_token: z.string().optional().describe('The JWT that the platform gave the job. Good once. A secret.'),
+  subject_token_type: z
+    .string()
+    .optional()
+    .describe('`urn:ietf:params:oauth:token-type:jwt`, or `urn:ietf:params:oauth:token-type:id_token`.'),
+  requested_token_type: z.string().optional().describe('`urn:ietf:params:oauth:token-type:access_token`, if anything.'),
+  audience: z
+    .string()
+    .optional()
+    .describe('The trust rule, as `workspace/rule`. Say it where several workspaces could trust the same job.'),
+  scope: z.string().optional().describe('Less than all that the trust rule gives.'),
 });
 
 const deviceForm = z.object({
@@ -22,9 +37,9 @@ export const tokenOperation = operation({
   method: 'post',
   path: '/oauth2/token',
   tag,
-  summary: 'Fetch a token by a grant (RFC 6749; device code: RFC 8628)',
+  summary: 'Fetch a token by a grant (RFC 6749; device code: RFC 8628; token exchange: RFC 8693)',
   description:
-    'Errors are those of RFC 6749 section 5.2. While nobody has decided about a device: `authorization_pending`, or `slow_down` for who asks too often; after that `access_denied`, `expired_token`, or the token, once.',
+    'Errors are those of RFC 6749 section 5.2. While nobody has decided about a device: `authorization_pending`, or `slow_down` for who asks too often; after that `access_denied`, `expired_token`, or the token, once. A platform’s token that no trust rule takes, for whatever reason, is `invalid_grant`; `invalid_request` asks for `audience` when rules of several workspaces mean it. Within a workspace the first rule by name gives the token.',
   auth: 'none',
   body: tokenForm,
   bodyType: form,

@@ -1,3 +1,4 @@
+import { authorizationDetails } from '../../rules/introspection.js';
 import { accept, refuse } from '../../rules/refusal.js';
 import { tokenOperation } from '../../wire/token-endpoint.js';
 import { readForm } from '../body.js';
@@ -21,12 +22,16 @@ export const tokenRoute: Route = {
     }
     const issued = await grant(deps, exchange, form.value);
     if (!issued.ok) return issued;
-    const { printed, scopes, expiresAt } = issued.value;
+    const { printed, scopes, expiresAt, exchange: exchanged } = issued.value;
     const body = {
       access_token: printed,
       token_type: 'Bearer',
       expires_in: Math.floor((expiresAt.getTime() - exchange.now.getTime()) / 1000),
       scope: scopes.join(' '),
+      ...(exchanged && {
+        issued_token_type: exchanged.issuedTokenType,
+        authorization_details: authorizationDetails(exchanged.constraints),
+      }),
     };
     // RFC 6749 section 5.1 asks for it beside `Cache-Control`.
     return accept(jsonAnswer({ status: 200, headers: { pragma: 'no-cache' }, body }));
