@@ -40,6 +40,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   hono: /^(http|console)\//,
   '@hono/node-server': /^(http\/|server\.ts$)/,
   commander: /^cli\//,
+  scimmy: /^http\/scim-schemas\.ts$/,
 };
 
 interface Import {

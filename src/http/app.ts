@@ -49,6 +49,24 @@ import {
   suspendRunnerRoute,
 } from './endpoints/runners.js';
 import { listRunsRoute, renewRunRoute, showRunRoute, stopRunRoute } from './endpoints/runs.js';
+import {
+  listScimResourceTypesRoute,
+  listScimSchemasRoute,
+  scimConfigRoute,
+  scimMissingRoutes,
+  showScimResourceTypeRoute,
+  showScimSchemaRoute,
+} from './endpoints/scim-discovery.js';
+import {
+  createScimUserRoute,
+  listScimGroupsRoute,
+  listScimUsersRoute,
+  patchScimUserRoute,
+  removeScimUserRoute,
+  replaceScimUserRoute,
+  searchScimUsersRoute,
+  showScimUserRoute,
+} from './endpoints/scim-users.js';
 import { endSessionRoute, listSessionsRoute } from './endpoints/sessions.js';
 import { showTokenRoute } from './endpoints/show-token.js';
 import { beginSignInRoute, chooseWorkspaceRoute, finishSignInRoute, signInPageRoute } from './endpoints/sign-in.js';
@@ -169,6 +187,20 @@ const ROUTES: readonly Route[] = [
   stopRunRoute,
   recordToolDecisionsRoute,
   listToolDecisionsRoute,
+  listScimUsersRoute,
+  searchScimUsersRoute,
+  createScimUserRoute,
+  showScimUserRoute,
+  replaceScimUserRoute,
+  patchScimUserRoute,
+  removeScimUserRoute,
+  listScimGroupsRoute,
+  scimConfigRoute,
+  listScimResourceTypesRoute,
+  showScimResourceTypeRoute,
+  listScimSchemasRoute,
+  showScimSchemaRoute,
+  ...scimMissingRoutes,
   healthRoute,
   readinessRoute,
   metricsRoute,

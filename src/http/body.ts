@@ -30,13 +30,15 @@ export function bodyReader(): { add(piece: Uint8Array): boolean; text(): Result<
   };
 }
 
-/** Reads a JSON body. Gives `undefined` for an empty one where it may be left out. */
-export async function readJson(exchange: Exchange, isOptional: boolean): Promise<Result<unknown>> {
+/** Reads a JSON body, also one that calls itself by `alsoAs`. Gives `undefined` for an empty one where it may be left out. */
+export async function readJson(exchange: Exchange, isOptional: boolean, alsoAs?: string): Promise<Result<unknown>> {
   const text = await exchange.readText();
   if (!text.ok) return text;
   if (text.value === '' && isOptional) return accept(undefined);
-  if (mediaType(exchange) !== 'application/json') {
-    return refuse({ kind: 'unsupported_media_type', detail: 'send the body as application/json' });
+  const type = mediaType(exchange);
+  if (type !== 'application/json' && (type === undefined || type !== alsoAs)) {
+    const types = ['application/json', ...(alsoAs === undefined ? [] : [alsoAs])].join(' or ');
+    return refuse({ kind: 'unsupported_media_type', detail: `send the body as ${types}` });
   }
   try {
     return accept(JSON.parse(text.value));

@@ -109,7 +109,7 @@ export function parseQuery({ search }: Exchange, operation: Operation): Result<u
 /** Reads a JSON body by a schema. A token has no place in it: it would end up in the database. */
 async function parseBody(exchange: Exchange, operation: Operation): Promise<Result<unknown>> {
   if (operation.body === undefined) return accept(undefined);
-  const json = await readJson(exchange, operation.isBodyOptional === true);
+  const json = await readJson(exchange, operation.isBodyOptional === true, operation.bodyType);
   if (!json.ok) return json;
   const value = json.value === undefined ? {} : json.value;
   const misplaced = tokenFaults(value, []);

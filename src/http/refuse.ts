@@ -1,4 +1,4 @@
-import type { ProofError, Refusal } from '../rules/refusal.js';
+import type { ProofError, Refusal, ScimErrorType } from '../rules/refusal.js';
 import { STEP_UP_SECONDS } from '../rules/step-up.js';
 import { PROBLEMS, type ProblemKind, problemType } from '../wire/problems.js';
 import { PROOF_ALGORITHMS } from './dpop-proof.js';
@@ -14,6 +14,8 @@ export interface Refused {
   readonly act?: string;
   /** The error code of an OAuth endpoint, where the kind alone does not tell. */
   readonly oauthError?: string;
+  /** What is wrong with a SCIM request. RFC 7644 section 3.12, table 9. */
+  readonly scimType?: ScimErrorType;
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -28,9 +30,12 @@ export function refused(refusal: Refusal): Refused {
     case 'unsupported_media_type':
     case 'not_allowed':
     case 'not_acceptable':
+    case 'not_implemented':
       return { kind: refusal.kind, detail: refusal.detail, headers: {} };
     case 'oauth':
       return { kind: refusal.kind, detail: refusal.detail, oauthError: refusal.error, headers: {} };
+    case 'scim':
+      return { kind: refusal.kind, detail: refusal.detail, scimType: refusal.error, headers: {} };
     case 'body_too_large':
       return { kind: refusal.kind, detail: 'the body is larger than 64 KiB', headers: {} };
     case 'invalid':
@@ -139,12 +144,14 @@ function oauthError(kind: ProblemKind): { readonly status: number; readonly erro
     case 'unsupported_media_type':
     case 'invalid':
     case 'oauth':
+    case 'scim':
     case 'conflict':
       return { status: 400, error: 'invalid_request' };
     case 'body_too_large':
     case 'method_not_allowed':
     case 'not_found':
     case 'not_acceptable':
+    case 'not_implemented':
       return { status: PROBLEMS[kind].status, error: 'invalid_request' };
     case 'unauthenticated':
       return { status: 401, error: 'invalid_client' };

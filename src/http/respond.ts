@@ -8,6 +8,7 @@ import type { Deps } from './deps.js';
 import type { Answer, Exchange } from './exchange.js';
 import { pageAnswer } from './page-refusal.js';
 import { INTERNAL, oauthAnswer, problemAnswer, type Refused, refused } from './refuse.js';
+import { scimRefusal } from './scim-refusal.js';
 
 export type Handle = (deps: Deps, exchange: Exchange) => Promise<Result<Answer>>;
 
@@ -62,6 +63,7 @@ function refusalAnswer(deps: Deps, exchange: Exchange, answered: Refused): Answe
   // The script of a page says that it wants to be told in JSON.
   const isPage = exchange.path === '/console' || exchange.path.startsWith('/console/');
   if (isPage && exchange.header('accept') !== 'application/json') return pageAnswer(answered);
+  if (exchange.path.startsWith('/scim/')) return scimRefusal(answered);
   return problemAnswer(answered, deps.issuer, exchange.path);
 }
 

@@ -5,7 +5,7 @@ import {
   narrowConstraints,
   widerKinds,
 } from './constraint.js';
-import { type Role, roleScopes } from './role.js';
+import { mayGrantRole, type Role, roleScopes } from './role.js';
 import { coversScope, holdsScope, isServiceScope, serviceScopesIn } from './scope.js';
 import { policyAllowsScope, type WorkflowPolicy } from './workflow.js';
 
@@ -90,4 +90,11 @@ export function runnerFault(grantor: Grantor): string | undefined {
 
 function boundFault(kinds: readonly ConstraintKind[]): string {
   return `the calling token is bound to narrower ${kinds.join(', ')}`;
+}
+
+/** Whether a grantor may bring a person into a role on the word of an identity provider, or give somebody who has it another
+ *  address. The token of a provider need not hold what a plain member may do, since nobody gets a token by it: the person
+ *  has to sign in at the provider. Any other role must be the grantor's own by its token too. */
+export function mayProvision(grantor: Grantor, role: Role): boolean {
+  return mayGrantRole(grantor.role, role) && (role === 'member' || mayHandOnRole(grantor, role));
 }

@@ -5,6 +5,7 @@ export type Refusal =
   | { readonly kind: 'unsupported_media_type'; readonly detail: string }
   | { readonly kind: 'body_too_large' }
   | { readonly kind: 'oauth'; readonly error: OAuthErrorCode; readonly detail: string }
+  | { readonly kind: 'scim'; readonly error: ScimErrorType; readonly detail: string }
   | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
   | { readonly kind: 'unauthenticated'; readonly hasCredentials: boolean; readonly scheme?: 'Basic' }
   | { readonly kind: 'unproven'; readonly error: ProofError; readonly detail: string }
@@ -15,6 +16,7 @@ export type Refusal =
   | { readonly kind: 'method_not_allowed'; readonly allow: readonly string[] }
   | { readonly kind: 'not_acceptable'; readonly detail: string }
   | { readonly kind: 'conflict'; readonly code: ConflictCode; readonly detail: string }
+  | { readonly kind: 'not_implemented'; readonly detail: string }
   | { readonly kind: 'rate_limited'; readonly retryAfterSeconds: number }
   | { readonly kind: 'busy'; readonly retryAfterSeconds: number }
   | { readonly kind: 'database_unavailable'; readonly retryAfterSeconds: number };
@@ -35,6 +37,16 @@ export type OAuthErrorCode =
   | 'slow_down'
   | 'expired_token'
   | 'access_denied';
+
+/** What is wrong with a SCIM request, in the words of RFC 7644 section 3.12, table 9. */
+export type ScimErrorType =
+  | 'invalidFilter'
+  | 'tooMany'
+  | 'invalidSyntax'
+  | 'invalidPath'
+  | 'noTarget'
+  | 'invalidValue'
+  | 'mutability';
 
 /** What a 409 is about, so that a program can tell a lost race from a wrong state. */
 export type ConflictCode =

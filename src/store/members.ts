@@ -62,10 +62,11 @@ export function listMembers(
     .limit(query.limit);
 }
 
-/** Puts a person into the workspace, within a transaction. Gives `undefined` when the e-mail address is a member's. */
+/** Puts a person into the workspace, within a transaction. Gives `undefined` when the e-mail address, or the
+ *  provider's id, is a member's. */
 export async function insertMember(
   tx: Tx,
-  draft: Pick<MemberRow, 'workspaceId' | 'email' | 'name' | 'role' | 'status'>,
+  draft: Pick<MemberRow, 'workspaceId' | 'email' | 'name' | 'role' | 'status'> & Partial<Pick<MemberRow, 'externalId'>>,
   now: Date,
 ): Promise<MemberRow | undefined> {
   const [row] = await tx
@@ -83,8 +84,8 @@ export function setRole(db: Db, change: Change, role: Role): Promise<Result<Memb
     if (!mayChangeRole(by, member.role, role)) return notAllowed(`a member's role from ${member.role} to ${role}`);
     if (member.role === role) return accept(member);
     if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
-    const row = await update(tx, member, { role });
-    await record(tx, change, 'member.role_changed', { from: member.role, to: role });
+    const row = await updateMember(tx, member, { role });
+    await recordChange(tx, change, 'member.role_changed', { from: member.role, to: role });
     return accept(row);
   });
 }
@@ -94,8 +95,8 @@ export function setName(db: Db, change: Change, name: string): Promise<Result<Me
   return changeMember(db, change, async (tx, member, by) => {
     if (!mayManage(by, member.role)) return notAllowed(`the name of a member of the role ${member.role}`);
     if (member.name === name) return accept(member);
-    const row = await update(tx, member, { name });
-    await record(tx, change, 'member.renamed', { name });
+    const row = await updateMember(tx, member, { name });
+    await recordChange(tx, change, 'member.renamed', { name });
     return accept(row);
   });
 }
@@ -110,13 +111,19 @@ export function suspendMember(db: Db, change: Change, as: 'suspended' | 'left'):
     if (member.status === 'invited')
       return wrongState('the invitation was not accepted yet; remove the member instead');
     if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
-    const row = await update(tx, member, { status: 'suspended' });
-    await notifyChange(tx, change.workspaceId);
-    const ended = await applyLeaverRules(tx, leaving(change, as));
-    const isNews = member.status !== 'suspended' || ended > 0;
-    if (isNews) await record(tx, change, 'member.suspended', as === 'left' ? { left: true } : {});
-    return accept(row);
+    return accept(await suspend(tx, change, member, as));
   });
+}
+
+/** Suspends a person within a transaction that has seen to it that this is allowed. Somebody who is invited only cannot
+ *  accept any more when `left`. */
+export async function suspend(tx: Tx, change: Change, member: MemberRow, as: 'suspended' | 'left'): Promise<MemberRow> {
+  const row = await updateMember(tx, member, { status: 'suspended' });
+  await notifyChange(tx, change.workspaceId);
+  const ended = await applyLeaverRules(tx, leaving(change, as));
+  const isNews = member.status !== 'suspended' || ended > 0;
+  if (isNews) await recordChange(tx, change, 'member.suspended', as === 'left' ? { left: true } : {});
+  return row;
 }
 
 /** Lets the tokens of a suspended person be active again, those that did not end meanwhile and were not frozen. */
@@ -125,8 +132,8 @@ export function reactivateMember(db: Db, change: Change): Promise<Result<MemberR
     if (!mayManage(by, member.role)) return notAllowed(`a member of the role ${member.role}`);
     if (member.status === 'active') return accept(member);
     if (member.status === 'invited') return wrongState('the invitation was not accepted yet');
-    const row = await update(tx, member, { status: 'active' });
-    await record(tx, change, 'member.reactivated', {});
+    const row = await updateMember(tx, member, { status: 'active' });
+    await recordChange(tx, change, 'member.reactivated', {});
     return accept(row);
   });
 }
@@ -136,10 +143,10 @@ export function removeMember(db: Db, change: Change): Promise<Result<MemberRow>>
   return changeMember(db, change, async (tx, member, by) => {
     if (!mayManage(by, member.role)) return notAllowed(`a member of the role ${member.role}`);
     if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();
-    const row = await update(tx, member, { status: 'removed' });
+    const row = await updateMember(tx, member, { status: 'removed' });
     await notifyChange(tx, change.workspaceId);
     await applyLeaverRules(tx, leaving(change, 'removed'));
-    await record(tx, change, 'member.removed', { email: member.email });
+    await recordChange(tx, change, 'member.removed', { email: member.email });
     return accept(row);
   });
 }
@@ -194,7 +201,7 @@ export async function acceptInvitation(
 /** Locks the workspace first, so that two owners cannot end each other at the same moment and no token is issued past
  *  its maker's end, then the member. `by` is the role that the caller has behind that lock: one who was demoted or ended
  *  since the request arrived acts no more. */
-function changeMember(
+export function changeMember(
   db: Db,
   change: Change,
   act: (tx: Tx, member: MemberRow, by: Role) => Promise<Result<MemberRow>>,
@@ -250,26 +257,34 @@ function leaving({ workspaceId, id, origin, now }: Change, departure: Departure)
   return { workspaceId, memberId: id, departure, origin, now };
 }
 
-async function update(tx: Tx, member: MemberRow, set: Partial<MemberRow>): Promise<MemberRow> {
+/** Writes columns of a person, within a transaction that holds the row. */
+export async function updateMember(tx: Tx, member: MemberRow, set: Partial<MemberRow>): Promise<MemberRow> {
   const [row] = await tx.update(members).set(set).where(idIs(member.workspaceId, member.id)).returning();
   if (row === undefined) throw new Error('a member went away');
   return row;
 }
 
-function record(tx: Tx, change: Change, action: AuditAction, data: Record<string, unknown>): Promise<void> {
+/** Puts on record what was done to a person. */
+export function recordChange(
+  tx: Tx,
+  change: Change,
+  action: AuditAction,
+  data: Record<string, unknown>,
+): Promise<void> {
   const event = { action, target: printId('mem', change.id), data };
   return recordEvents(tx, change.workspaceId, change.origin, [event], change.now);
 }
 
 // Written out, as the indexes of them are: a value beside the statement would not be known to be theirs.
-const isPresent = sql`${members.status} <> 'removed'`;
+export const isPresent = sql`${members.status} <> 'removed'`;
 const isOwner = sql`${members.role} = 'owner'`;
 
 function idIs(workspaceId: WorkspaceId, id: MemberId) {
   return and(eq(members.workspaceId, workspaceId), eq(members.id, id));
 }
 
-function notAllowed(what: string) {
+/** Refuses a change that is not the caller's to make. */
+export function notAllowed(what: string) {
   return refuse({ kind: 'not_allowed', detail: `your role may not change ${what}` });
 }
 
@@ -277,6 +292,7 @@ function wrongState(detail: string) {
   return refuse({ kind: 'conflict', code: 'member_state', detail });
 }
 
-function lastOwner() {
+/** Refuses to leave a workspace without an active owner. */
+export function lastOwner() {
   return refuse({ kind: 'conflict', code: 'last_owner', detail: 'a workspace needs at least one active owner' });
 }

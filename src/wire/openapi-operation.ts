@@ -70,6 +70,9 @@ const PATH_PARAMETERS: Readonly<Record<string, { readonly pattern: string; reado
     pattern: '^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$',
     description: 'The rule’s name: 1 to 64 of `a-z 0-9 . _ -`, a letter or digit at both ends.',
   },
+  '/scim/v2/Users/{id}': { pattern: '^mem_[0-9A-Za-z]{22}$', description: 'The member’s id.' },
+  '/scim/v2/ResourceTypes/{id}': { pattern: '^User$', description: 'The name of the kind.' },
+  '/scim/v2/Schemas/{id}': { pattern: '^urn:[A-Za-z0-9:._-]+$', description: 'The URN of the schema.' },
   '/problems/{kind}': {
     pattern: `^(${problemKinds().map(problemSlug).join('|')})$`,
     description: 'The last part of a problem’s `type`.',

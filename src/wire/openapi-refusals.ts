@@ -65,6 +65,9 @@ export function refusalStatuses(it: Operation): number[] {
   return [...new Set(statuses)].filter((status) => it.answers[status] === undefined).sort((a, b) => a - b);
 }
 
+/** The statuses of SCIM, with what they stand for there. RFC 7644 section 3.12. */
+const SCIM_KINDS: Readonly<Record<number, ProblemKind>> = { 400: 'scim' };
+
 /** Where the component for a refusal of an operation is. */
 export function refusalReference(it: Operation, status: number): { $ref: string } {
   return { $ref: `#/components/responses/${componentName(it, status)}` };
@@ -75,7 +78,7 @@ export function refusalResponses(operations: readonly Operation[], issuer: strin
   const found = operations.flatMap((it) =>
     refusalStatuses(it).map((status): [string, ResponseObject] => [
       componentName(it, status),
-      isOAuth(it) ? oauthResponse(status) : problemResponse(status, issuer),
+      isOAuth(it) ? oauthResponse(status) : isScim(it) ? scimResponse(status) : problemResponse(status, issuer),
     ]),
   );
   return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -84,11 +87,15 @@ export function refusalResponses(operations: readonly Operation[], issuer: strin
 function componentName(it: Operation, status: number): string {
   const name = NAMES[status];
   if (name === undefined) throw new Error(`${it.id} refuses with a status that has no name: ${status}`);
-  return isOAuth(it) ? `OAuth${name}` : name;
+  return isOAuth(it) ? `OAuth${name}` : isScim(it) ? `Scim${name}` : name;
 }
 
 function isOAuth(it: Operation): boolean {
   return it.path.startsWith('/oauth2/');
+}
+
+function isScim(it: Operation): boolean {
+  return it.path.startsWith('/scim/');
 }
 
 function problemResponse(status: number, issuer: string): ResponseObject {
@@ -140,6 +147,22 @@ function oauthResponse(status: number): ResponseObject {
     description: `${meaning} An error as in RFC 6749 section 5.2.`,
     headers: refusalHeaders(status),
     content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' }, example: { error } } },
+  };
+}
+
+function scimResponse(status: number): ResponseObject {
+  const kinds = problemKinds().filter((kind) => PROBLEMS[kind].status === status);
+  const kind = SCIM_KINDS[status] ?? kinds[0];
+  const meaning = kind === undefined ? '' : `${PROBLEMS[kind].title}: ${PROBLEMS[kind].meaning}`;
+  return {
+    description: `${meaning} An error as in RFC 7644 section 3.12.`,
+    headers: refusalHeaders(status),
+    content: {
+      'application/scim+json': {
+        schema: { $ref: '#/components/schemas/ScimError' },
+        example: { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: String(status) },
+      },
+    },
   };
 }
 

@@ -15,6 +15,7 @@ import { CONFLICTS } from './problems.js';
 import type { Problem } from './resources.js';
 import * as runners from './runners.js';
 import * as runs from './runs.js';
+import * as scim from './scim.js';
 import * as sessions from './sessions.js';
 import * as system from './system.js';
 import * as tokenEndpoint from './token-endpoint.js';
@@ -98,6 +99,19 @@ export const operations: readonly Operation[] = [
   passkeys.removePasskeyOperation,
   passkeys.openStepUpOperation,
   passkeys.showStepUpOperation,
+  scim.listScimUsersOperation,
+  scim.searchScimUsersOperation,
+  scim.createScimUserOperation,
+  scim.showScimUserOperation,
+  scim.replaceScimUserOperation,
+  scim.patchScimUserOperation,
+  scim.removeScimUserOperation,
+  scim.listScimGroupsOperation,
+  scim.scimConfigOperation,
+  scim.listScimResourceTypesOperation,
+  scim.showScimResourceTypeOperation,
+  scim.listScimSchemasOperation,
+  scim.showScimSchemaOperation,
   audit.listAuditOperation,
   audit.checkpointOperation,
   system.healthOperation,
@@ -120,6 +134,10 @@ const TAGS = [
   { name: 'OAuth', description: 'The standard endpoints, for any OAuth client: a form goes in, JSON comes out.' },
   { name: 'members', description: 'The people of the workspace, and what each of them may do.' },
   { name: 'passkeys', description: 'Keys that people sign in with, and confirm dangerous acts with.' },
+  {
+    name: 'SCIM',
+    description: 'How an identity provider brings people in, and takes them out at once (RFC 7643 and RFC 7644).',
+  },
   { name: 'audit', description: 'Who did what and when, in a chain of hashes that anyone can recompute.' },
   { name: 'system', description: 'For operators, probes and readers.' },
 ];
@@ -165,6 +183,7 @@ export function openApiDocument(issuer: string = DEFAULT_ISSUER): OpenApiDocumen
   for (const it of operations) paths[it.path] = { ...paths[it.path], [it.method]: operationObject(it, schemas) };
   schemas.add(problem, 'output');
   schemas.add(oauth.oauthError, 'output');
+  schemas.add(scim.scimError, 'output');
   return {
     openapi: '3.1.1',
     info: {

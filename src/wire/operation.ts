@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { ServiceScope } from '../rules/scope.js';
 
 /** The problem statuses an operation may answer, beside those that any may (400, 401, 403, 404, 405, 413, 500, 503). */
-export type RefusalStatus = 403 | 404 | 406 | 409 | 415 | 422 | 429;
+export type RefusalStatus = 400 | 403 | 404 | 406 | 409 | 415 | 422 | 429;
 
 /** One endpoint, described once: the server parses by its schemas, the OpenAPI document is made from them. */
 export interface Operation {
@@ -22,7 +22,7 @@ export interface Operation {
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly isBodyOptional?: boolean;
-  readonly bodyType?: 'application/x-www-form-urlencoded';
+  readonly bodyType?: 'application/x-www-form-urlencoded' | 'application/scim+json';
   readonly headers?: readonly { readonly name: string; readonly description: string }[];
   readonly answers: Readonly<Record<number, Answer>>;
   readonly refusals: readonly RefusalStatus[];

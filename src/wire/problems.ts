@@ -109,6 +109,13 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
       'The body or the query can be read, but something in it is not allowed: a wrong type, a value out of range, a member that is not known. `errors` has one entry for each fault, with a JSON pointer to it (`#/scopes/0`).',
     whatToDo: 'Correct what `errors` names. Values are never repeated there, since a misplaced one may be a secret.',
   },
+  scim: {
+    title: 'SCIM request refused',
+    status: 400,
+    meaning:
+      'Something in a request under `/scim/v2` is not as RFC 7644 has it, or not supported. The answer there has SCIM’s own form; `scimType` says what it is: `invalidFilter`, `tooMany`, `invalidSyntax`, `invalidPath`, `noTarget`, `invalidValue` or `mutability`.',
+    whatToDo: 'Read `detail`. Mostly an attribute mapping of the identity provider is to be corrected.',
+  },
   rate_limited: {
     title: 'Rate limited',
     status: 429,
@@ -121,6 +128,12 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
     meaning: 'The service failed in a way that it did not foresee. Whether a change was made is not known.',
     whatToDo:
       'Look before you repeat a change, or repeat it with the same `Idempotency-Key`. Report it with the `X-Request-Id`: the cause is in the service’s log under it.',
+  },
+  not_implemented: {
+    title: 'Not implemented',
+    status: 501,
+    meaning: 'The standard has this and the service does not: `/Me`, bulk requests and groups of SCIM.',
+    whatToDo: 'Turn it off in the client. `GET /scim/v2/ServiceProviderConfig` says what there is.',
   },
   busy: {
     title: 'Busy',

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId, parsePublicId, printId } from '../../src/rules/format.js';
+import { USER_SCHEMA } from '../../src/rules/scim-user.js';
 import { inTransaction } from '../../src/store/database.js';
 import { startSession } from '../../src/store/sessions.js';
 import { operations } from '../../src/wire/openapi.js';
@@ -100,6 +101,7 @@ const toolDecision = () => {
   const id = printId('dec', newId('dec', at));
   return { id, at: at.toISOString(), event: 'PreToolUse', decision: 'deny', code: 'tool_rule' };
 };
+const scimUser = () => ({ schemas: [USER_SCHEMA], userName: email() });
 const email = () => `fresh-${++serial}@roles.example`;
 
 /** One row for each operation: a new endpoint fails here until it has one. */
@@ -308,6 +310,32 @@ const ROWS: Readonly<Record<string, Row>> = {
   // Nobody here has a passkey to confirm with.
   openStepUp: { path: () => '/v1/step-ups', json: () => ({ act: 'revoke everything' }), answers: all(409) },
   showStepUp: { path: () => `/v1/step-ups/stp_${'0'.repeat(22)}`, answers: all(404) },
+  listScimUsers: { path: () => '/scim/v2/Users', answers: readers(200) },
+  searchScimUsers: { path: () => '/scim/v2/Users/.search', json: () => ({ count: 1 }), answers: readers(200) },
+  createScimUser: { path: () => '/scim/v2/Users', json: () => scimUser(), answers: admins(201) },
+  showScimUser: { path: ({ memberId }) => `/scim/v2/Users/${memberId}`, answers: readers(200), foreign: 404 },
+  replaceScimUser: {
+    path: ({ memberId }) => `/scim/v2/Users/${memberId}`,
+    json: () => scimUser(),
+    answers: admins(200),
+    foreign: 404,
+  },
+  patchScimUser: {
+    path: ({ memberId }) => `/scim/v2/Users/${memberId}`,
+    json: () => ({
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+      Operations: [{ op: 'replace', value: { displayName: 'Ada' } }],
+    }),
+    answers: admins(200),
+    foreign: 404,
+  },
+  removeScimUser: { path: ({ memberId }) => `/scim/v2/Users/${memberId}`, answers: admins(204), foreign: 404 },
+  listScimGroups: { path: () => '/scim/v2/Groups', answers: readers(200) },
+  scimConfig: { path: () => '/scim/v2/ServiceProviderConfig', answers: all(200) },
+  listScimResourceTypes: { path: () => '/scim/v2/ResourceTypes', answers: all(200) },
+  showScimResourceType: { path: () => '/scim/v2/ResourceTypes/User', answers: all(200) },
+  listScimSchemas: { path: () => '/scim/v2/Schemas', answers: all(200) },
+  showScimSchema: { path: () => `/scim/v2/Schemas/${USER_SCHEMA}`, answers: all(200) },
   listAuditEvents: { path: () => '/v1/audit-events', answers: readers(200) },
   auditCheckpoint: { path: () => '/v1/audit-events/checkpoint', answers: readers(200) },
   healthz: { path: () => '/healthz', answers: all(200) },
@@ -325,6 +353,7 @@ const USED_UP: ReadonlySet<string> = new Set([
   'transferToken',
   'revokeToken',
   'removeMember',
+  'removeScimUser',
   'removeRunner',
   'putTrustRule',
   'removeTrustRule',

@@ -76,6 +76,14 @@ const EVENTS = [
   'after=140000&action=token.revoked',
 ];
 
+// By their place, as SCIM has it: what lies before is counted, by an index.
+const SCIM_LISTS = ['', 'sortBy=userName', 'filter=active eq true', 'filter=userName co "person"'].map(
+  (filter): List => {
+    const pages = [1, 500, 900].map((startIndex) => `/scim/v2/Users?${filter}&count=50&startIndex=${startIndex}`);
+    return { name: `/scim/v2/Users?${filter} as owner`, by: 'large', kind: 'searched', pages };
+  },
+);
+
 /** Every list, with every filter that it takes. */
 export const LISTS: readonly List[] = [
   ...lists('/v1/tokens', 'ordered', 'large', ['', ...WORKFLOWS, ...PEOPLE, 'status=revoked'], TOKENS_BEFORE),
@@ -92,6 +100,7 @@ export const LISTS: readonly List[] = [
   ...lists('/v1/audit-events', 'ordered', 'large', EVENTS, EVENTS_AFTER),
   ...lists('/v1/workflows', 'ordered', 'large', [''], WORKFLOWS_AFTER),
   ...lists('/v1/members', 'ordered', 'large', [''], MEMBERS_AFTER),
+  ...SCIM_LISTS,
 ];
 
 function lists(

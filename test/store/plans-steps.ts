@@ -43,6 +43,7 @@ export const STEPS: readonly Step[] = [
   ['check under a limit of runs', checkUnderLimit],
   ['mark what was lost', ({ service }) => loseLeases(service.db.db, new Date())],
   ['bring a person in and let it go', bringIn],
+  ['provision people as an identity provider does', provision],
   ['make a runner, ask as one, turn one away, and let one go', trustRunners],
   ['add a passkey, sign in and confirm with it, and remove it', usePasskeys],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
@@ -183,6 +184,43 @@ async function usePasskeys(scene: Scene): Promise<void> {
   const { body } = await send(service, 'GET', '/v1/passkeys', { token });
   const [passkey] = z.object({ data: z.array(z.object({ id: z.string() })) }).parse(body).data;
   await send(service, 'DELETE', `/v1/passkeys/${passkey?.id}`, { token });
+}
+
+async function provision({ service, large }: Scene): Promise<void> {
+  const schemas = ['urn:ietf:params:scim:schemas:core:2.0:User'];
+  const ask = async (method: string, path: string, json?: unknown) => {
+    const sending = { token: large.printed, ...(json === undefined ? {} : { json }) };
+    const answer = await send(service, method, `/scim/v2${path}`, sending);
+    if (answer.status > 204) throw new Error(`${method} ${path} was answered with ${answer.status}: ${answer.text}`);
+    return answer;
+  };
+  const patch = (value: unknown) => ({
+    schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+    Operations: [{ op: 'replace', value }],
+  });
+  for (const _ of AGAIN_AND_AGAIN) {
+    const name = newId('evt', new Date());
+    const userName = `${name}@acme.example`;
+    const made = await ask('POST', '/Users', { schemas, userName, externalId: name });
+    const path = `/Users/${made.body['id']}`;
+    for (const filter of [`userName eq "${userName}"`, `externalId eq "${name}"`, `id eq "${made.body['id']}"`]) {
+      await ask('GET', `/Users?filter=${encodeURIComponent(filter)}`);
+      await ask('POST', '/Users/.search', { filter: `${filter} or ${filter}` });
+    }
+    await ask('GET', path);
+    await ask('PATCH', path, patch({ active: false }));
+    await ask('PATCH', path, patch({ active: true }));
+    await ask('PUT', path, { schemas, userName, displayName: 'Ada', active: false });
+    await ask('DELETE', path);
+  }
+  const described = [
+    'ServiceProviderConfig',
+    'ResourceTypes',
+    'ResourceTypes/User',
+    'Schemas',
+    `Schemas/${schemas[0]}`,
+  ];
+  for (const path of ['Groups', ...described]) await ask('GET', `/${path}`);
 }
 
 async function recover({ service, large }: Scene): Promise<void> {
