@@ -173,7 +173,9 @@ async function identify(
     isShort && server.userinfo_endpoint !== undefined
       ? await client.fetchUserInfo(configuration, tokens.access_token, subject)
       : {};
-  const claims: PersonClaims = { ...more, ...payload };
+  // An address and whether it is verified are one statement: no half of it comes from elsewhere.
+  const whole = payload['email'] === undefined ? {} : { email_verified: payload['email_verified'] };
+  const claims: PersonClaims = { ...more, ...payload, ...whole };
   const address = verifiedAddress(claims);
   return {
     issuer: server.issuer,
