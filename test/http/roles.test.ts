@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newId, parsePublicId, printId } from '../../src/rules/format.js';
+import { type MemberId, newId, parsePublicId, printId } from '../../src/rules/format.js';
+import { addDays } from '../../src/rules/lifetime.js';
+import { mayUse } from '../../src/rules/role.js';
 import { USER_SCHEMA } from '../../src/rules/scim-user.js';
+import { SERVICE_SCOPES, type ServiceScope } from '../../src/rules/scope.js';
+import { SERVICE_WORKFLOW } from '../../src/rules/workflow.js';
 import { inTransaction } from '../../src/store/database.js';
+import { drawShortSecret, insertToken } from '../../src/store/mint.js';
 import { startSession } from '../../src/store/sessions.js';
 import { operations } from '../../src/wire/openapi.js';
 import type { Role } from '../../src/wire/resources.js';
@@ -13,22 +18,22 @@ import { RULES } from '../setup/trust.js';
 let service: TestService;
 let own: Things;
 let foreign: Things;
+let foreignOwner: string;
+const memberIds = new Map<Role, MemberId>();
 let tokens: Record<Role, string>;
 let deadToken: string;
-let scopelessToken: string;
 let serial = 0;
 beforeAll(async () => {
   service = await createTestService();
-  tokens = Object.fromEntries(
-    await Promise.all(ROLES.map(async (role) => [role, (await service.makeMember(role)).token] as const)),
-  ) as Record<Role, string>;
-  const { printed } = await service.makeWorkspace('foreign');
-  foreign = await makeThings(printed);
+  const made = await Promise.all(ROLES.map(async (role) => [role, await service.makeMember(role)] as const));
+  tokens = Object.fromEntries(made.map(([role, { token }]) => [role, token])) as Record<Role, string>;
+  for (const [role, { id }] of made) memberIds.set(role, parsePublicId('mem', id) as MemberId);
+  foreignOwner = (await service.makeWorkspace('foreign')).printed;
+  foreign = await makeThings(foreignOwner);
   own = await makeThings(service.owner.printed);
   await finish(own);
   deadToken = (await service.makeMember('owner')).token;
   await service.client(null).revoke(deadToken);
-  scopelessToken = (await service.seedToken({ scopes: ['repo:read'] })).token;
 });
 afterAll(() => service.close());
 
@@ -51,12 +56,15 @@ async function makeThings(ownerToken: string): Promise<Things> {
   const client = service.client(ownerToken);
   const label = `flow-${serial}`;
   await client.workflows.put(label, { allowed_scopes: ['repo:*'] });
-  const invited = await client.members.invite({ email: `p${serial}@roles.example`, role: 'member' });
-  const member = await service.client(null).members.accept(invited.invitation);
-  const minted = await client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 });
+  const [member, minted, { runner }] = await Promise.all([
+    client.members
+      .invite({ email: `p${serial}@roles.example`, role: 'member' })
+      .then(({ invitation }) => service.client(null).members.accept(invitation)),
+    client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 }),
+    seedRunner(service, { approver: ownerToken }),
+    client.trustRules.put(label, { ...RULES.github_actions, workflow: label }),
+  ]);
   const { check_id, run_id } = await client.execChecks.check({ token: minted.token, workflow: label });
-  await client.trustRules.put(label, { ...RULES.github_actions, workflow: label });
-  const { runner } = await seedRunner(service, { approver: ownerToken });
   return {
     label,
     memberId: member.id,
@@ -67,6 +75,63 @@ async function makeThings(ownerToken: string): Promise<Things> {
     ruleName: label,
     sessionId: await makeSession(member.id),
   };
+}
+
+/** Ids and names of the right form that stand for nothing. */
+const NOTHING: Things = {
+  label: 'flow-nowhere',
+  memberId: `mem_${'0'.repeat(21)}1`,
+  tokenId: `tok_${'0'.repeat(21)}1`,
+  checkId: `chk_${'0'.repeat(21)}1`,
+  runId: `run_${'0'.repeat(21)}1`,
+  runnerId: `rnr_${'0'.repeat(21)}1`,
+  ruleName: 'flow-nowhere',
+  sessionId: `ses_${'0'.repeat(21)}1`,
+};
+
+/** Things of which the member with this role is the maker, as far as there are such. */
+async function makeOwn(role: Role): Promise<Things> {
+  const creatorId = memberIds.get(role) as MemberId;
+  const { tokenId, token } = await insertAccess(creatorId, own.label, ['repo:read']);
+  const { check_id, run_id } = await service.client(token).execChecks.check({ workflow: own.label });
+  await service.client(token).execChecks.finish(check_id, { exit_code: 0 });
+  const memberId = printId('mem', creatorId);
+  return { ...own, memberId, tokenId, checkId: check_id, runId: run_id ?? '', sessionId: await makeSession(memberId) };
+}
+
+const granted = new Map<string, string>();
+
+/** A sign-in token of the member with this role that has just these scopes, whether the role allows them or not. */
+async function tokenWith(role: Role, scopes: readonly ServiceScope[]): Promise<string> {
+  const key = `${role} ${scopes.join(' ')}`;
+  const known = granted.get(key);
+  if (known !== undefined) return known;
+  const { token } = await insertAccess(memberIds.get(role) as MemberId, SERVICE_WORKFLOW, scopes);
+  granted.set(key, token);
+  return token;
+}
+
+async function insertAccess(creatorId: MemberId, workflow: string, scopes: readonly string[]) {
+  const now = service.clock.now();
+  const minted = drawShortSecret(service.secrets, newId('tok', now));
+  const { id: workspaceId } = service.owner.workspace;
+  const draft = { workspaceId, workflow, creatorId, ownerId: creatorId, name: null, scopes, constraints: {} };
+  const life = {
+    notBefore: null,
+    expiresAt: addDays(now, 7),
+    expiresInDays: 7,
+    lineageId: minted.id,
+    rotatedFrom: null,
+  };
+  await inTransaction(service.db.db, (tx) => insertToken(tx, minted, { ...draft, ...life, kind: 'access' }, now));
+  return { tokenId: printId('tok', minted.id), token: minted.printed };
+}
+
+/** What an answer tells of things: all of it but which things were named, and which request it was. */
+function told({ status, headers, text }: Answered, things: Things) {
+  const named = Object.values(things).reduce((rest, value) => rest.replaceAll(value, '*'), text);
+  const kept = [...headers].filter(([name]) => name !== 'x-request-id');
+  return { status, text: named, headers: Object.fromEntries(kept) };
 }
 
 /** A session of a member on the pages. */
@@ -91,11 +156,19 @@ interface Row {
   readonly answers: Readonly<Record<Role, number>>;
   /** What an owner gets about the same things of another workspace; absent when the path names nothing. */
   readonly foreign?: number;
+  /** What a live token of each role gets about things that are its member's own; absent when that makes no difference. */
+  readonly mine?: Readonly<Record<Role, number>>;
+  /** What a token of each role gets that has the operation's scope and no other, where that is not enough. */
+  readonly exact?: Readonly<Record<Role, number>>;
+  /** For an operation that takes one of several scopes: which, and what a token without any of them gets. */
+  readonly by?: { readonly scopes: readonly ServiceScope[]; readonly otherwise: Readonly<Record<Role, number>> };
 }
 
 const all = (status: number) => ({ owner: status, admin: status, member: status, auditor: status });
 const admins = (status: number) => ({ owner: status, admin: status, member: 403, auditor: 403 });
 const readers = (status: number) => ({ owner: status, admin: status, member: 403, auditor: status });
+const RUNNERS: Row['by'] = { scopes: ['exec:check'], otherwise: all(404) };
+const READERS: Row['by'] = { scopes: ['exec:check', 'audit:read'], otherwise: all(404) };
 const toolDecision = () => {
   const at = service.clock.now();
   const id = printId('dec', newId('dec', at));
@@ -117,29 +190,34 @@ const ROWS: Readonly<Record<string, Row>> = {
     path: ({ tokenId }) => `/v1/tokens/${tokenId}`,
     answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
     foreign: 404,
+    mine: all(200),
   },
   explainToken: {
     path: ({ tokenId }) => `/v1/tokens/${tokenId}/explain`,
     answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
     foreign: 404,
+    mine: all(200),
   },
   rotateToken: {
     path: ({ tokenId }) => `/v1/tokens/${tokenId}/rotate`,
     json: () => ({}),
     answers: { owner: 201, admin: 201, member: 404, auditor: 403 },
     foreign: 404,
+    mine: { owner: 201, admin: 201, member: 201, auditor: 403 },
   },
   revokeToken: {
     path: ({ tokenId }) => `/v1/tokens/${tokenId}/revoke`,
     json: () => ({ reason: 'unused' }),
     answers: { owner: 200, admin: 200, member: 404, auditor: 403 },
     foreign: 404,
+    mine: { owner: 200, admin: 200, member: 200, auditor: 403 },
   },
   transferToken: {
     path: ({ tokenId }) => `/v1/tokens/${tokenId}/transfer`,
     json: ({ memberId }) => ({ owner_id: memberId }),
     answers: { owner: 200, admin: 200, member: 403, auditor: 403 },
     foreign: 404,
+    mine: { owner: 200, admin: 200, member: 403, auditor: 403 },
   },
   revokeTokens: {
     path: () => '/v1/revocations',
@@ -148,10 +226,19 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   listWorkflows: { path: () => '/v1/workflows', answers: all(200) },
   showWorkflow: { path: ({ label }) => `/v1/workflows/${label}`, answers: all(200), foreign: 404 },
-  putWorkflow: { path: ({ label }) => `/v1/workflows/${label}`, json: () => ({}), answers: admins(200) },
+  putWorkflow: {
+    path: ({ label }) => `/v1/workflows/${label}`,
+    json: () => ({ allowed_scopes: ['repo:*'] }),
+    answers: admins(200),
+  },
   pauseWorkflow: { path: ({ label }) => `/v1/workflows/${label}/pause`, answers: admins(200), foreign: 404 },
   resumeWorkflow: { path: ({ label }) => `/v1/workflows/${label}/resume`, answers: admins(200), foreign: 404 },
-  showToolRules: { path: ({ label }) => `/v1/workflows/${label}/tool-rules`, answers: all(200), foreign: 404 },
+  showToolRules: {
+    path: ({ label }) => `/v1/workflows/${label}/tool-rules`,
+    answers: all(200),
+    foreign: 404,
+    by: { scopes: ['workflows:read', 'exec:check'], otherwise: all(403) },
+  },
   putToolRules: {
     path: ({ label }) => `/v1/workflows/${label}/tool-rules`,
     json: () => ({ default: 'allow', rules: [] }),
@@ -189,35 +276,41 @@ const ROWS: Readonly<Record<string, Row>> = {
     path: ({ checkId }) => `/v1/exec/checks/${checkId}`,
     answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
     foreign: 404,
+    by: READERS,
   },
   watchExecCheck: {
     path: ({ checkId }) => `/v1/exec/checks/${checkId}/watch`,
     // Finished before it is asked for, so that no stream stays open.
     answers: { owner: 409, admin: 409, member: 404, auditor: 404 },
     foreign: 404,
+    by: RUNNERS,
   },
   finishExecCheck: {
     path: ({ checkId }) => `/v1/exec/checks/${checkId}/finish`,
     json: () => ({ exit_code: 0 }),
     answers: { owner: 200, admin: 200, member: 404, auditor: 404 },
     foreign: 404,
+    by: RUNNERS,
   },
   listRuns: { path: () => '/v1/exec/runs', answers: all(200) },
   showRun: {
     path: ({ runId }) => `/v1/exec/runs/${runId}`,
     answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
     foreign: 404,
+    by: READERS,
   },
   renewRun: {
     path: ({ runId }) => `/v1/exec/runs/${runId}/renew`,
     // It is finished.
     answers: { owner: 409, admin: 409, member: 404, auditor: 404 },
     foreign: 404,
+    by: RUNNERS,
   },
   stopRun: {
     path: ({ runId }) => `/v1/exec/runs/${runId}/stop`,
     answers: { owner: 409, admin: 409, member: 404, auditor: 403 },
     foreign: 404,
+    mine: { owner: 409, admin: 409, member: 409, auditor: 403 },
   },
   listRunners: { path: () => '/v1/runners', answers: readers(200) },
   showRunner: { path: ({ runnerId }) => `/v1/runners/${runnerId}`, answers: readers(200), foreign: 404 },
@@ -245,6 +338,8 @@ const ROWS: Readonly<Record<string, Row>> = {
     path: () => '/v1/runner-enrolments/approve',
     json: () => ({ user_code: 'XXXXX-XXXXX' }),
     answers: admins(422),
+    // It gives the runner more than that.
+    exact: all(403),
   },
   denyEnrolment: {
     path: () => '/v1/runner-enrolments/deny',
@@ -256,16 +351,19 @@ const ROWS: Readonly<Record<string, Row>> = {
     json: () => ({ decisions: [toolDecision()] }),
     answers: { owner: 200, admin: 200, member: 404, auditor: 404 },
     foreign: 404,
+    by: RUNNERS,
   },
   listToolDecisions: {
     path: ({ runId }) => `/v1/exec/runs/${runId}/tool-decisions`,
     answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
     foreign: 404,
+    by: READERS,
   },
   introspect: {
     path: () => '/oauth2/introspect',
     form: 'token=cst_of_somebody_else',
     answers: { owner: 200, admin: 200, member: 403, auditor: 200 },
+    by: { scopes: ['tokens:introspect', 'exec:check'], otherwise: all(403) },
   },
   revoke: { path: () => '/oauth2/revoke', form: 'token=cst_unknown', answers: all(200) },
   token: { path: () => '/oauth2/token', form: 'grant_type=unheard-of', answers: all(400) },
@@ -283,6 +381,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     path: () => '/v1/members',
     json: () => ({ email: email(), role: 'member' }),
     answers: admins(201),
+    exact: all(403),
   },
   acceptInvitation: { path: () => '/v1/members/accept', answers: all(401) },
   patchMember: {
@@ -298,11 +397,21 @@ const ROWS: Readonly<Record<string, Row>> = {
     foreign: 404,
   },
   removeMember: { path: ({ memberId }) => `/v1/members/${memberId}`, answers: admins(204), foreign: 404 },
-  listSessions: { path: ({ memberId }) => `/v1/sessions?member=${memberId}`, answers: readers(200), foreign: 404 },
+  listSessions: {
+    path: ({ memberId }) => `/v1/sessions?member=${memberId}`,
+    answers: readers(200),
+    foreign: 404,
+    mine: all(200),
+    by: { scopes: ['members:read'], otherwise: all(403) },
+  },
   endSession: {
     path: ({ sessionId }) => `/v1/sessions/${sessionId}`,
     answers: { owner: 204, admin: 204, member: 404, auditor: 403 },
     foreign: 404,
+    mine: all(204),
+    by: { scopes: ['members:write'], otherwise: { owner: 403, admin: 403, member: 404, auditor: 403 } },
+    // It must be seen to be ended.
+    exact: all(404),
   },
   listPasskeys: { path: () => '/v1/passkeys', answers: all(200) },
   addPasskey: { path: () => '/v1/passkeys/registrations', json: () => ({}), answers: all(201) },
@@ -347,17 +456,55 @@ const ROWS: Readonly<Record<string, Row>> = {
   problem: { path: () => '/problems/not-found', answers: all(200) },
 };
 
-/** What is not there for the next role once it was done, or not as it was made. */
-const USED_UP: ReadonlySet<string> = new Set([
-  'rotateToken',
-  'transferToken',
-  'revokeToken',
-  'removeMember',
-  'removeScimUser',
-  'removeRunner',
-  'putTrustRule',
-  'removeTrustRule',
-]);
+const freshToken = async () => {
+  const { tokenId } = await insertAccess(service.owner.member.id, own.label, ['repo:read']);
+  return { tokenId };
+};
+const freshMember = async () => {
+  const { id } = await service.client().members.invite({ email: email(), role: 'member' });
+  return { memberId: id };
+};
+const freshRule = async () => {
+  const ruleName = `rule-${++serial}`;
+  await service.client().trustRules.put(ruleName, { ...RULES.github_actions, workflow: own.label });
+  return { ruleName };
+};
+
+/** What is not there for the next role once it was done, or not as it was made: how it is made anew. */
+const USED_UP: Readonly<Record<string, () => Promise<Partial<Things>>>> = {
+  rotateToken: freshToken,
+  transferToken: freshToken,
+  revokeToken: freshToken,
+  removeMember: freshMember,
+  removeScimUser: freshMember,
+  removeRunner: async () => ({ runnerId: (await seedRunner(service)).runner.id }),
+  putTrustRule: freshRule,
+  removeTrustRule: freshRule,
+};
+
+async function thingsFor(id: string): Promise<Things> {
+  return { ...own, ...(await USED_UP[id]?.()) };
+}
+
+/** Routes that the interface does not describe, by what their paths begin with, and why no role or scope opens them. */
+const NO_OPERATION: Readonly<Record<string, string>> = {
+  '/.well-known/oauth-authorization-server/': 'the metadata, for an issuer with a path (RFC 8414 section 3.1)',
+  '/scim/v2/Bulk': 'not offered: 501 (RFC 7644 section 3.7)',
+  '/scim/v2/Groups': 'not offered but as an empty list',
+  '/scim/v2/Me': 'not offered: 501 (RFC 7644 section 3.11)',
+  '/console': 'pages: who signed in is known by a cookie, which opens nothing else',
+};
+
+function undescribed(): { readonly method: string; readonly path: string }[] {
+  const described = operations.map(({ method, path }) => `${method.toUpperCase()} ${routerPath(path)}`);
+  return service.service.app.routes.filter(
+    ({ method, path }) => method !== 'ALL' && !described.includes(`${method} ${path}`),
+  );
+}
+
+function routerPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1');
+}
 
 function rowOf(id: string): Row {
   const row = ROWS[id];
@@ -382,7 +529,7 @@ describe.each(operations.map((operation) => ({ ...operation })))('$id', (operati
   it('each role gets what it may', async () => {
     const statuses = new Map<Role, number>();
     for (const role of ROLES) {
-      const things = USED_UP.has(operation.id) ? await makeThings(service.owner.printed) : own;
+      const things = await thingsFor(operation.id);
       statuses.set(role, (await ask(operation.id, operation.method, tokens[role], things)).status);
     }
     expect(Object.fromEntries(statuses)).toEqual(rowOf(operation.id).answers);
@@ -398,25 +545,97 @@ describe.each(operations.map((operation) => ({ ...operation })))('$id', (operati
       }
     });
 
-  if (operation.scope !== undefined)
-    it('a token of an owner without the scope is refused, and told which', async () => {
-      const answer = await ask(operation.id, operation.method, scopelessToken, own);
-      expect(answer.status).toBe(403);
-      expect(answer.headers.get('www-authenticate')).toContain(
-        `error="insufficient_scope", scope="${operation.scope}"`,
-      );
+  const by = operation.scope ? { scopes: [operation.scope], otherwise: all(403) } : ROWS[operation.id]?.by;
+  if (by !== undefined)
+    it('takes a token with its scope and no other, takes workspace:admin, and no other scope instead', async () => {
+      const { answers, exact } = rowOf(operation.id);
+      const expected = (role: Role, scopes: readonly ServiceScope[]) =>
+        (by.scopes.some((scope) => mayUse(role, scopes, scope)) ? answers : by.otherwise)[role];
+      for (const role of ROLES) {
+        const without = SERVICE_SCOPES.filter((scope) => scope !== 'workspace:admin' && !by.scopes.includes(scope));
+        const cells = [
+          ...by.scopes.map((scope) => ({ scopes: [scope], status: exact?.[role] ?? expected(role, [scope]) })),
+          { scopes: without, status: by.otherwise[role] },
+          { scopes: ['workspace:admin' as const], status: expected(role, ['workspace:admin']) },
+        ];
+        for (const { scopes, status } of cells) {
+          const things = status < 300 ? await thingsFor(operation.id) : own;
+          const answer = await ask(operation.id, operation.method, await tokenWith(role, scopes), things);
+          expect(answer.status, `${role} with ${scopes.join(' ')}`).toBe(status);
+          if (status === 403 && operation.scope && !mayUse(role, scopes, operation.scope)) {
+            expect(answer.headers.get('www-authenticate')).toContain(
+              `error="insufficient_scope", scope="${operation.scope}"`,
+            );
+          }
+        }
+      }
+    });
+
+  if (ROWS[operation.id]?.mine !== undefined)
+    it('each role gets what it may of what is its own', async () => {
+      const statuses = new Map<Role, number>();
+      for (const role of ROLES) {
+        statuses.set(role, (await ask(operation.id, operation.method, tokens[role], await makeOwn(role))).status);
+      }
+      expect(Object.fromEntries(statuses)).toEqual(rowOf(operation.id).mine);
     });
 
   if (ROWS[operation.id]?.foreign !== undefined)
-    it('things of another workspace are not there', async () => {
-      const answer = await ask(operation.id, operation.method, tokens.owner, foreign);
-      expect(answer.status).toBe(rowOf(operation.id).foreign);
+    it('things of another workspace are not told from what does not exist', async () => {
+      expect((await ask(operation.id, operation.method, tokens.owner, foreign)).status).toBe(
+        rowOf(operation.id).foreign,
+      );
+      for (const role of ROLES) {
+        const [theirs, nobodys] = await Promise.all(
+          [foreign, NOTHING].map(async (things) => {
+            return told(await ask(operation.id, operation.method, tokens[role], things), things);
+          }),
+        );
+        expect(theirs).toEqual(nobodys);
+      }
+    });
+
+  if (operation.method === 'get')
+    it('shows nothing of another workspace, nor of another member’s tokens to a member', async () => {
+      for (const role of ROLES) {
+        const { status, text } = await ask(operation.id, operation.method, tokens[role], own);
+        if (status !== 200) continue;
+        for (const [name, value] of Object.entries(foreign)) expect(text, name).not.toContain(`"${value}"`);
+        const theirs = [own.tokenId, own.checkId, own.runId, own.sessionId];
+        if (role === 'member') for (const id of theirs) expect(text).not.toContain(id);
+      }
     });
 });
 
 describe('rights', () => {
-  it('every operation has a row and every row an operation', () => {
-    expect(Object.keys(ROWS).sort()).toEqual(operations.map((operation) => operation.id).sort());
+  it('what was asked of another workspace has left no trace there', async () => {
+    const client = service.client(foreignOwner);
+    expect((await client.tokens.show(foreign.tokenId)).status).toBe('active');
+    expect((await client.tokens.show(foreign.tokenId)).owner.id).toBe((await client.me()).id);
+    expect((await client.members.show(foreign.memberId)).status).toBe('active');
+    expect((await client.workflows.show(foreign.label)).allowed_scopes).toEqual(['repo:*']);
+    expect((await client.workflows.toolRules(foreign.label)).rules).toEqual([]);
+    expect((await client.runs.show(foreign.runId)).status).toBe('running');
+    expect((await client.runners.show(foreign.runnerId)).status).toBe('active');
+    expect((await client.trustRules.show(foreign.ruleName)).workflow).toBe(foreign.label);
+  });
+
+  it('every route is an operation with a row, or says why it is none', () => {
+    const known = Object.keys(NO_OPERATION);
+    const unknown = undescribed().filter(({ path }) => !known.some((prefix) => path.startsWith(prefix)));
+    expect(unknown).toEqual([]);
+  });
+
+  it('a page is the same with a token as without one', async () => {
+    const pages = undescribed().filter(({ path }) => path.startsWith('/console'));
+    expect(pages.length).toBeGreaterThan(0);
+    for (const { method, path } of pages) {
+      const [without, withOne] = await Promise.all(
+        [null, tokens.owner].map((token) => send(service, method, path, { token })),
+      );
+      expect(withOne?.status, `${method} ${path}`).toBe(without?.status);
+      expect(withOne?.headers.get('set-cookie')).toBe(without?.headers.get('set-cookie'));
+    }
   });
 
   it('a token is cut by the role that its creator has now', async () => {
