@@ -3,8 +3,10 @@ import { type Html, html } from './html.js';
 import { type Page, page } from './page.js';
 import { FORM_TOKEN } from './session.js';
 
-/** What the forms of a page carry, so that no other site can send them. */
+/** Where the forms of a page lead, and what they carry, so that no other site can send them. */
 interface PageForm {
+  /** The address of the page that asks for a code. */
+  readonly home: string;
   readonly formToken: string;
 }
 
@@ -32,12 +34,12 @@ if (code !== '') history.replaceState(null, '', location.pathname);
 `;
 
 /** Asks for the code that a device shows. `fault` says why the one before was not taken. RFC 8628 section 3.3. */
-export function devicePage({ member, workspace }: SignedIn, { formToken }: PageForm, fault?: string): Page {
+export function devicePage({ member, workspace }: SignedIn, { home, formToken }: PageForm, fault?: string): Page {
   const body = html`<main class="shell narrow"><p class="soft">Countersign · ${workspace.slug}</p>
 <h1>Sign a device in</h1>
 ${fault === undefined ? undefined : html`<div class="warn" role="alert"><p>${fault}</p></div>`}
 <p>You are signed in as <strong>${member.email}</strong>. A device that you sign in acts as you for up to 12 hours.</p>
-<form method="post" action="device">
+<form method="post" action="${home}">
 <input type="hidden" name="${FORM_TOKEN}" value="${formToken}">
 <label for="code">The code that the device shows</label>
 <input id="code" name="user_code" required maxlength="32" autocomplete="off" autocapitalize="characters" spellcheck="false" placeholder="WDJBM-JHTKX">
@@ -52,7 +54,13 @@ signed in as you. Nothing is approved yet: the next page shows what is asked.</p
 export function askPage(
   { member, workspace }: SignedIn,
   device: AskedDevice,
-  { formToken, until, now, fault }: PageForm & { readonly until: Date; readonly now: Date; readonly fault?: string },
+  {
+    home,
+    formToken,
+    until,
+    now,
+    fault,
+  }: PageForm & { readonly until: Date; readonly now: Date; readonly fault?: string },
 ): Page {
   const mayApprove = device.beyond.length === 0;
   const body = html`<main class="shell narrow"><p class="soft">Countersign · ${workspace.slug}</p>
@@ -64,12 +72,12 @@ ${fact('It calls itself', html`“${device.name}” <span class="mark">its own w
 ${fact('It asks from', html`${device.ip ?? 'an unknown address'} <span class="mark">${device.isNear ? 'your own network' : 'not the network that you are in now'}</span>`)}
 ${fact('Since', html`${instant(device.askedAt)} <span class="mark">${ago(device.askedAt, now)}</span>`)}
 ${fact('It would act as', html`${member.email}, ${member.role}`)}
-${fact('In the workspace', html`${workspace.slug}`)}
+${fact('Workspace', html`${workspace.slug}`)}
 ${fact('It could use', html`${device.scopes.map((scope) => html`<code>${scope}</code> `)}${scopeNote(device)}`)}
 ${fact('For', html`12 hours, until ${instant(until)} <span class="mark">unless it is ended before, or you sign out here</span>`)}
 </tbody></table>
 ${mayApprove ? undefined : html`<p>You cannot approve this: the role ${member.role} does not have ${device.beyond.join(', ')}.</p>`}
-<form method="post" action="device/decision">
+<form method="post" action="${home}/decision">
 <input type="hidden" name="${FORM_TOKEN}" value="${formToken}">
 <input type="hidden" name="user_code" value="${device.userCode}">
 <input type="hidden" name="device" value="${device.id}">
@@ -85,6 +93,7 @@ ${mayApprove && !device.isNear ? ownDevice() : undefined}
 /** Says what became of it. */
 export function decidedPage(
   { workspace }: SignedIn,
+  { home }: Pick<PageForm, 'home'>,
   outcome: { readonly name: string; readonly token?: { readonly id: string; readonly until: Date } },
 ): Page {
   const { name, token } = outcome;
@@ -97,7 +106,7 @@ export function decidedPage(
   const body = html`<main class="shell narrow"><p class="soft">Countersign · ${workspace.slug}</p>
 <h1>${title}</h1>
 ${text}
-<p><a href="../device">Sign another device in</a></p></main>`;
+<p><a href="${home}">Sign another device in</a></p></main>`;
   return page(title, body);
 }
 

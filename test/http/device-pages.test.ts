@@ -101,6 +101,19 @@ describe('the device page', () => {
     expect(text).not.toContain('workspace:admin');
   });
 
+  it('has forms and links that lead to the right place from wherever they are shown', async () => {
+    const { userCode } = await begin();
+    const shown = hiddenFields(await typeCode(service, owner, userCode));
+    const say = (fields: Record<string, string>) =>
+      sendPage(service, owner, '/console/device/decision', { fields: { ...shown, decision: 'approve', ...fields } });
+    const action = ({ text }: { text: string }) => /<form method="post" action="([^"]*)"/.exec(text)?.[1];
+    expect(action(await openPage(service, owner))).toBe(`${ISSUER}/console/device`);
+    expect(action(await say({ user_code: 'XXXXX-XXXXX' }))).toBe(`${ISSUER}/console/device`);
+    expect(action(await typeCode(service, owner, userCode))).toBe(`${ISSUER}/console/device/decision`);
+    expect(action(await say({}))).toBe(`${ISSUER}/console/device/decision`);
+    expect((await say({ mine: 'yes' })).text).toContain(`href="${ISSUER}/console/device"`);
+  });
+
   it('shows the name of a device as text of one line, whatever it is', async () => {
     const name = `<script>alert(1)</script>\u202e\u0007\u200b${'x'.repeat(100)}`;
     const { userCode } = await begin({ client_name: name });
@@ -385,6 +398,40 @@ describe('an approval is over before the device comes', () => {
     const ask = await approvedBy(await startTestSession(service, { owner: other }));
     await service.client(other.printed).tokens.revokeMany({ reason: 'leaked', workspace: true });
     expect((await ask()).error).toBe('access_denied');
+  });
+
+  it.each<[string, boolean, (session: TestSession, memberId: string) => Promise<unknown>]>([
+    ['the approval and the end of the session', false, (session) => end(session)],
+    ['the approval and a suspension', false, (_, id) => service.client().members.suspend(id)],
+    ['the approval and a removal', false, (_, id) => service.client().members.remove(id)],
+    ['the device and the end of the session', true, (session) => end(session)],
+    ['the device and a suspension', true, (_, id) => service.client().members.suspend(id)],
+    ['the device and a removal', true, (_, id) => service.client().members.remove(id)],
+    [
+      'the device and a revocation of all',
+      true,
+      (_, creator_id) => service.client().tokens.revokeMany({ reason: 'leaked', creator_id }),
+    ],
+  ])('also when they come at the same moment: %s', async (_, isApproved, act) => {
+    for (let round = 0; round < 3; round += 1) {
+      const { id } = await service.makeMember('member');
+      const session = await startTestSession(service, { memberId: id });
+      const { userCode, deviceCode } = await begin({}, NEAR);
+      if (isApproved) await decide(service, session, userCode);
+      const meanwhile = isApproved ? poll(deviceCode) : decide(service, session, userCode);
+      const [answer] = await Promise.all([meanwhile, act(session, id)]);
+      if ('token' in answer && answer.status === 200) expect(await isActive(answer.token)).toBe(false);
+      expect((await poll(deviceCode)).status).toBe(400);
+    }
+  });
+
+  it('gives no more than the role of the person allows by then', async () => {
+    const { id } = await service.makeMember('admin');
+    const { userCode, deviceCode } = await begin();
+    await decide(service, await startTestSession(service, { memberId: id }), userCode);
+    await service.client().members.patch(id, { role: 'member' });
+    const { token } = await poll(deviceCode);
+    await expect(service.client(token).members.list()).rejects.toMatchObject({ status: 403 });
   });
 
   it('and a dead session approves nothing', async () => {

@@ -7,10 +7,12 @@ import { createLookup } from '../../src/store/lookup.js';
 import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
 import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/workspaces.js';
 import type { MintedToken, NewToolDecision, RevocationRequest } from '../../src/wire/resources.js';
+import { decide } from '../setup/device.js';
 import { makeHostKey, seedRunner, sendAsHost } from '../setup/dpop.js';
 import { askForStepUp, givePasskey, stepUp } from '../setup/passkeys.js';
 import { send } from '../setup/request.js';
 import type { TestService } from '../setup/service.js';
+import { startTestSession } from '../setup/session.js';
 import { memberAt } from './plans-data.js';
 
 /** Who acts: the owner of the workspace with many rows, a plain member of it, and the owner of a workspace beside it. */
@@ -46,6 +48,7 @@ export const STEPS: readonly Step[] = [
   ['provision people as an identity provider does', provision],
   ['make a runner, ask as one, turn one away, and let one go', trustRunners],
   ['add a passkey, sign in and confirm with it, and remove it', usePasskeys],
+  ['sign a device in', signDeviceIn],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
   ['keep house', ({ service }) => keepHouse(service.db.sql, new Date())],
@@ -247,6 +250,17 @@ async function trustRunners(scene: Scene): Promise<void> {
   const { body } = await sendAsHost(service, await makeHostKey(), 'POST', '/v1/runner-enrolments', asking);
   await enrolments.lookup(String(body['user_code']));
   await enrolments.deny(String(body['user_code']));
+}
+
+async function signDeviceIn({ service, large }: Scene): Promise<void> {
+  const session = await startTestSession(service, { owner: large });
+  for (const _ of AGAIN_AND_AGAIN) {
+    const { oauth } = service.client(null, '198.51.100.252');
+    const { device_code, user_code } = await oauth.authorizeDevice({ clientName: 'laptop-7' });
+    await decide(service, session, user_code);
+    const { access_token } = await oauth.deviceToken(device_code);
+    await service.client(access_token).me();
+  }
 }
 
 async function tellOfItself({ service }: Scene): Promise<void> {

@@ -14,7 +14,7 @@ import { type AskedDevice, askPage, decidedPage, devicePage } from '../device-pa
 import type { Route } from '../endpoint.js';
 import type { Answer, Exchange } from '../exchange.js';
 import { pageAnswer } from '../page.js';
-import { properAddress } from '../pages-url.js';
+import { pagesUrl, properAddress } from '../pages-url.js';
 import { exhausted } from '../rate-limit.js';
 import { seeOther, signInPath } from '../redirect.js';
 import { readSignedForm, sessionOrigin, signedIn } from '../session.js';
@@ -59,7 +59,7 @@ export const decideDeviceRoute: Route = {
     switch (form['decision']) {
       case 'deny': {
         const denied = await denyDevice(deps.db, row, by);
-        if (denied.ok) return accept(pageAnswer(decidedPage(person, { name: row.clientName })));
+        if (denied.ok) return accept(pageAnswer(decidedPage(person, formOf(deps, person), { name: row.clientName })));
         return denied.refusal.kind === 'invalid' ? noSuchCode(deps, person) : denied;
       }
       case 'approve':
@@ -91,7 +91,7 @@ async function approved(
   }
   deps.metrics.tokens('minted', 1);
   const token = { id: printId('tok', outcome.value.tokenId), until: outcome.value.expiresAt };
-  return accept(pageAnswer(decidedPage(person, { name: row.clientName, token })));
+  return accept(pageAnswer(decidedPage(person, formOf(deps, person), { name: row.clientName, token })));
 }
 
 /** Runs what needs somebody who is signed in and sends a form of a page of theirs. */
@@ -163,5 +163,5 @@ function deciderOf(person: SignedIn, exchange: Exchange): DeviceDecider {
 }
 
 function formOf(deps: Deps, { session }: SignedIn) {
-  return { formToken: deps.seals.formToken(session.id) };
+  return { home: pagesUrl(deps.issuer) + PATH, formToken: deps.seals.formToken(session.id) };
 }
