@@ -1,5 +1,4 @@
 import { exchangeIdToken } from '../runner/exchange.js';
-import { maskText } from '../runner/mask.js';
 import { clientFor } from './client.js';
 import { readServiceUrl } from './connection.js';
 import { reportFailure } from './failure.js';
@@ -27,7 +26,7 @@ export async function exchange(flags: ExchangeFlags): Promise<number> {
   }
   const [reason] = exchanged.reasons;
   const exitCode = exchanged.kind === 'refused' ? 77 : 69;
-  const detail = maskText(reason?.detail ?? 'no reason was given', ...source.secrets);
-  await reportFailure({ exitCode, kind: reason?.code ?? exchanged.kind, detail }, flags.json ?? false);
+  const { code, detail } = reason ?? { code: exchanged.kind, detail: 'no reason was given' };
+  await reportFailure({ exitCode, kind: code, detail }, flags.json ?? false);
   return exitCode;
 }

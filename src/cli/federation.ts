@@ -1,3 +1,4 @@
+import { isWorkflowLabel } from '../rules/workflow.js';
 import { type IdTokenSource, PLATFORMS, type PlatformName } from '../runner/id-token.js';
 import { ID_TOKEN_VARIABLES, idTokenSource, type SourceOptions } from '../runner/id-token-source.js';
 import { UsageError } from './usage-error.js';
@@ -22,7 +23,6 @@ export interface Federation {
 }
 
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const RULE = /^[a-z0-9][a-z0-9._-]{0,63}\/[a-z0-9][a-z0-9._-]{0,63}$/;
 // What a process can be given as an argument, and a URL can carry. Platforms take far less.
 const AUDIENCE = /^[\x21-\x7e]{1,1024}$/;
 
@@ -37,8 +37,7 @@ export function readFederation(
   if (idTokenVariable !== undefined && !VARIABLE_NAME.test(idTokenVariable)) {
     throw new UsageError('--id-token-variable wants the name of a variable, such as COUNTERSIGN_ID_TOKEN');
   }
-  if (rule !== undefined && !RULE.test(rule))
-    throw new UsageError('--rule wants WORKSPACE/RULE, such as acme/api-main');
+  if (rule !== undefined && !isRule(rule)) throw new UsageError('--rule wants WORKSPACE/RULE, such as acme/api-main');
   if (audience !== undefined && !AUDIENCE.test(audience)) {
     throw new UsageError('--audience wants one word, most often the URL of the service');
   }
@@ -51,6 +50,11 @@ export function readFederation(
   }
   const named = idTokenVariable === undefined ? [] : [idTokenVariable];
   return { source, audience, rule, variables: [...ID_TOKEN_VARIABLES, ...named] };
+}
+
+function isRule(text: string): boolean {
+  const [workspace = '', rule = '', ...rest] = text.split('/');
+  return isWorkflowLabel(workspace) && isWorkflowLabel(rule) && rest.length === 0;
 }
 
 function usablePlatform(name: string | undefined): PlatformName | undefined {

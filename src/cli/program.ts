@@ -33,6 +33,7 @@ To begin with, in one terminal and then in another:
 Environment:
   COUNTERSIGN_URL          the service (default: the stored login's, else http://127.0.0.1:8787)
   COUNTERSIGN_TOKEN        the token to use; COUNTERSIGN_TOKEN_FILE names a file instead
+  COUNTERSIGN_ID_TOKEN     what a platform gave a job to be exchanged for a token; COUNTERSIGN_ID_TOKEN_FILE names a file
   COUNTERSIGN_RUNNER_FILE  what this host proves itself with, if it is a trusted runner
 
 Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,

@@ -1,6 +1,7 @@
 import { type Client, type ExchangedToken, ProblemError } from '../sdk/index.js';
 import { monotonicMs, waitUntil } from './delay.js';
 import { IdTokenError, type IdTokenSource } from './id-token.js';
+import { maskText } from './mask.js';
 import { isDefiniteRefusal, type NotAllowed, reasonOf } from './permission.js';
 
 export interface ExchangeOptions {
@@ -30,10 +31,23 @@ const MOST_PAUSE_MS = 5_000;
 
 /** Gets a token for a job by what its platform says of it. What is lost is tried again, with a fresh token of the platform
  *  each time: one is good once. Where the platform has no other one and the service may have taken it, that is no refusal:
- *  nobody can say. */
+ *  nobody can say. No reason holds a token, whatever the service says. */
 export async function exchangeIdToken(options: ExchangeOptions): Promise<Exchanged | NotAllowed> {
-  const { client, source, rule, scopes } = options;
   const idTokens: string[] = [];
+  const outcome = await tryExchange(options, idTokens);
+  if (outcome.kind === 'exchanged') return outcome;
+  const secrets = [...options.source.secrets, ...idTokens];
+  return {
+    ...outcome,
+    reasons: outcome.reasons.map(({ code, detail }) => ({
+      code: maskText(code, ...secrets),
+      detail: maskText(detail, ...secrets),
+    })),
+  };
+}
+
+async function tryExchange(options: ExchangeOptions, idTokens: string[]): Promise<Exchanged | NotAllowed> {
+  const { client, source, rule, scopes } = options;
   let lost: unknown;
   for (let left = TRIES; ; left -= 1) {
     let isSpent = false;

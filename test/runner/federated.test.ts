@@ -157,6 +157,22 @@ describe.concurrent('an exchange with a fault: nothing starts', () => {
     expect(exchanges(service)).toHaveLength(1);
   });
 
+  test('a service that gives the token back in its refusal: it is not shown', async ({ expect, onTestFinished }) => {
+    const { service, trace } = await ground(onTestFinished);
+    const { variables } = await gitHub(onTestFinished);
+    service.exchange = (response, call) => {
+      const token = Object(call.body).subject_token;
+      oauthError(response, 400, `no_${token}`, `I do not know ${token}, for ${REQUEST_TOKEN}\nor ${TOKEN}`);
+    };
+    const statusFile = `${trace}.json`;
+    const { exitCode, stderr } = federated(service, variables, { command: ['true'], statusFile, isJson: true });
+    expect(await exitCode).toBe(77);
+    for (const text of [stderr.text, readFileSync(statusFile, 'utf8')]) {
+      expect(text).toContain('I do not know');
+      for (const secret of [jwt('1').split('.')[2], REQUEST_TOKEN, TOKEN.slice(27)]) expect(text).not.toContain(secret);
+    }
+  });
+
   test('the service is of before there were exchanges: 77', async ({ expect, onTestFinished }) => {
     const { service, trace } = await ground(onTestFinished);
     const { variables } = await gitHub(onTestFinished);
