@@ -6,8 +6,9 @@
 #   COUNTERSIGN_VERSION  the exact version. A package needs it, and what was installed or found has to be of it
 # Argument: an empty directory that is this job's alone, to install into.
 set -eu
-# Neither npm nor the look at the version has any use for it.
-unset COUNTERSIGN_TOKEN COUNTERSIGN_TOKEN_FILE
+# Neither npm nor the look at the version has any use for them.
+unset COUNTERSIGN_TOKEN COUNTERSIGN_TOKEN_FILE COUNTERSIGN_ID_TOKEN COUNTERSIGN_ID_TOKEN_FILE
+unset ACTIONS_ID_TOKEN_REQUEST_TOKEN ACTIONS_ID_TOKEN_REQUEST_URL BUILDKITE_AGENT_ACCESS_TOKEN
 
 package=${COUNTERSIGN_PACKAGE:-}
 version=${COUNTERSIGN_VERSION:-}

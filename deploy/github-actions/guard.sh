@@ -9,13 +9,18 @@ refuse() {
 
 # A secret that was stored with the line end of its file.
 token=$(printf %s "${COUNTERSIGN_TOKEN:-}" | tr -d '\r\n')
-case $token in
-  '') refuse 'there is no token: the secret is missing, or this run may not read it, as one for a fork' ;;
+case ${COUNTERSIGN_FEDERATED:-false}:$token in
+  true:) unset COUNTERSIGN_TOKEN ;;
+  true:*) refuse 'there is a token, and the job is federated: one of them is too much' ;;
+  false:) refuse 'there is no token: the secret is missing, or this run may not read it, as one for a fork; or the job wants `federated: true`' ;;
   # The runner masks what it gets on one line; anything else could show in part.
-  *[!0-9A-Za-z_]*) refuse 'the token holds characters that no token has' ;;
+  false:*[!0-9A-Za-z_]*) refuse 'the token holds characters that no token has' ;;
+  false:*)
+    printf '::add-mask::%s\n' "$token"
+    export COUNTERSIGN_TOKEN="$token"
+    ;;
+  *) refuse 'federated wants to be true or false' ;;
 esac
-printf '::add-mask::%s\n' "$token"
-export COUNTERSIGN_TOKEN="$token"
 
 [ -n "${COUNTERSIGN_URL:-}" ] || refuse 'there is no url: the variable is missing'
 [ -n "${COUNTERSIGN_WORKFLOW:-}" ] || refuse 'there is no workflow'
@@ -26,6 +31,13 @@ script=${COUNTERSIGN_DIRECTORY:?}/run.sh
 
 guard=${COUNTERSIGN_COMMAND:?}
 set -- "--workflow=$COUNTERSIGN_WORKFLOW" "--status-file=$COUNTERSIGN_DIRECTORY/status.json"
+if [ "${COUNTERSIGN_FEDERATED:-false}" = true ]; then
+  set -- "$@" --federated --platform=github_actions
+  [ -z "${COUNTERSIGN_RULE:-}" ] || set -- "$@" "--rule=$COUNTERSIGN_RULE"
+  [ -z "${COUNTERSIGN_AUDIENCE:-}" ] || set -- "$@" "--audience=$COUNTERSIGN_AUDIENCE"
+else
+  unset ACTIONS_ID_TOKEN_REQUEST_TOKEN ACTIONS_ID_TOKEN_REQUEST_URL
+fi
 [ -z "${COUNTERSIGN_REPOSITORY:-}" ] || set -- "$@" "--repository=$COUNTERSIGN_REPOSITORY"
 [ -z "${COUNTERSIGN_REF:-}" ] || set -- "$@" "--ref=$COUNTERSIGN_REF"
 [ -z "${COUNTERSIGN_ENVIRONMENT:-}" ] || set -- "$@" "--environment=$COUNTERSIGN_ENVIRONMENT"
@@ -43,9 +55,9 @@ fi
 printf '::stop-commands::%s\n' "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
 
 # The script gets none of what would reach beyond its step: the environment and the outputs of the job, and the tokens
-# of the job's own.
+# of the job's own. What gives GitHub's tokens the guard keeps from it.
 unset GITHUB_ENV GITHUB_PATH GITHUB_OUTPUT GITHUB_STATE
-unset ACTIONS_RUNTIME_TOKEN ACTIONS_ID_TOKEN_REQUEST_TOKEN ACTIONS_ID_TOKEN_REQUEST_URL
+unset ACTIONS_RUNTIME_TOKEN COUNTERSIGN_FEDERATED COUNTERSIGN_RULE COUNTERSIGN_AUDIENCE
 unset COUNTERSIGN_COMMAND COUNTERSIGN_DIRECTORY COUNTERSIGN_RUN COUNTERSIGN_WORKFLOW COUNTERSIGN_SCOPES
 unset COUNTERSIGN_REPOSITORY COUNTERSIGN_REF COUNTERSIGN_ENVIRONMENT
 exec "$guard" exec "$@"

@@ -1,4 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { temporaryDirectory } from '../cli/command-line.js';
 import type { JobEnd, JobRequest, Platform } from './job.js';
@@ -19,6 +21,9 @@ export const gitHubActions: Platform = {
   run: runWorkflowStep,
 };
 
+/** As the runner makes it: one token for all that the job may ask for. */
+const REQUEST_TOKEN = 'the-token-of-the-job';
+
 type Values = Readonly<Record<string, string>>;
 
 /** How the step came out, and what the runner was told to mask. */
@@ -26,17 +31,18 @@ export interface StepEnd extends JobEnd {
   readonly masks: readonly string[];
 }
 
-/** Runs the step by the action, with other inputs than the workflow's where they are given. */
+/** Runs the step by the action, with other inputs than the workflow's where they are given. A job that is not federated has
+ *  its token from a secret, as the workflow says that it can. */
 export async function runWorkflowStep(request: JobRequest, over: Values = {}): Promise<StepEnd> {
   const known: Values = {
     'vars.COUNTERSIGN_URL': request.url,
     'vars.COUNTERSIGN_PACKAGE': request.installs?.name ?? '',
-    'secrets.COUNTERSIGN_TOKEN': request.token,
     'secrets.CODEX_API_KEY': 'the key of the agent',
     'github.event.pull_request.title': request.branch,
   };
   const given = {
     ...Object.fromEntries(texts(STEP, 'with').map(([name, value]) => [name, fill(value, known)])),
+    ...(request.identity === undefined ? { federated: 'false', token: request.token } : {}),
     ...over,
   };
   const defaults = Object.entries(member(ACTION, 'inputs') ?? {}).flatMap(([name, input]) =>
@@ -53,6 +59,39 @@ export async function runWorkflowStep(request: JobRequest, over: Values = {}): P
 }
 
 async function runAction(inputs: Values, request: JobRequest): Promise<StepEnd> {
+  const { identity } = request;
+  if (identity === undefined) return await runSteps(inputs, request, { ACTIONS_ID_TOKEN_REQUEST_TOKEN: REQUEST_TOKEN });
+  const endpoint = await tokenEndpoint(identity);
+  try {
+    return await runSteps(inputs, request, endpoint.variables);
+  } finally {
+    endpoint.close();
+  }
+}
+
+/** What a job with `permissions: id-token: write` has: an endpoint that gives tokens to whoever knows the request token. */
+async function tokenEndpoint(identity: NonNullable<JobRequest['identity']>) {
+  const server = createServer(async (request, response) => {
+    const audience = new URL(request.url ?? '', 'http://endpoint').searchParams.get('audience') ?? '';
+    const isKnown = request.headers.authorization === `Bearer ${REQUEST_TOKEN}`;
+    const body = isKnown ? { count: 1, value: await identity(audience) } : { message: 'who are you?' };
+    response.writeHead(isKnown ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    variables: {
+      ACTIONS_ID_TOKEN_REQUEST_URL: `http://127.0.0.1:${port}/idtoken?api-version=2.0`,
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: REQUEST_TOKEN,
+    },
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+async function runSteps(inputs: Values, request: JobRequest, identity: Values): Promise<StepEnd> {
   const { place } = request;
   const files = temporaryDirectory();
   const summaryFile = join(files, 'summary');
@@ -84,7 +123,7 @@ async function runAction(inputs: Values, request: JobRequest): Promise<StepEnd> 
       GITHUB_PATH: join(files, 'path'),
       GITHUB_STATE: join(files, 'state'),
       GITHUB_STEP_SUMMARY: summaryFile,
-      ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'the token of the job',
+      ...identity,
       RUNNER_TEMP: place.temporary,
       ...request.env,
       ...Object.fromEntries(texts(step, 'env').map(([name, value]) => [name, fill(value, values)])),

@@ -5,6 +5,8 @@ export interface JobRequest {
   readonly place: Place;
   readonly url: string;
   readonly token: string;
+  /** Gives the job's token of the platform for an audience: then the job is federated, and the token above is not its. */
+  readonly identity?: ((audience: string) => Promise<string>) | undefined;
   readonly repository: string;
   readonly branch: string;
   /** What the recipe is to install. Without it the guard has to be on the `PATH`. */
@@ -31,6 +33,6 @@ export interface Platform {
   readonly title: string;
   readonly installs: boolean;
   /** What the check has to hold of the place that the request names. */
-  context(request: Pick<JobRequest, 'repository' | 'branch'>): Readonly<Record<string, string>>;
+  context(request: Pick<JobRequest, 'repository' | 'branch' | 'identity'>): Readonly<Record<string, string>>;
   run(request: JobRequest): Promise<JobEnd>;
 }

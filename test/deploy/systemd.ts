@@ -5,7 +5,9 @@ import type { JobEnd, JobRequest, Platform } from './job.js';
 import { recipe, start } from './place.js';
 
 const UNIT = recipe('systemd/countersign-agent@.service');
+const FEDERATED = recipe('systemd/federated.conf');
 const CONF = recipe('systemd/agent.conf');
+const FRESH_JWT = '/run/identity/countersign.jwt';
 
 /** systemd with the unit and the environment file of the recipe. What the unit finds in `/opt` is where it was built. */
 export const systemd: Platform = {
@@ -18,7 +20,10 @@ export const systemd: Platform = {
 async function runUnit(request: JobRequest): Promise<JobEnd> {
   const { place } = request;
   const credentials = temporaryDirectory();
+  const unit = request.identity === undefined ? UNIT : `${UNIT}\n${FEDERATED}`;
+  const entries = (name: string) => entriesIn(unit, name);
   writeFileSync(join(credentials, 'token'), `${request.token}\n`);
+  if (request.identity !== undefined) writeFileSync(join(credentials, 'jwt'), await request.identity(request.url));
   mkdirSync(join(place.checkout, 'state'), { recursive: true });
   const conf = settings(CONF, {
     COUNTERSIGN_URL: request.url,
@@ -26,7 +31,8 @@ async function runUnit(request: JobRequest): Promise<JobEnd> {
     REF: `refs/heads/${request.branch}`,
     COMMAND: './review.sh',
   });
-  const specifiers = (value: string) => value.replaceAll('%d', credentials).replaceAll('%i', 'review');
+  const specifiers = (value: string) =>
+    value.replaceAll('%d', credentials).replaceAll('%i', 'review').replace(FRESH_JWT, join(credentials, 'jwt'));
   const env: Record<string, string> = { ...place.env, CREDENTIALS_DIRECTORY: credentials, ...request.env };
   for (const line of entries('Environment').map(specifiers))
     env[line.slice(0, line.indexOf('='))] = line.slice(line.indexOf('=') + 1);
@@ -42,10 +48,11 @@ async function runUnit(request: JobRequest): Promise<JobEnd> {
   return { code, log: stdout + stderr, outputs: {}, summary: '' };
 }
 
-/** The values of a directive of the unit, in their order. */
-function entries(name: string): string[] {
-  const lines = UNIT.replace(/\\\n\s*/g, '').split('\n');
-  return lines.filter((line) => line.startsWith(`${name}=`)).map((line) => line.slice(name.length + 1));
+/** The values of a directive of the unit, in their order. An empty one takes back those before it. */
+function entriesIn(unit: string, name: string): string[] {
+  const lines = unit.replace(/\\\n\s*/g, '').split('\n');
+  const values = lines.filter((line) => line.startsWith(`${name}=`)).map((line) => line.slice(name.length + 1));
+  return values.slice(values.lastIndexOf('') + 1);
 }
 
 function movedHere(checkout: string): (word: string) => string {
