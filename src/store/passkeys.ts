@@ -2,6 +2,7 @@ import { and, asc, eq, getTableColumns } from 'drizzle-orm';
 import { type MemberId, newId, type PasskeyId, printId, type WorkspaceId } from '../rules/format.js';
 import { isCounterBack, MAX_PASSKEYS } from '../rules/passkey.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
+import type { Role } from '../rules/role.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { findPerson, type Person } from './people.js';
@@ -44,7 +45,11 @@ export function listPasskeys(db: Db | Tx, workspaceId: WorkspaceId, memberId: Me
 }
 
 /** A passkey of a workspace, and its person's role. */
-export async function findPasskey(db: Db, workspaceId: WorkspaceId, id: PasskeyId) {
+export async function findPasskey(
+  db: Db,
+  workspaceId: WorkspaceId,
+  id: PasskeyId,
+): Promise<{ passkey: PasskeyRow; member: { id: MemberId; email: string; role: Role } } | undefined> {
   const [row] = await db
     .select({
       passkey: getTableColumns(passkeys),
