@@ -44,12 +44,18 @@ export function listPasskeys(db: Db | Tx, workspaceId: WorkspaceId, memberId: Me
     .orderBy(asc(passkeys.id));
 }
 
+/** A passkey and whose it is. */
+export interface PasskeyOfMember {
+  readonly passkey: PasskeyRow;
+  readonly member: { readonly id: MemberId; readonly email: string; readonly role: Role };
+}
+
 /** A passkey of a workspace, and its person's role. */
 export async function findPasskey(
   db: Db,
   workspaceId: WorkspaceId,
   id: PasskeyId,
-): Promise<{ passkey: PasskeyRow; member: { id: MemberId; email: string; role: Role } } | undefined> {
+): Promise<PasskeyOfMember | undefined> {
   const [row] = await db
     .select({
       passkey: getTableColumns(passkeys),
