@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { MAX_WINDOW_DAYS } from '../rules/leaver.js';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { MAX_CONCURRENT_RUNS } from '../rules/run-limit.js';
 import { addCommand, addGroup, exitsWith, wholeNumber, wholeNumbers } from './command.js';
@@ -46,6 +47,16 @@ export function addWorkflowCommands(program: Command): void {
     .option('--max-run-seconds <seconds>', 'how long a job may run after its check', wholeNumber(1, 2_592_000))
     .option('--max-concurrent-runs <n>', 'how many runs it may have at a time, or `none`', parseRunLimit)
     .option('--max-concurrent-runs-per-token <n>', 'how many of them under one token, or `none`', parseRunLimit)
+    .addOption(
+      new Option('--leaver <rule>', 'what becomes of its tokens when their creator leaves').choices([
+        'freeze',
+        'revoke',
+        'transfer',
+        'none',
+      ]),
+    )
+    .option('--successor <member>', 'who may then take them over (id or e-mail address): with --leaver transfer')
+    .option('--window-days <days>', 'and for how long (default: 14)', wholeNumber(1, MAX_WINDOW_DAYS))
     .addHelpText(
       'after',
       '\nA new workflow allows no scopes, periods of 7, 30, 60 and 90 days, every place, and runs of 6 hours, unless it says\notherwise. In patterns * stands for any characters but /, ** for any number of parts between slashes.',

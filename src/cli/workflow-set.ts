@@ -1,7 +1,8 @@
-import { type Client, type Constraints, ProblemError, type Workflow } from '../sdk/index.js';
+import { type Client, type Constraints, type Leaver, ProblemError, type Workflow } from '../sdk/index.js';
 import { signedInClient } from './client.js';
 import { type ConstraintFlag, type ConstraintFlags, constraintKind, constraintsOf } from './constraint-flags.js';
 import { say } from './output.js';
+import { memberId } from './people.js';
 import { printable } from './printable.js';
 import { UsageError } from './usage-error.js';
 import { printWorkflow } from './workflows.js';
@@ -14,6 +15,9 @@ export interface WorkflowFlags extends ConstraintFlags {
   maxRunSeconds?: number;
   maxConcurrentRuns?: number | 'none';
   maxConcurrentRunsPerToken?: number | 'none';
+  leaver?: Leaver['rule'] | 'none';
+  successor?: string;
+  windowDays?: number;
   json?: true;
 }
 
@@ -31,6 +35,7 @@ export async function setWorkflow(label: string, flags: WorkflowFlags): Promise<
     max_run_seconds: flags.maxRunSeconds ?? current?.max_run_seconds,
     max_concurrent_runs: runLimit(flags.maxConcurrentRuns, current?.max_concurrent_runs),
     max_concurrent_runs_per_token: runLimit(flags.maxConcurrentRunsPerToken, current?.max_concurrent_runs_per_token),
+    leaver: await leaverIn(client, flags, current?.leaver),
   });
   printWorkflow(workflow, flags);
   if (!flags.json) say(`${printable(label)} is ${current ? 'changed' : 'made'}.`);
@@ -40,6 +45,27 @@ export async function setWorkflow(label: string, flags: WorkflowFlags): Promise<
 /** No limit is what a policy has that names none; a service of before there were limits would refuse the name. */
 function runLimit(flag: number | 'none' | undefined, current: number | null | undefined): number | undefined {
   return flag === 'none' ? undefined : (flag ?? current ?? undefined);
+}
+
+const WINDOW_DAYS = 14;
+
+/** No rule is what a policy has that names none, as with a limit. */
+async function leaverIn(
+  client: Client,
+  flags: WorkflowFlags,
+  current: Leaver | null | undefined,
+): Promise<Leaver | undefined> {
+  const rule = flags.leaver ?? current?.rule ?? 'none';
+  const before = current?.rule === 'transfer' ? current : undefined;
+  if (rule !== 'transfer') {
+    const extra = flags.successor === undefined ? flags.windowDays && 'window-days' : 'successor';
+    if (extra) throw new UsageError(`--${extra} goes with --leaver transfer`);
+    return rule === 'none' ? undefined : { rule };
+  }
+  const successor = flags.successor === undefined ? before?.successor_id : await memberId(client, flags.successor);
+  if (successor === undefined)
+    throw new UsageError('--leaver transfer needs --successor, who may take the tokens over');
+  return { rule, successor_id: successor, window_days: flags.windowDays ?? before?.window_days ?? WINDOW_DAYS };
 }
 
 async function find(client: Client, label: string): Promise<Workflow | undefined> {

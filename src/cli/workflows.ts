@@ -1,4 +1,4 @@
-import { type Client, everyPage, type Workflow } from '../sdk/index.js';
+import { type Client, everyPage, type Leaver, type Workflow } from '../sdk/index.js';
 import { collect, signedInClient } from './client.js';
 import { constraintLines } from './constraint-flags.js';
 import { timeIn } from './instant.js';
@@ -67,6 +67,12 @@ export async function resumeWorkflow(label: string, flags: { json?: true }): Pro
   return 0;
 }
 
+function leaverText(leaver: Leaver | null): string | undefined {
+  if (leaver === null) return undefined;
+  if (leaver.rule !== 'transfer') return leaver.rule;
+  return `transfer to ${leaver.successor_id}, within ${leaver.window_days} d`;
+}
+
 /** Prints a workflow: its policy line by line, or as JSON. */
 export function printWorkflow(workflow: Workflow, flags: { json?: true }): void {
   if (flags.json) {
@@ -88,6 +94,7 @@ export function printWorkflow(workflow: Workflow, flags: { json?: true }): void 
       ['max run', `${workflow.max_run_seconds} s`],
       ['max runs at a time', workflow.max_concurrent_runs?.toString()],
       ['and per token', workflow.max_concurrent_runs_per_token?.toString()],
+      ['when a creator leaves', leaverText(workflow.leaver)],
       ['created', time(workflow.created_at)],
       ['updated', time(workflow.updated_at)],
     ],

@@ -1,5 +1,6 @@
 import { CONSTRAINT_KINDS, type Constraints } from '../rules/constraint.js';
 import { type CheckId, type MemberId, printId, type TokenId } from '../rules/format.js';
+import type { LeaverPolicy } from '../rules/leaver.js';
 import { runStatus } from '../rules/run.js';
 import { isSessionAlive } from '../rules/session.js';
 import type { BeyondPolicyView } from '../store/beyond-policy.js';
@@ -12,7 +13,7 @@ import type { RunView } from '../store/runs.js';
 import type { SessionRow } from '../store/sessions.js';
 import type { TokenView } from '../store/tokens.js';
 import type { ToolDecisionRow } from '../store/tool-decisions.js';
-import type { WorkflowRow } from '../store/workflows.js';
+import { leaverOf, type WorkflowRow } from '../store/workflows.js';
 import type { Passkey } from '../wire/passkey-resources.js';
 import type { BeyondPolicy } from '../wire/policy-resources.js';
 import type * as wire from '../wire/resources.js';
@@ -45,6 +46,9 @@ export function presentToken(view: TokenView): wire.Token {
     revoked_by: token.revokedBy,
     revoked_reason: token.revokedReason,
     runner_id: token.runnerId && printId('rnr', token.runnerId),
+    frozen_at: time(token.frozenAt),
+    takeover_by: token.takeoverBy && printId('mem', token.takeoverBy),
+    takeover_until: time(token.takeoverUntil),
   };
 }
 
@@ -72,11 +76,18 @@ export function presentWorkflow(row: WorkflowRow): wire.Workflow {
     max_run_seconds: row.maxRunSeconds,
     max_concurrent_runs: row.maxConcurrentRuns,
     max_concurrent_runs_per_token: row.maxConcurrentRunsPerToken,
+    leaver: presentLeaver(leaverOf(row)),
     status: row.pausedAt === null ? 'active' : 'paused',
     paused_at: time(row.pausedAt),
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),
   };
+}
+
+function presentLeaver(leaver: LeaverPolicy | undefined): wire.Leaver | null {
+  if (leaver === undefined) return null;
+  if (leaver.rule !== 'transfer') return { rule: leaver.rule };
+  return { rule: leaver.rule, successor_id: printId('mem', leaver.successorId), window_days: leaver.windowDays };
 }
 
 /** A member as the wire shows it. */

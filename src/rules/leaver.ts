@@ -1,3 +1,4 @@
+import type { MemberId } from './format.js';
 import type { TokenKind } from './token.js';
 import { isReservedLabel } from './workflow.js';
 
@@ -8,6 +9,15 @@ export type LeaverRule = 'freeze' | 'revoke' | 'transfer';
 /** How a person goes. `suspended` is by hand and may be for a while; `left` is what a sign from outside tells, such as a
  *  deactivation by the identity provider; `removed` is for good. */
 export type Departure = 'suspended' | 'left' | 'removed';
+
+/** The longest window of a transfer, in days. */
+export const MAX_WINDOW_DAYS = 30;
+
+/** What a workflow says about leavers. Who makes a workflow and says nothing has none: a suspension then holds its tokens
+ *  back while it lasts. */
+export type LeaverPolicy =
+  | { readonly rule: Exclude<LeaverRule, 'transfer'> }
+  | { readonly rule: 'transfer'; readonly successorId: MemberId; readonly windowDays: number };
 
 /** What becomes of one token: `hold` changes nothing, it is held back as long as its creator is not active. */
 type Treatment = 'hold' | 'freeze' | 'revoke';

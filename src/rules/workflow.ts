@@ -1,4 +1,5 @@
 import type { Constraints } from './constraint.js';
+import type { LeaverPolicy } from './leaver.js';
 import type { RunLimits } from './run-limit.js';
 import { coversScope, isServiceScope } from './scope.js';
 
@@ -20,6 +21,8 @@ export interface WorkflowPolicy extends RunLimits {
   readonly allowedExpiryDays: readonly number[];
   readonly constraints: Constraints;
   readonly maxRunSeconds: number;
+  /** What becomes of its tokens when their creator leaves. */
+  readonly leaver?: LeaverPolicy | undefined;
 }
 
 /** Whether a text is a workflow label: 1 to 64 of `a-z 0-9 . _ -`, a letter or digit at both ends. Never normalised. */

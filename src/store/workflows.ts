@@ -2,12 +2,14 @@ import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
 import { canonicalJson } from '../rules/audit.js';
 import { newId, printId, type WorkspaceId } from '../rules/format.js';
 import { type Grantor, policyFault } from '../rules/grant.js';
-import { accept, type Refusal, type Result, refuse } from '../rules/refusal.js';
+import type { LeaverPolicy } from '../rules/leaver.js';
+import { accept, invalid, type Refusal, type Result, refuse } from '../rules/refusal.js';
+import { roleScopes } from '../rules/role.js';
 import type { WorkflowPolicy } from '../rules/workflow.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
-import { workflows } from './schema.js';
+import { members, workflows } from './schema.js';
 
 // The tool rules are large, and read on their own (`store/tool-rules`).
 const { toolRules: _, ...COLUMNS } = getTableColumns(workflows);
@@ -37,7 +39,8 @@ export function listWorkflows(
 }
 
 /** Makes a workflow or replaces its policy. One that is paused stays so. A policy that is the same changes nothing.
- *  Refuses what is not the grantor's to give, seen beside the policy that it replaces. */
+ *  Refuses what is not the grantor's to give, seen beside the policy that it replaces, and a successor who could take nothing
+ *  over, unless it was named before. */
 export function putWorkflow(
   db: Db,
   workspaceId: WorkspaceId,
@@ -51,7 +54,11 @@ export function putWorkflow(
       const detail = policyFault(by.grantor, before && policyOf(before), policy);
       return detail === undefined ? undefined : { kind: 'not_allowed', detail };
     };
+    const isSuccessor = await canTakeOver(tx, workspaceId, policy.leaver);
     const found = await lockWorkflow(tx, workspaceId, label);
+    if (!isSuccessor && !isSame(shownLeaver(found && leaverOf(found)), shownLeaver(policy.leaver))) {
+      return invalid(['leaver', 'successor_id'], 'is not an active member of this workspace who may mint tokens');
+    }
     const beyond = refusal(found);
     if (beyond) return refuse(beyond);
     if (found === undefined) {
@@ -135,7 +142,17 @@ export function policyOf(row: WorkflowRow): WorkflowPolicy {
     maxRunSeconds: row.maxRunSeconds,
     maxConcurrentRuns: row.maxConcurrentRuns ?? undefined,
     maxConcurrentRunsPerToken: row.maxConcurrentRunsPerToken ?? undefined,
+    leaver: leaverOf(row),
   };
+}
+
+/** What a row says about leavers. */
+export function leaverOf(row: Pick<WorkflowRow, 'leaverRule' | 'leaverSuccessorId' | 'leaverWindowDays'>) {
+  const { leaverRule: rule, leaverSuccessorId: successorId, leaverWindowDays: windowDays } = row;
+  if (rule === null) return undefined;
+  if (rule !== 'transfer') return { rule } satisfies LeaverPolicy;
+  if (successorId === null || windowDays === null) throw new Error('a transfer to nobody');
+  return { rule, successorId, windowDays } satisfies LeaverPolicy;
 }
 
 const byCodePoint = sql<string>`${workflows.label} collate "C"`;
@@ -144,14 +161,29 @@ function labelIs(workspaceId: WorkspaceId, label: string) {
   return and(eq(workflows.workspaceId, workspaceId), eq(workflows.label, label));
 }
 
+/** Whether the named successor, if there is one, is somebody who could hold a token. */
+async function canTakeOver(tx: Tx, workspaceId: WorkspaceId, leaver: LeaverPolicy | undefined): Promise<boolean> {
+  if (leaver?.rule !== 'transfer') return true;
+  const [member] = await tx
+    .select({ role: members.role })
+    .from(members)
+    .where(and(eq(members.workspaceId, workspaceId), eq(members.id, leaver.successorId), eq(members.status, 'active')))
+    .for('share');
+  return member !== undefined && roleScopes(member.role).includes('tokens:mint');
+}
+
 async function lockWorkflow(tx: Tx, workspaceId: WorkspaceId, label: string): Promise<WorkflowRow | undefined> {
   const [row] = await tx.select(COLUMNS).from(workflows).where(labelIs(workspaceId, label)).for('update');
   return row;
 }
 
-function mutable(policy: WorkflowPolicy) {
+function mutable({ leaver, ...policy }: WorkflowPolicy) {
+  const transfer = leaver?.rule === 'transfer' ? leaver : undefined;
   return {
     ...policy,
+    leaverRule: leaver?.rule ?? null,
+    leaverSuccessorId: transfer?.successorId ?? null,
+    leaverWindowDays: transfer?.windowDays ?? null,
     allowedScopes: [...policy.allowedScopes],
     allowedExpiryDays: [...policy.allowedExpiryDays],
     maxConcurrentRuns: policy.maxConcurrentRuns ?? null,
@@ -169,7 +201,15 @@ function shown(policy: WorkflowPolicy): Record<string, unknown> {
     max_run_seconds: policy.maxRunSeconds,
     max_concurrent_runs: policy.maxConcurrentRuns ?? null,
     max_concurrent_runs_per_token: policy.maxConcurrentRunsPerToken ?? null,
+    leaver: shownLeaver(policy.leaver),
   };
+}
+
+function shownLeaver(leaver: LeaverPolicy | undefined): Record<string, unknown> | null {
+  if (leaver === undefined) return null;
+  if (leaver.rule !== 'transfer') return { rule: leaver.rule };
+  const { rule, successorId, windowDays } = leaver;
+  return { rule, successor_id: printId('mem', successorId), window_days: windowDays };
 }
 
 function changed(before: WorkflowRow, policy: WorkflowPolicy): Record<string, unknown> {

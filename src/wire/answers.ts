@@ -13,6 +13,7 @@ import type {
   Explanation,
   Introspection,
   InvitedMember,
+  Leaver,
   Me,
   Member,
   MintedToken,
@@ -91,6 +92,9 @@ const tokenShape = {
     .nullable()
     .default(null)
     .describe('The trusted runner that it is bound to: good only with a proof of its key.'),
+  frozen_at: timestamp.nullable().default(null).describe('Since when it is held back because its creator left.'),
+  takeover_by: z.string().nullable().default(null).describe('The member who may take it over.'),
+  takeover_until: timestamp.nullable().default(null).describe('Until when; from then on it ends.'),
 };
 
 export const token: z.ZodType<Token> = z.object(tokenShape).meta({ id: 'Token' });
@@ -128,6 +132,14 @@ export const explanation: z.ZodType<Explanation> = z
   })
   .meta({ id: 'Explanation' });
 
+const shownLeaver: z.ZodType<Leaver> = z
+  .discriminatedUnion('rule', [
+    z.object({ rule: z.literal('freeze') }),
+    z.object({ rule: z.literal('revoke') }),
+    z.object({ rule: z.literal('transfer'), successor_id: z.string(), window_days: z.int() }),
+  ])
+  .meta({ id: 'ShownLeaver' });
+
 export const workflow: z.ZodType<Workflow> = z
   .object({
     id: z.string(),
@@ -140,6 +152,7 @@ export const workflow: z.ZodType<Workflow> = z
     // A service of before there were limits says nothing of them.
     max_concurrent_runs: z.int().nullable().default(null).describe('`null` for no limit.'),
     max_concurrent_runs_per_token: z.int().nullable().default(null).describe('`null` for no limit.'),
+    leaver: shownLeaver.nullable().default(null).describe('What becomes of its tokens when their creator leaves.'),
     status: z.enum(['active', 'paused']),
     paused_at: timestamp.nullable(),
     created_at: timestamp,

@@ -28,6 +28,9 @@ export const mintedExample: MintedToken = {
   revoked_by: null,
   revoked_reason: null,
   runner_id: null,
+  frozen_at: null,
+  takeover_by: null,
+  takeover_until: null,
   token: 'cst_…',
 };
 

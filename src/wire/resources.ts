@@ -53,6 +53,11 @@ export interface Token {
   revoked_reason: RevokeReason | null;
   /** The trusted runner that it is bound to. */
   runner_id: string | null;
+  /** Since when it is held back because its creator left. */
+  frozen_at: string | null;
+  /** The member who may take it over, and until when. */
+  takeover_by: string | null;
+  takeover_until: string | null;
 }
 
 /** A token with its printed form, which is shown this once. */
@@ -131,7 +136,21 @@ export interface WorkflowRequest {
   /** How many runs there may be at a time (1 to 10 000); `null`, the default, for no limit. */
   max_concurrent_runs?: number | null | undefined;
   max_concurrent_runs_per_token?: number | null | undefined;
+  /** What becomes of its tokens when their creator leaves; `null`, the default, for no rule. */
+  leaver?: Leaver | null | undefined;
 }
+
+/** What becomes of the tokens of a workflow when their creator is suspended or leaves. */
+export type Leaver =
+  | { rule: 'freeze' }
+  | { rule: 'revoke' }
+  | {
+      rule: 'transfer';
+      /** Who may take them over. */
+      successor_id: string;
+      /** How long, in days (1 to 30). */
+      window_days: number;
+    };
 
 export interface Workflow {
   id: string;
@@ -144,6 +163,8 @@ export interface Workflow {
   /** How many runs there may be at a time; `null` for no limit. */
   max_concurrent_runs: number | null;
   max_concurrent_runs_per_token: number | null;
+  /** What becomes of its tokens when their creator leaves; `null` for no rule. */
+  leaver: Leaver | null;
   status: 'active' | 'paused';
   paused_at: string | null;
   created_at: string;

@@ -1,15 +1,32 @@
 import { z } from 'zod';
+import { MAX_WINDOW_DAYS } from '../rules/leaver.js';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { MAX_CONCURRENT_RUNS } from '../rules/run-limit.js';
 import { DEFAULT_EXPIRY_DAYS, DEFAULT_MAX_RUN_SECONDS } from '../rules/workflow.js';
 import { workflow, workflowPage } from './answers.js';
 import { operation } from './operation.js';
-import { constraints, cursor, limit, prose, scopes } from './primitives.js';
-import type { WorkflowRequest } from './resources.js';
+import { constraints, cursor, limit, prose, publicId, scopes } from './primitives.js';
+import type { Leaver, WorkflowRequest } from './resources.js';
 
 const MAX_RUN_SECONDS = 2_592_000;
 
 const runLimit = z.int().min(1).max(MAX_CONCURRENT_RUNS).nullable().default(null);
+
+const leaver = z
+  .discriminatedUnion('rule', [
+    z.strictObject({ rule: z.literal('freeze') }),
+    z.strictObject({ rule: z.literal('revoke') }),
+    z.strictObject({
+      rule: z.literal('transfer'),
+      successor_id: publicId('mem').describe('The member who may take them over.'),
+      window_days: z.int().min(1).max(MAX_WINDOW_DAYS).describe('How long.'),
+    }),
+  ])
+  .meta({
+    id: 'Leaver',
+    description:
+      'What becomes of the tokens when their creator is suspended or leaves: they stay inactive (`freeze`), end (`revoke`), or stay inactive for some days in which the named successor may take over (`transfer`), and then end.',
+  }) satisfies z.ZodType<Leaver>;
 
 export const workflowRequest = z
   .strictObject({
@@ -33,6 +50,12 @@ export const workflowRequest = z
     max_concurrent_runs_per_token: runLimit.describe(
       'How many of them under one token and its rotations; `null` for no limit.',
     ),
+    leaver: leaver
+      .nullable()
+      .default(null)
+      .describe(
+        'What becomes of its tokens when their creator leaves. With `null` a suspension holds them back while it lasts, and who has left for good leaves them frozen.',
+      ),
   })
   .meta({
     id: 'WorkflowRequest',

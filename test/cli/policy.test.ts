@@ -38,6 +38,35 @@ describe('workflow set', () => {
     expect(await run(['workflow', 'set', 'w', '--lift', 'ref', '--ref', 'refs/tags/*'])).toMatchObject({ code: 2 });
   });
 
+  const TRANSFER = { rule: 'transfer', successor_id: 'mem_01KfUXmCbVYz8sQ2dW3nRk', window_days: 7 } as const;
+  test.each([
+    [['--leaver', 'freeze'], null, { rule: 'freeze' }],
+    [
+      ['--leaver', 'transfer', '--successor', TRANSFER.successor_id, '--window-days', '7'],
+      { rule: 'revoke' } as const,
+      TRANSFER,
+    ],
+    [['--window-days', '30'], TRANSFER, { ...TRANSFER, window_days: 30 }],
+    [['--leaver', 'transfer'], TRANSFER, TRANSFER],
+    [['--leaver', 'none'], TRANSFER, undefined],
+    [[], TRANSFER, TRANSFER],
+  ])('%j sets what becomes of the tokens of who leaves', async (args, leaver, wanted) => {
+    service.follow(() => ({ status: 200, body: workflowResource({ leaver }) }));
+    expect(await run(['workflow', 'set', 'codex-review', ...args, '--json'])).toMatchObject({ code: 0 });
+    expect(put()[0]?.leaver).toEqual(wanted);
+  });
+
+  test.each([
+    [['--leaver', 'transfer'], '--leaver transfer needs --successor'],
+    [['--leaver', 'freeze', '--window-days', '7'], '--window-days goes with --leaver transfer'],
+    [['--successor', 'ada@example.com'], '--successor goes with --leaver transfer'],
+  ])('%j is not a rule for leavers', async (args, message) => {
+    service.follow(() => ({ status: 200, body: workflowResource() }));
+    const outcome = await run(['workflow', 'set', 'codex-review', ...args]);
+    expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
+    expect(put()).toEqual([]);
+  });
+
   test('makes what is not there, with the defaults of the service', async () => {
     const made = workflowResource({ label: 'nightly' });
     service.follow(({ route }) =>

@@ -46,6 +46,9 @@ export function tokenResource(changes: Partial<Token> = {}): Token {
     revoked_by: null,
     revoked_reason: null,
     runner_id: null,
+    frozen_at: null,
+    takeover_by: null,
+    takeover_until: null,
     ...changes,
   };
 }
@@ -80,6 +83,7 @@ export function workflowResource(changes: Partial<Workflow> = {}): Workflow {
     max_run_seconds: 21_600,
     max_concurrent_runs: null,
     max_concurrent_runs_per_token: null,
+    leaver: null,
     status: 'active',
     paused_at: null,
     created_at: NOW.toISOString(),

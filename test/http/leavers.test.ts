@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parsePublicId, parseToken, type SessionId } from '../../src/rules/format.js';
+import { newId, parsePublicId, parseToken, printId, type SessionId } from '../../src/rules/format.js';
 import type { Departure } from '../../src/rules/leaver.js';
+import { addDays } from '../../src/rules/lifetime.js';
 import { inTransaction } from '../../src/store/database.js';
 import { suspendMember } from '../../src/store/members.js';
 import { findSession, startSession } from '../../src/store/sessions.js';
 import { recoverMember } from '../../src/store/workspaces.js';
+import type { Leaver } from '../../src/wire/resources.js';
+import { send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
 
 let service: TestService;
@@ -16,9 +19,9 @@ afterAll(() => service.close());
 let serial = 0;
 
 /** A person with a sign-in token and a token of a workflow of its own. */
-async function makePerson() {
+async function makePerson(leaver: Leaver | null = null) {
   const label = `flow-${++serial}`;
-  await service.makeWorkflow(label);
+  await service.makeWorkflow(label, { allowed_scopes: ['repo:*', 'codex:*'], leaver });
   const person = await service.makeMember('member');
   const client = service.client(person.token);
   const minted = await client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 30 });
@@ -94,6 +97,167 @@ describe('without a leaver rule', () => {
     const person = await makePerson();
     await go(person, 'removed');
     expect(await statusOf(person.tokenId)).toBe('revoked');
+  });
+});
+
+describe('the leaver rule of a workflow', () => {
+  const put = async (leaver: unknown) => {
+    const answer = await send(service, 'PUT', `/v1/workflows/ruled-${++serial}`, { json: { leaver } });
+    return { status: answer.status, leaver: answer.body['leaver'], errors: answer.body['errors'] };
+  };
+
+  test('is shown as it was set, and none unless it is', async () => {
+    const successor = await service.makeMember('member');
+    const rules: (Leaver | null)[] = [
+      null,
+      { rule: 'freeze' },
+      { rule: 'revoke' },
+      { rule: 'transfer', successor_id: successor.id, window_days: 30 },
+    ];
+    for (const leaver of rules) expect(await put(leaver)).toMatchObject({ status: 201, leaver });
+    const { workflows } = service.client();
+    expect(await workflows.put('unruled', {})).toMatchObject({ leaver: null });
+    const changed = await workflows.put('unruled', { leaver: { rule: 'freeze' } });
+    expect(await workflows.put('unruled', { leaver: { rule: 'freeze' } })).toEqual(changed);
+    const events = (await service.client().auditEvents({ target: changed.id })).data;
+    expect(events.map(({ action, data }) => [action, data['leaver']])).toEqual([
+      ['workflow.created', null],
+      ['workflow.updated', { rule: 'freeze' }],
+    ]);
+  });
+
+  test('names a member who could hold a token, and stays when that one has gone', async () => {
+    const auditor = await service.makeMember('auditor');
+    const gone = await service.makeMember('member');
+    await service.client().members.suspend(gone.id);
+    const foreign = await service.makeWorkspace(`foreign-${++serial}`);
+    const nobody = printId('mem', newId('mem', service.clock.now()));
+    for (const id of [auditor.id, gone.id, printId('mem', foreign.member.id), nobody, `mem_${'z'.repeat(22)}`]) {
+      const refused = await put({ rule: 'transfer', successor_id: id, window_days: 7 });
+      expect(refused).toMatchObject({ status: 422, errors: [{ pointer: '#/leaver/successor_id' }] });
+    }
+    const successor = await service.makeMember('member');
+    const leaver = { rule: 'transfer', successor_id: successor.id, window_days: 7 } as const;
+    await service.makeWorkflow('handed-on', { leaver });
+    await service.client().members.suspend(successor.id);
+    const described = await service.client().workflows.put('handed-on', { leaver, description: 'as it was' });
+    expect(described).toMatchObject({ description: 'as it was', leaver });
+    const longer = { ...leaver, window_days: 8 };
+    await expect(service.client().workflows.put('handed-on', { leaver: longer })).rejects.toMatchObject({
+      status: 422,
+    });
+  });
+
+  test.each([
+    {},
+    { rule: 'keep' },
+    { rule: 'freeze', window_days: 7 },
+    { rule: 'transfer' },
+    { rule: 'transfer', successor_id: 'ada@example.com', window_days: 7 },
+    { rule: 'transfer', successor_id: printId('mem', newId('mem', new Date())), window_days: 0 },
+    { rule: 'transfer', successor_id: printId('mem', newId('mem', new Date())), window_days: 31 },
+    { rule: 'transfer', successor_id: printId('mem', newId('mem', new Date())), window_days: 1.5 },
+    'freeze',
+  ])('is not %j', async (leaver) => {
+    expect((await put(leaver)).status).toBe(422);
+  });
+});
+
+describe('by its rule', () => {
+  const transfer = async () => {
+    const { id } = await service.makeMember('member');
+    return { rule: 'transfer', successor_id: id, window_days: 7 } as const;
+  };
+  const ruleOf = async (rule: Leaver['rule']): Promise<Leaver> => (rule === 'transfer' ? transfer() : { rule });
+
+  test.each<[Leaver['rule'], Departure, string, string]>([
+    ['freeze', 'suspended', 'suspended', 'token.frozen'],
+    ['freeze', 'left', 'suspended', 'token.frozen'],
+    ['freeze', 'removed', 'revoked', 'token.revoked'],
+    ['revoke', 'suspended', 'revoked', 'token.revoked'],
+    ['revoke', 'left', 'revoked', 'token.revoked'],
+    ['revoke', 'removed', 'revoked', 'token.revoked'],
+    ['transfer', 'suspended', 'suspended', 'token.frozen'],
+    ['transfer', 'left', 'suspended', 'token.frozen'],
+    ['transfer', 'removed', 'revoked', 'token.frozen,token.revoked'],
+  ])('%s, a token of who is %s is %s for good', async (rule, departure, status, events) => {
+    const leaver = await ruleOf(rule);
+    const person = await makePerson(leaver);
+    const check = await service.client().execChecks.check({ token: person.token, workflow: person.label });
+    const watched = service.client().execChecks.watch(check.check_id);
+    await watched.next();
+    await go(person, departure);
+    const told: string[] = [];
+    for await (const event of watched) told.push(event.type);
+    // The first that it hears: the person is out and the token is, both at once.
+    expect(told.at(-1)).toBe(status);
+    const shown = await service.client().tokens.show(person.tokenId);
+    expect(shown.status).toBe(status);
+    const offered = leaver.rule === 'transfer' ? leaver : undefined;
+    expect(shown.takeover_by).toBe(offered?.successor_id ?? null);
+    const until = addDays(service.clock.now(), 7).toISOString();
+    expect(shown.takeover_until).toBe(offered ? until : null);
+    if (status === 'revoked') expect(shown.revoked_reason).toBe('owner_left');
+    if (departure !== 'removed') await service.client().members.reactivate(person.id);
+    expect(await isActive(person.token)).toBe(false);
+    expect((await trailOf(person.tokenId)).slice(1).join()).toBe(events);
+    // A sign-in token is held back by a suspension and ends with everything else.
+    expect(await isActive(person.signIn)).toBe(departure === 'suspended');
+  });
+
+  test('transfer, a window that is open goes on as it is, whatever comes after', async () => {
+    const person = await makePerson(await transfer());
+    await go(person, 'suspended');
+    const before = await service.client().tokens.show(person.tokenId);
+    service.clock.advance(86_400);
+    await go(person, 'left');
+    await service.client().workflows.put(person.label, { leaver: { rule: 'freeze' } });
+    await go(person, 'removed');
+    const { takeover_by, takeover_until, frozen_at } = await service.client().tokens.show(person.tokenId);
+    expect({ takeover_by, takeover_until, frozen_at }).toEqual({
+      takeover_by: before.takeover_by,
+      takeover_until: before.takeover_until,
+      frozen_at: before.frozen_at,
+    });
+  });
+
+  test('transfer, nobody takes over from oneself', async () => {
+    const person = await makePerson();
+    await service.client().workflows.put(person.label, {
+      allowed_scopes: ['repo:*'],
+      leaver: { rule: 'transfer', successor_id: person.id, window_days: 7 },
+    });
+    await go(person, 'left');
+    expect(await service.client().tokens.show(person.tokenId)).toMatchObject({
+      status: 'suspended',
+      takeover_by: null,
+    });
+  });
+
+  test('a revocation by hand ends the offer', async () => {
+    const person = await makePerson(await transfer());
+    await go(person, 'left');
+    const revoked = await service.client().tokens.revoke(person.tokenId, { reason: 'leaked' });
+    expect(revoked).toMatchObject({ status: 'revoked', takeover_by: null, takeover_until: null });
+  });
+
+  test('a token that has expired is left as it is', async () => {
+    const person = await makePerson({ rule: 'freeze' });
+    const expiresAt = service.clock.now().toISOString();
+    await service.db
+      .sql`update tokens set expires_at = ${expiresAt} where id = ${parsePublicId('tok', person.tokenId) ?? ''}`;
+    await go(person, 'left');
+    expect(await service.client().tokens.show(person.tokenId)).toMatchObject({ status: 'expired', frozen_at: null });
+  });
+
+  test('a token that was handed over goes with its creator, and not with its owner', async () => {
+    const person = await makePerson({ rule: 'freeze' });
+    const keeper = await service.makeMember('member');
+    await service.client().tokens.transfer(person.tokenId, { owner_id: keeper.id });
+    await go(keeper, 'left');
+    expect(await isActive(person.token)).toBe(true);
+    await go(person, 'left');
+    expect(await isActive(person.token)).toBe(false);
   });
 });
 

@@ -54,6 +54,9 @@ describe('minting', () => {
       revoked_by: null,
       revoked_reason: null,
       runner_id: null,
+      frozen_at: null,
+      takeover_by: null,
+      takeover_until: null,
       token: expect.stringMatching(/^cst_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$/),
     });
     expect(answer.json.token).toHaveLength(76);

@@ -30,6 +30,7 @@ describe('PUT', () => {
       max_run_seconds: 21_600,
       max_concurrent_runs: null,
       max_concurrent_runs_per_token: null,
+      leaver: null,
       status: 'active',
       paused_at: null,
       created_at: now,
@@ -68,6 +69,7 @@ describe('PUT', () => {
       max_run_seconds: 21_600,
       max_concurrent_runs: null,
       max_concurrent_runs_per_token: null,
+      leaver: null,
     });
     const { data } = await service.client().auditEvents({ target: String(body['id']), action: 'workflow.updated' });
     expect(data.map((event) => event.data)).toEqual([

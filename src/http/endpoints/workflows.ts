@@ -1,6 +1,9 @@
-import { accept, refuse } from '../../rules/refusal.js';
+import { parsePublicId } from '../../rules/format.js';
+import type { LeaverPolicy } from '../../rules/leaver.js';
+import { accept, invalid, type Result, refuse } from '../../rules/refusal.js';
 import { isWorkflowLabel } from '../../rules/workflow.js';
 import { findWorkflow, listWorkflows, putWorkflow, setPaused } from '../../store/workflows.js';
+import type { Leaver } from '../../wire/resources.js';
 import {
   listWorkflowsOperation,
   pauseWorkflowOperation,
@@ -36,6 +39,8 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
   const { caller, body, now } = call;
   const label = changeableLabel(call);
   if (!label.ok) return label;
+  const leaver = leaverIn(body.leaver);
+  if (!leaver.ok) return leaver;
   const policy = {
     description: body.description,
     allowedScopes: body.allowed_scopes,
@@ -44,6 +49,7 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
     maxRunSeconds: body.max_run_seconds,
     maxConcurrentRuns: body.max_concurrent_runs ?? undefined,
     maxConcurrentRunsPerToken: body.max_concurrent_runs_per_token ?? undefined,
+    leaver: leaver.value,
   };
   const origin = originOf(caller, call);
   const by = { grantor: grantorOf(caller), origin };
@@ -56,6 +62,15 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
     body: presentWorkflow(row),
   });
 });
+
+function leaverIn(asked: Leaver | null): Result<LeaverPolicy | undefined> {
+  if (asked === null) return accept(undefined);
+  if (asked.rule !== 'transfer') return accept({ rule: asked.rule });
+  const successorId = parsePublicId('mem', asked.successor_id);
+  // An id that is too large for its width stands for nobody.
+  if (successorId === undefined) return invalid(['leaver', 'successor_id'], 'is not a member of this workspace');
+  return accept({ rule: asked.rule, successorId, windowDays: asked.window_days });
+}
 
 export const pauseWorkflowRoute = endpoint(pauseWorkflowOperation, async (deps, call) => {
   const label = changeableLabel(call);
