@@ -17,6 +17,7 @@ import { createCheckLog } from './store/checks.js';
 import type { ConnectionOptions } from './store/connect.js';
 import { openDatabase } from './store/database.js';
 import { keepHouse } from './store/housekeeping.js';
+import { endLapsedOffers } from './store/lapsed-offers.js';
 import { loseLeases } from './store/leases.js';
 import { createLookup, type LookupWidth } from './store/lookup.js';
 import { listenForChanges } from './store/notifications.js';
@@ -109,8 +110,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     try {
       const lost = await loseLeases(database.db, now());
       if (lost > 0) log.info({ lost }, 'runs were lost: nobody renewed their leases');
+      const ended = await endLapsedOffers(database.db, now());
+      if (ended > 0) log.info({ ended }, 'tokens ended: nobody took them over in time');
     } catch (error) {
-      log.warn({ err: error }, 'lost runs wait to be marked; trying again');
+      log.warn({ err: error }, 'what ends by time waits to be marked; trying again');
     } finally {
       isMarking = false;
     }

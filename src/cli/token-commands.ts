@@ -16,6 +16,7 @@ export function addTokenCommands(program: Command): void {
   addMint(token);
   addReading(token);
   addRotate(token);
+  addAfterLeaving(token);
   addRevoke(token);
   addRevokeAll(program);
 }
@@ -97,6 +98,31 @@ function addReading(token: Command): void {
         (await import('./tokens.js')).transferToken(id, flags),
       ),
     );
+}
+
+function addAfterLeaving(token: Command): void {
+  addCommand(
+    token,
+    'take-over <id>',
+    'get a token of your own in the place of one whose creator left; only its secret goes to standard output',
+    'countersign token take-over tok_01KfUXmCbVYz8sQ2dW3nRk | gh secret set COUNTERSIGN_TOKEN',
+  )
+    .addHelpText(
+      'after',
+      '\nFor the member who is named as its successor, once: the old token ends. After a lost answer rotate the new one.',
+    )
+    .action(
+      exitsWith(async (id: string, flags: { json?: true }) => (await import('./take-over.js')).takeOver(id, flags)),
+    );
+
+  addCommand(
+    token,
+    'unfreeze <id>',
+    'let a frozen token be good again, now that its creator is back',
+    'countersign token unfreeze tok_01KfUXmCbVYz8sQ2dW3nRk',
+  ).action(
+    exitsWith(async (id: string, flags: { json?: true }) => (await import('./take-over.js')).unfreeze(id, flags)),
+  );
 }
 
 function addRotate(token: Command): void {

@@ -81,6 +81,7 @@ import {
   problemRoute,
   readinessRoute,
 } from './endpoints/system.js';
+import { takeOverTokenRoute } from './endpoints/take-over-token.js';
 import { tokenRoute } from './endpoints/token.js';
 import { listToolDecisionsRoute, recordToolDecisionsRoute } from './endpoints/tool-decisions.js';
 import { dryRunToolRulesRoute, putToolRulesRoute, showToolRulesRoute } from './endpoints/tool-rules.js';
@@ -92,6 +93,7 @@ import {
   removeTrustRuleRoute,
   showTrustRuleRoute,
 } from './endpoints/trust-rules.js';
+import { unfreezeTokenRoute } from './endpoints/unfreeze-token.js';
 import {
   listWorkflowsRoute,
   pauseWorkflowRoute,
@@ -121,6 +123,8 @@ const ROUTES: readonly Route[] = [
   rotateTokenRoute,
   revokeTokenRoute,
   transferTokenRoute,
+  takeOverTokenRoute,
+  unfreezeTokenRoute,
   revokeTokensRoute,
   listWorkflowsRoute,
   showWorkflowRoute,

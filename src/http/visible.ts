@@ -16,6 +16,14 @@ export async function visibleToken(deps: Deps, exchange: Exchange, caller: Token
   return view && isVisible(view, caller) ? accept(view) : refuse({ kind: 'not_found' });
 }
 
+/** The token that a path names, if the caller may read it: also one that it may take over. Refuses `not_found`. */
+export async function readableToken(deps: Deps, exchange: Exchange, caller: TokenFacts): Promise<Result<TokenView>> {
+  const id = tokenIdOf(exchange, caller);
+  const view = id && (await findToken(deps.db, caller.workspaceId, id, exchange.now));
+  const isReadable = view && (isVisible(view, caller) || view.token.takeoverBy === caller.creatorId);
+  return isReadable ? accept(view) : refuse({ kind: 'not_found' });
+}
+
 /** Whether a caller may see a token, and so what runs under it. */
 export async function reachesToken(deps: Deps, caller: TokenFacts, id: TokenId, now: Date): Promise<boolean> {
   const view = await findToken(deps.db, caller.workspaceId, id, now);

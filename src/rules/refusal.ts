@@ -54,6 +54,7 @@ export type ConflictCode =
   | 'already_rotated'
   | 'token_not_active'
   | 'short_lived'
+  | 'takeover_state'
   | 'workflow_not_active'
   | 'member_exists'
   | 'member_state'

@@ -39,6 +39,10 @@ export interface TokensClient {
   rotate(id: string, request?: RotateRequest): Promise<MintedToken>;
   revoke(id: string, request: RevokeRequest): Promise<Token>;
   transfer(id: string, request: TransferRequest): Promise<Token>;
+  /** Makes a token of the caller in the place of one that it may take over (`takeover_by`). Once. */
+  takeOver(id: string): Promise<MintedToken>;
+  /** Lets a frozen token be good again, now that its creator is back. */
+  unfreeze(id: string): Promise<Token>;
   /** Revokes many at once, in one transaction. */
   revokeMany(request: RevocationRequest): Promise<Revocation>;
 }
@@ -64,6 +68,8 @@ export function tokensClient(options: ClientOptions): TokensClient {
       sendFor(options, { method: 'POST', path: path(id, '/rotate'), json: request }, mintedToken),
     revoke: (id, request) => sendFor(options, { method: 'POST', path: path(id, '/revoke'), json: request }, token),
     transfer: (id, request) => sendFor(options, { method: 'POST', path: path(id, '/transfer'), json: request }, token),
+    takeOver: (id) => sendFor(options, { method: 'POST', path: path(id, '/take-over') }, mintedToken),
+    unfreeze: (id) => sendFor(options, { method: 'POST', path: path(id, '/unfreeze') }, token),
     revokeMany: (request) => sendFor(options, { method: 'POST', path: '/v1/revocations', json: request }, revocation),
   };
 }

@@ -1,7 +1,8 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
+import { type Departure, leaverTreatment } from '../rules/departure.js';
 import { type MemberId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
-import { type Departure, leaverTreatment } from '../rules/leaver.js';
 import { addDays } from '../rules/lifetime.js';
+import { isRotatable } from '../rules/rotation.js';
 import { isReservedLabel } from '../rules/workflow.js';
 import type { Tx } from './database.js';
 import { type NewEvent, type Origin, recordEvents } from './events.js';
@@ -61,6 +62,7 @@ function lockTokens(tx: Tx, { workspaceId, memberId, departure, now }: Leaving) 
       kind: tokens.kind,
       workflow: tokens.workflow,
       expiresAt: tokens.expiresAt,
+      expiresInDays: tokens.expiresInDays,
       frozenAt: tokens.frozenAt,
       takeoverBy: tokens.takeoverBy,
       takeoverUntil: tokens.takeoverUntil,
@@ -89,7 +91,8 @@ function offerOf(token: Found, leaverId: MemberId, now: Date): Offer | undefined
   const { takeoverBy, takeoverUntil, rule, successorId, windowDays } = token;
   if (takeoverUntil !== null) return { takeoverBy, takeoverUntil };
   const isOffered = rule === 'transfer' && token.kind === 'access' && !isReservedLabel(token.workflow);
-  if (!isOffered || token.expiresAt <= now) return undefined;
+  // What was made for hours is never another's for days.
+  if (!isOffered || !isRotatable(token) || token.expiresAt <= now) return undefined;
   // Who leaves takes nothing over from oneself: then the window only ends.
   return { takeoverBy: successorId === leaverId ? null : successorId, takeoverUntil: addDays(now, windowDays ?? 0) };
 }

@@ -1,6 +1,6 @@
 import { and, asc, count, eq, gt, isNull, ne, sql } from 'drizzle-orm';
+import type { Departure } from '../rules/departure.js';
 import { type MemberId, newId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
-import type { Departure } from '../rules/leaver.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { mayChangeRole, mayManage, type Role } from '../rules/role.js';
 import { type Db, inTransaction, type Tx } from './database.js';

@@ -147,12 +147,14 @@ export function policyOf(row: WorkflowRow): WorkflowPolicy {
 }
 
 /** What a row says about leavers. */
-export function leaverOf(row: Pick<WorkflowRow, 'leaverRule' | 'leaverSuccessorId' | 'leaverWindowDays'>) {
+export function leaverOf(
+  row: Pick<WorkflowRow, 'leaverRule' | 'leaverSuccessorId' | 'leaverWindowDays'>,
+): LeaverPolicy | undefined {
   const { leaverRule: rule, leaverSuccessorId: successorId, leaverWindowDays: windowDays } = row;
   if (rule === null) return undefined;
-  if (rule !== 'transfer') return { rule } satisfies LeaverPolicy;
+  if (rule !== 'transfer') return { rule };
   if (successorId === null || windowDays === null) throw new Error('a transfer to nobody');
-  return { rule, successorId, windowDays } satisfies LeaverPolicy;
+  return { rule, successorId, windowDays };
 }
 
 const byCodePoint = sql<string>`${workflows.label} collate "C"`;

@@ -92,6 +92,8 @@ export const suspendMemberOperation = operation({
   path: '/v1/members/{id}/suspend',
   tag,
   summary: 'Suspend a member: all tokens made by this person are inactive at once',
+  description:
+    'The person’s sessions end. Tokens of workflows with a leaver rule are frozen or revoked by it; a reactivation lets only the others be active again.',
   auth: 'bearer',
   scope: 'members:write',
   answers: { 200: { description: 'The member', schema: member } },
@@ -116,6 +118,8 @@ export const removeMemberOperation = operation({
   path: '/v1/members/{id}',
   tag,
   summary: 'Remove a member and revoke all tokens made by this person',
+  description:
+    'The person’s sessions end. Where the leaver rule of a workflow names a successor, that one may still take over: with a new token.',
   auth: 'bearer',
   scope: 'members:write',
   answers: { 204: { description: 'Removed' } },

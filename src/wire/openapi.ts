@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { VERSION } from '../version.js';
 import * as audit from './audit.js';
 import * as execChecks from './exec-checks.js';
+import * as leavers from './leavers.js';
 import * as members from './members.js';
 import * as oauth from './oauth.js';
 import type { OpenApiDocument, PathItem } from './openapi-document.js';
@@ -37,6 +38,8 @@ export const operations: readonly Operation[] = [
   tokens.rotateTokenOperation,
   tokens.revokeTokenOperation,
   tokens.transferTokenOperation,
+  leavers.takeOverTokenOperation,
+  leavers.unfreezeTokenOperation,
   tokens.revokeManyOperation,
   workflows.listWorkflowsOperation,
   workflows.showWorkflowOperation,

@@ -163,13 +163,18 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
     whatToDo: 'Rotate the successor: `rotated_to` names it.',
   },
   token_not_active: {
-    meaning: 'The token has ended or is held back, so there is nothing to rotate or to hand over.',
+    meaning: 'The token has ended or is held back, so there is nothing to rotate, to hand over or to unfreeze.',
     whatToDo: 'Mint a new token. `GET /v1/tokens/{id}/explain` says what ended this one.',
   },
   short_lived: {
     meaning:
       'The token was made for hours: by a sign-in with a device code, or for a CI job’s own token. It is never rotated, because its successor would live for days.',
     whatToDo: 'Sign in again with `countersign auth login`; in a job, exchange the platform’s token again.',
+  },
+  takeover_state: {
+    meaning: 'The token is not to be taken over, or not any more: it was already, it was revoked, or its time is up.',
+    whatToDo:
+      'If the answer to your own take-over was lost, find the new token in your list and rotate it. Else mint one.',
   },
   workflow_not_active: {
     meaning: 'The workflow is paused, so that it gets no new tokens.',
@@ -193,7 +198,7 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
   },
   run_state: {
     meaning:
-      'The run is over, or its right to go on has ended: it finished, was stopped, its lease ran out, its time is up, its token was revoked, its workflow paused, or its creator or workspace suspended. `detail` says which.',
+      'The run is over, or its right to go on has ended: it finished, was stopped, its lease ran out, its time is up, its token was revoked or frozen, its workflow paused, or its creator or workspace suspended. `detail` says which.',
     whatToDo: 'Stop the job. A lease that ran out is not revived: ask anew with `POST /v1/exec/checks`.',
   },
   runner_exists: {

@@ -1,101 +1,65 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { newId, parsePublicId, parseToken, printId, type SessionId } from '../../src/rules/format.js';
-import type { Departure } from '../../src/rules/leaver.js';
+import type { Departure } from '../../src/rules/departure.js';
+import { newId, parsePublicId, parseToken, printId } from '../../src/rules/format.js';
 import { addDays } from '../../src/rules/lifetime.js';
 import { inTransaction } from '../../src/store/database.js';
-import { suspendMember } from '../../src/store/members.js';
 import { findSession, startSession } from '../../src/store/sessions.js';
 import { recoverMember } from '../../src/store/workspaces.js';
 import type { Leaver } from '../../src/wire/resources.js';
+import { type Leaving, peopleOf } from '../setup/leaving.js';
 import { send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
 
 let service: TestService;
+let people: Leaving;
+let serial = 0;
 beforeAll(async () => {
   service = await createTestService();
+  people = await peopleOf(service);
 });
 afterAll(() => service.close());
 
-let serial = 0;
-
-/** A person with a sign-in token and a token of a workflow of its own. */
-async function makePerson(leaver: Leaver | null = null) {
-  const label = `flow-${++serial}`;
-  await service.makeWorkflow(label, { allowed_scopes: ['repo:*', 'codex:*'], leaver });
-  const person = await service.makeMember('member');
-  const client = service.client(person.token);
-  const minted = await client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 30 });
-  return { id: person.id, signIn: person.token, label, tokenId: minted.id, token: minted.token };
-}
-type Person = Awaited<ReturnType<typeof makePerson>>;
-
-/** Has a person go as a sign from outside tells it, or by hand. */
-async function go(person: Pick<Person, 'id'>, departure: Departure): Promise<void> {
-  const { members } = service.client();
-  if (departure === 'removed') return members.remove(person.id);
-  if (departure === 'suspended') return void (await members.suspend(person.id));
-  const { workspace, printed } = service.owner;
-  const id = parsePublicId('mem', person.id);
-  const caller = parseToken(printed);
-  if (id === undefined || caller === undefined) throw new Error('malformed');
-  const change = {
-    workspaceId: workspace.id,
-    id,
-    caller: { workspaceId: workspace.id, tokenId: caller.id },
-    origin: { actorType: 'system', actorId: 'test' },
-    now: service.clock.now(),
-  } as const;
-  const outcome = await suspendMember(service.db.db, change, 'left');
-  expect(outcome.ok).toBe(true);
-}
-
-const isActive = async (token: string) => (await service.client().introspect(token)).active;
-const statusOf = async (id: string) => (await service.client().tokens.show(id)).status;
-
-async function trailOf(target: string): Promise<string[]> {
-  const { data } = await service.client().auditEvents({ target, limit: 200 });
-  return data.map(({ action }) => action);
-}
+const statusOf = async (id: string) => (await people.client.tokens.show(id)).status;
 
 describe('without a leaver rule', () => {
   test('a suspension holds tokens back while it lasts', async () => {
-    const person = await makePerson();
-    await go(person, 'suspended');
-    expect(await isActive(person.token)).toBe(false);
-    await service.client().members.reactivate(person.id);
-    expect(await isActive(person.token)).toBe(true);
-    expect(await isActive(person.signIn)).toBe(true);
-    expect(await trailOf(person.tokenId)).toEqual(['token.minted']);
+    const person = await people.makeMaker();
+    await people.go(person, 'suspended');
+    expect(await people.isActive(person.token)).toBe(false);
+    await people.client.members.reactivate(person.id);
+    expect(await people.isActive(person.token)).toBe(true);
+    expect(await people.isActive(person.signIn)).toBe(true);
+    expect(await people.trailOf(person.tokenId)).toEqual(['token.minted']);
   });
 
   test('what belongs to who has left stays frozen when the person comes back', async () => {
-    const person = await makePerson();
-    await go(person, 'left');
+    const person = await people.makeMaker();
+    await people.go(person, 'left');
     expect(await statusOf(person.tokenId)).toBe('suspended');
-    await service.client().members.reactivate(person.id);
-    expect(await isActive(person.token)).toBe(false);
+    await people.client.members.reactivate(person.id);
+    expect(await people.isActive(person.token)).toBe(false);
     expect(await statusOf(person.tokenId)).toBe('suspended');
-    expect(await isActive(person.signIn)).toBe(false);
-    const explained = await service.client().tokens.explain(person.tokenId);
+    expect(await people.isActive(person.signIn)).toBe(false);
+    const explained = await people.client.tokens.explain(person.tokenId);
     expect(explained.status).toBe('suspended');
-    expect(explained.summary).toMatch(/^suspended since .*: frozen, because its creator is gone by test$/);
-    expect(await trailOf(person.id)).toContain('member.suspended');
+    expect(explained.summary).toMatch(/^suspended since .*: frozen, because its creator is gone by provider$/);
+    expect(await people.trailOf(person.id)).toContain('member.suspended');
   });
 
   test('to leave goes beyond a suspension, and once is enough', async () => {
-    const person = await makePerson();
-    await go(person, 'suspended');
-    await go(person, 'left');
-    await go(person, 'left');
-    await service.client().members.reactivate(person.id);
-    expect(await isActive(person.token)).toBe(false);
-    expect(await trailOf(person.tokenId)).toEqual(['token.minted', 'token.frozen']);
-    expect((await trailOf(person.id)).filter((action) => action === 'member.suspended')).toHaveLength(2);
+    const person = await people.makeMaker();
+    await people.go(person, 'suspended');
+    await people.go(person, 'left');
+    await people.go(person, 'left');
+    await people.client.members.reactivate(person.id);
+    expect(await people.isActive(person.token)).toBe(false);
+    expect(await people.trailOf(person.tokenId)).toEqual(['token.minted', 'token.frozen']);
+    expect((await people.trailOf(person.id)).filter((action) => action === 'member.suspended')).toHaveLength(2);
   });
 
   test('a removal revokes', async () => {
-    const person = await makePerson();
-    await go(person, 'removed');
+    const person = await people.makeMaker();
+    await people.go(person, 'removed');
     expect(await statusOf(person.tokenId)).toBe('revoked');
   });
 });
@@ -115,11 +79,11 @@ describe('the leaver rule of a workflow', () => {
       { rule: 'transfer', successor_id: successor.id, window_days: 30 },
     ];
     for (const leaver of rules) expect(await put(leaver)).toMatchObject({ status: 201, leaver });
-    const { workflows } = service.client();
+    const { workflows } = people.client;
     expect(await workflows.put('unruled', {})).toMatchObject({ leaver: null });
     const changed = await workflows.put('unruled', { leaver: { rule: 'freeze' } });
     expect(await workflows.put('unruled', { leaver: { rule: 'freeze' } })).toEqual(changed);
-    const events = (await service.client().auditEvents({ target: changed.id })).data;
+    const events = (await people.client.auditEvents({ target: changed.id })).data;
     expect(events.map(({ action, data }) => [action, data['leaver']])).toEqual([
       ['workflow.created', null],
       ['workflow.updated', { rule: 'freeze' }],
@@ -129,7 +93,7 @@ describe('the leaver rule of a workflow', () => {
   test('names a member who could hold a token, and stays when that one has gone', async () => {
     const auditor = await service.makeMember('auditor');
     const gone = await service.makeMember('member');
-    await service.client().members.suspend(gone.id);
+    await people.client.members.suspend(gone.id);
     const foreign = await service.makeWorkspace(`foreign-${++serial}`);
     const nobody = printId('mem', newId('mem', service.clock.now()));
     for (const id of [auditor.id, gone.id, printId('mem', foreign.member.id), nobody, `mem_${'z'.repeat(22)}`]) {
@@ -139,11 +103,11 @@ describe('the leaver rule of a workflow', () => {
     const successor = await service.makeMember('member');
     const leaver = { rule: 'transfer', successor_id: successor.id, window_days: 7 } as const;
     await service.makeWorkflow('handed-on', { leaver });
-    await service.client().members.suspend(successor.id);
-    const described = await service.client().workflows.put('handed-on', { leaver, description: 'as it was' });
+    await people.client.members.suspend(successor.id);
+    const described = await people.client.workflows.put('handed-on', { leaver, description: 'as it was' });
     expect(described).toMatchObject({ description: 'as it was', leaver });
     const longer = { ...leaver, window_days: 8 };
-    await expect(service.client().workflows.put('handed-on', { leaver: longer })).rejects.toMatchObject({
+    await expect(people.client.workflows.put('handed-on', { leaver: longer })).rejects.toMatchObject({
       status: 422,
     });
   });
@@ -182,38 +146,38 @@ describe('by its rule', () => {
     ['transfer', 'removed', 'revoked', 'token.frozen,token.revoked'],
   ])('%s, a token of who is %s is %s for good', async (rule, departure, status, events) => {
     const leaver = await ruleOf(rule);
-    const person = await makePerson(leaver);
-    const check = await service.client().execChecks.check({ token: person.token, workflow: person.label });
-    const watched = service.client().execChecks.watch(check.check_id);
+    const person = await people.makeMaker(leaver);
+    const check = await people.client.execChecks.check({ token: person.token, workflow: person.label });
+    const watched = people.client.execChecks.watch(check.check_id);
     await watched.next();
-    await go(person, departure);
+    await people.go(person, departure);
     const told: string[] = [];
     for await (const event of watched) told.push(event.type);
     // The first that it hears: the person is out and the token is, both at once.
     expect(told.at(-1)).toBe(status);
-    const shown = await service.client().tokens.show(person.tokenId);
+    const shown = await people.client.tokens.show(person.tokenId);
     expect(shown.status).toBe(status);
     const offered = leaver.rule === 'transfer' ? leaver : undefined;
     expect(shown.takeover_by).toBe(offered?.successor_id ?? null);
     const until = addDays(service.clock.now(), 7).toISOString();
     expect(shown.takeover_until).toBe(offered ? until : null);
     if (status === 'revoked') expect(shown.revoked_reason).toBe('owner_left');
-    if (departure !== 'removed') await service.client().members.reactivate(person.id);
-    expect(await isActive(person.token)).toBe(false);
-    expect((await trailOf(person.tokenId)).slice(1).join()).toBe(events);
+    if (departure !== 'removed') await people.client.members.reactivate(person.id);
+    expect(await people.isActive(person.token)).toBe(false);
+    expect((await people.trailOf(person.tokenId)).slice(1).join()).toBe(events);
     // A sign-in token is held back by a suspension and ends with everything else.
-    expect(await isActive(person.signIn)).toBe(departure === 'suspended');
+    expect(await people.isActive(person.signIn)).toBe(departure === 'suspended');
   });
 
   test('transfer, a window that is open goes on as it is, whatever comes after', async () => {
-    const person = await makePerson(await transfer());
-    await go(person, 'suspended');
-    const before = await service.client().tokens.show(person.tokenId);
+    const person = await people.makeMaker(await transfer());
+    await people.go(person, 'suspended');
+    const before = await people.client.tokens.show(person.tokenId);
     service.clock.advance(86_400);
-    await go(person, 'left');
-    await service.client().workflows.put(person.label, { leaver: { rule: 'freeze' } });
-    await go(person, 'removed');
-    const { takeover_by, takeover_until, frozen_at } = await service.client().tokens.show(person.tokenId);
+    await people.go(person, 'left');
+    await people.client.workflows.put(person.label, { leaver: { rule: 'freeze' } });
+    await people.go(person, 'removed');
+    const { takeover_by, takeover_until, frozen_at } = await people.client.tokens.show(person.tokenId);
     expect({ takeover_by, takeover_until, frozen_at }).toEqual({
       takeover_by: before.takeover_by,
       takeover_until: before.takeover_until,
@@ -222,56 +186,56 @@ describe('by its rule', () => {
   });
 
   test('transfer, nobody takes over from oneself', async () => {
-    const person = await makePerson();
-    await service.client().workflows.put(person.label, {
+    const person = await people.makeMaker();
+    await people.client.workflows.put(person.label, {
       allowed_scopes: ['repo:*'],
       leaver: { rule: 'transfer', successor_id: person.id, window_days: 7 },
     });
-    await go(person, 'left');
-    expect(await service.client().tokens.show(person.tokenId)).toMatchObject({
+    await people.go(person, 'left');
+    expect(await people.client.tokens.show(person.tokenId)).toMatchObject({
       status: 'suspended',
       takeover_by: null,
     });
   });
 
   test('a revocation by hand ends the offer', async () => {
-    const person = await makePerson(await transfer());
-    await go(person, 'left');
-    const revoked = await service.client().tokens.revoke(person.tokenId, { reason: 'leaked' });
+    const person = await people.makeMaker(await transfer());
+    await people.go(person, 'left');
+    const revoked = await people.client.tokens.revoke(person.tokenId, { reason: 'leaked' });
     expect(revoked).toMatchObject({ status: 'revoked', takeover_by: null, takeover_until: null });
   });
 
   test('a token that has expired is left as it is', async () => {
-    const person = await makePerson({ rule: 'freeze' });
+    const person = await people.makeMaker({ rule: 'freeze' });
     const expiresAt = service.clock.now().toISOString();
     await service.db
       .sql`update tokens set expires_at = ${expiresAt} where id = ${parsePublicId('tok', person.tokenId) ?? ''}`;
-    await go(person, 'left');
-    expect(await service.client().tokens.show(person.tokenId)).toMatchObject({ status: 'expired', frozen_at: null });
+    await people.go(person, 'left');
+    expect(await people.client.tokens.show(person.tokenId)).toMatchObject({ status: 'expired', frozen_at: null });
   });
 
   test('a token that was handed over goes with its creator, and not with its owner', async () => {
-    const person = await makePerson({ rule: 'freeze' });
+    const person = await people.makeMaker({ rule: 'freeze' });
     const keeper = await service.makeMember('member');
-    await service.client().tokens.transfer(person.tokenId, { owner_id: keeper.id });
-    await go(keeper, 'left');
-    expect(await isActive(person.token)).toBe(true);
-    await go(person, 'left');
-    expect(await isActive(person.token)).toBe(false);
+    await people.client.tokens.transfer(person.tokenId, { owner_id: keeper.id });
+    await people.go(keeper, 'left');
+    expect(await people.isActive(person.token)).toBe(true);
+    await people.go(person, 'left');
+    expect(await people.isActive(person.token)).toBe(false);
   });
 });
 
 describe('a frozen token', () => {
   test('is neither rotated nor minted again, and a transfer does not thaw it', async () => {
-    const other = await makePerson();
+    const other = await people.makeMaker();
     const person = await service.makeMember('member');
     const client = service.client(person.token);
     const request = { workflow: other.label, scopes: ['repo:read'], expires_in_days: 30 };
     const minted = await client.tokens.mint(request, 'once');
     const first = await client.tokens.mint(request);
     const next = await client.tokens.rotate(first.id, { overlap_seconds: 0 });
-    await go(person, 'left');
-    const { email } = await service.client().members.reactivate(person.id);
+    await people.go(person, 'left');
+    const { email } = await people.client.members.reactivate(person.id);
     const { db, secrets, owner } = { ...service, db: service.db.db };
     const again = await recoverMember(db, secrets, owner.workspace, email, service.clock.now());
     if (!again.ok) throw new Error('not recovered');
@@ -280,42 +244,42 @@ describe('a frozen token', () => {
       await expect(back.tokens.rotate(frozen)).rejects.toMatchObject({ status: 409 });
     }
     await expect(back.tokens.mint(request, 'once')).rejects.toMatchObject({ status: 409 });
-    expect((await service.client().tokens.transfer(minted.id, { owner_id: other.id })).status).toBe('suspended');
-    expect(await isActive(minted.token)).toBe(false);
-    expect(await isActive(next.token)).toBe(false);
+    expect((await people.client.tokens.transfer(minted.id, { owner_id: other.id })).status).toBe('suspended');
+    expect(await people.isActive(minted.token)).toBe(false);
+    expect(await people.isActive(next.token)).toBe(false);
     // What the person mints from now on is good.
-    expect(await isActive((await back.tokens.mint(request)).token)).toBe(true);
+    expect(await people.isActive((await back.tokens.mint(request)).token)).toBe(true);
   });
 
   test('opens no endpoint and starts no job', async () => {
-    const person = await makePerson();
-    await go(person, 'left');
-    await service.client().members.reactivate(person.id);
+    const person = await people.makeMaker();
+    await people.go(person, 'left');
+    await people.client.members.reactivate(person.id);
     await expect(service.client(person.token).me()).rejects.toMatchObject({ status: 401 });
     const asked = { token: person.token, workflow: person.label };
-    expect(await service.client().execChecks.check(asked)).toMatchObject({
+    expect(await people.client.execChecks.check(asked)).toMatchObject({
       decision: 'deny',
       token: { active: false },
     });
   });
 
   test('ends the work under way under it', async () => {
-    const person = await makePerson();
-    const check = await service.client().execChecks.check({ token: person.token, workflow: person.label });
-    const events = service.client().execChecks.watch(check.check_id);
+    const person = await people.makeMaker();
+    const check = await people.client.execChecks.check({ token: person.token, workflow: person.label });
+    const events = people.client.execChecks.watch(check.check_id);
     expect((await events.next()).value).toEqual({ type: 'alive' });
-    await go(person, 'left');
+    await people.go(person, 'left');
     const told: string[] = [];
     for await (const event of events) told.push(event.type);
     expect(told.at(-1)).toBe('suspended');
-    await service.client().members.reactivate(person.id);
-    await expect(service.client().runs.renew(check.run_id ?? '')).rejects.toMatchObject({ status: 409 });
+    await people.client.members.reactivate(person.id);
+    await expect(people.client.runs.renew(check.run_id ?? '')).rejects.toMatchObject({ status: 409 });
   });
 });
 
 describe('who goes', () => {
   test.each<Departure>(['suspended', 'left', 'removed'])('as %s is signed out at once', async (departure) => {
-    const person = await makePerson();
+    const person = await people.makeMaker();
     const memberId = parsePublicId('mem', person.id);
     if (memberId === undefined) throw new Error('malformed');
     const workspaceId = service.owner.workspace.id;
@@ -327,10 +291,10 @@ describe('who goes', () => {
     if (cookie === undefined) throw new Error('malformed');
     const find = () =>
       findSession(service.db.db, service.secrets, { id, cookieSecret: cookie.tokenSecret }, service.clock.now());
-    expect((await find())?.session.id).toBe<SessionId>(id);
-    await go(person, departure);
-    if (departure !== 'removed') await service.client().members.reactivate(person.id);
+    expect((await find())?.session.id).toBe(id);
+    await people.go(person, departure);
+    if (departure !== 'removed') await people.client.members.reactivate(person.id);
     expect(await find()).toBeUndefined();
-    expect(await trailOf(person.id)).toContain('session.ended');
+    expect(await people.trailOf(person.id)).toContain('session.ended');
   });
 });

@@ -219,6 +219,20 @@ const ROWS: Readonly<Record<string, Row>> = {
     foreign: 404,
     mine: { owner: 200, admin: 200, member: 403, auditor: 403 },
   },
+  takeOverToken: {
+    path: ({ tokenId }) => `/v1/tokens/${tokenId}/take-over`,
+    // Nobody is offered it.
+    answers: { owner: 409, admin: 409, member: 404, auditor: 403 },
+    foreign: 404,
+    mine: { owner: 409, admin: 409, member: 409, auditor: 403 },
+  },
+  unfreezeToken: {
+    path: ({ tokenId }) => `/v1/tokens/${tokenId}/unfreeze`,
+    answers: { owner: 200, admin: 200, member: 404, auditor: 403 },
+    foreign: 404,
+    // Somebody else has to.
+    mine: { owner: 403, admin: 403, member: 403, auditor: 403 },
+  },
   revokeTokens: {
     path: () => '/v1/revocations',
     json: ({ label }) => ({ reason: 'leaked', workflow: label }),

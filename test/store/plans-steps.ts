@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { newId, parseToken, printId } from '../../src/rules/format.js';
 import type { Client } from '../../src/sdk/index.js';
 import { keepHouse } from '../../src/store/housekeeping.js';
+import { endLapsedOffers } from '../../src/store/lapsed-offers.js';
 import { loseLeases } from '../../src/store/leases.js';
 import { createLookup } from '../../src/store/lookup.js';
 import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
@@ -43,6 +44,8 @@ export const STEPS: readonly Step[] = [
   ['make, change, pause and resume a workflow, set and try its tool rules', changeWorkflow],
   ['check, watch and finish a job', runJob],
   ['check under a limit of runs', checkUnderLimit],
+  ['let a maker go, take over and unfreeze', leaveAndTakeOver],
+  ['end what nobody took over', ({ service }) => endLapsedOffers(service.db.db, new Date())],
   ['mark what was lost', ({ service }) => loseLeases(service.db.db, new Date())],
   ['bring a person in and let it go', bringIn],
   ['provision people as an identity provider does', provision],
@@ -124,6 +127,27 @@ async function changeWorkflow(scene: Scene): Promise<void> {
   await workflows.putToolRules(label, { default: 'deny', rules: [{ verdict: 'allow', tool: 'Read' }] });
   await workflows.toolRules(label);
   await workflows.dryRunToolRules(label, { tool: 'Read', input: {} });
+}
+
+/** One goes and comes back, whose token is thawed; another is removed, whose token the owner takes over. */
+async function leaveAndTakeOver(scene: Scene): Promise<void> {
+  const { members, tokens, workflows, me } = owner(scene);
+  const label = newId('evt', new Date());
+  const leaver = { rule: 'transfer', successor_id: (await me()).id, window_days: 1 } as const;
+  await workflows.put(label, { ...POLICY, leaver });
+  for (const end of ['suspend', 'remove'] as const) {
+    const email = `${newId('evt', new Date())}@acme.example`;
+    const { id, invitation } = await members.invite({ email, role: 'member' });
+    const { token } = await scene.service.client(null).members.accept(invitation);
+    const minted = await scene.service.client(token).tokens.mint({ ...MINT, workflow: label });
+    await members[end](id);
+    if (end === 'remove') {
+      await tokens.takeOver(minted.id);
+    } else {
+      await members.reactivate(id);
+      await tokens.unfreeze(minted.id);
+    }
+  }
 }
 
 async function runJob(scene: Scene): Promise<void> {

@@ -9,11 +9,11 @@ import { workspacePolicy } from '../../wire/policy-answers.js';
 import { explainTokenOperation } from '../../wire/tokens.js';
 import { endpoint } from '../endpoint.js';
 import { readPolicy } from '../read-policy.js';
-import { visibleToken } from '../visible.js';
+import { readableToken } from '../visible.js';
 
 /** The state of a token at a time, from the audit trail: who, when, why. */
 export const explainTokenRoute = endpoint(explainTokenOperation, async (deps, call) => {
-  const view = await visibleToken(deps, call, call.caller);
+  const view = await readableToken(deps, call, call.caller);
   if (!view.ok) return view;
   const { token, creator } = view.value;
   const at = call.query.at === undefined ? call.now : new Date(call.query.at);

@@ -1,26 +1,23 @@
-import { widerKinds } from '../../rules/constraint.js';
 import { printId } from '../../rules/format.js';
-import { mayHandOn } from '../../rules/grant.js';
-import { accept, type Result, refuse } from '../../rules/refusal.js';
-import { coversRole } from '../../rules/role.js';
+import { accept } from '../../rules/refusal.js';
 import { DEFAULT_DRAIN_SECONDS, DEFAULT_OVERLAP_SECONDS } from '../../rules/rotation.js';
-import { serviceScopesIn } from '../../rules/scope.js';
 import { areGuarded } from '../../rules/step-up.js';
 import type { TokenFacts } from '../../rules/token.js';
 import { rotateToken } from '../../store/rotation.js';
 import { findToken, type TokenView } from '../../store/tokens.js';
 import { rotateTokenOperation } from '../../wire/tokens.js';
 import { endpoint, originOf } from '../endpoint.js';
+import { mayBeEntrusted } from '../entrusted.js';
 import { presentToken } from '../present.js';
 import { requireStepUp } from '../step-up.js';
-import { grantorOf, visibleToken } from '../visible.js';
+import { visibleToken } from '../visible.js';
 
 /** Makes a successor. Who rotates another token gets its secret, so it must hold what that token may do. */
 export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call) => {
   const { caller, body } = call;
   const view = await visibleToken(deps, call, caller);
   if (!view.ok) return view;
-  const allowed = mayTakeOver(caller, view.value);
+  const allowed = mayBeEntrusted(caller, view.value);
   if (!allowed.ok) return allowed;
   if (leavesPerson(caller, view.value)) {
     const act = `take a new secret of ${printId('tok', view.value.token.id)} of ${view.value.token.workflow}`;
@@ -51,31 +48,4 @@ export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call
  *  own acts are asked about. */
 function leavesPerson(caller: TokenFacts, { token }: TokenView): boolean {
   return token.id !== caller.id && areGuarded(token.scopes);
-}
-
-/** A token acts with its creator's role, cut by its scopes: what of that reaches this service must be the caller's too. */
-function mayTakeOver(caller: TokenFacts, { token, creator }: TokenView): Result<undefined> {
-  if (token.id === caller.id) return accept(undefined);
-  if (token.kind === 'runner') {
-    return refuse({
-      kind: 'not_allowed',
-      detail: "a runner's token is bound to its key: only the runner itself rotates it",
-    });
-  }
-  const grantor = grantorOf(caller);
-  const beyond = token.scopes.filter((scope) => !mayHandOn(grantor, scope));
-  if (beyond.length > 0) {
-    return refuse({ kind: 'not_allowed', detail: `the token holds ${beyond.join(', ')}, the calling one does not` });
-  }
-  const opensService = token.scopes.some((scope) => serviceScopesIn(scope).length > 0);
-  if (opensService && !coversRole(caller.creatorRole, creator.role)) {
-    return refuse({
-      kind: 'not_allowed',
-      detail: `the token acts as an ${creator.role}, which the calling one may not`,
-    });
-  }
-  if (widerKinds(token.constraints, grantor.constraints).length > 0) {
-    return refuse({ kind: 'not_allowed', detail: 'the calling token is bound to a narrower place' });
-  }
-  return accept(undefined);
 }
