@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type Config, readConfig } from '../config.js';
 import { type Host, openHost } from '../host.js';
 import { createSigner } from '../http/jwt.js';
+import { createProvider, type Provider } from '../http/provider.js';
 import { readKeys } from '../keys.js';
 import { bestContainment, describeContainment } from '../runner/containment.js';
 import { connect, findPrimary, type Sql } from '../store/connect.js';
@@ -52,6 +53,8 @@ async function examine(look: Look): Promise<void> {
   });
   if (config === undefined) return;
   const known = config;
+  const { oidc } = known;
+  if (oidc !== undefined) await look('provider', () => checkProvider(createProvider(oidc)));
   const isMade = known.databaseUrl !== undefined || (await isClusterMade(known.dataDir));
   await look('keys', () => checkKeys(known, isMade));
   if (!isMade) {
@@ -90,6 +93,12 @@ async function checkKeys(config: Config, isDatabaseMade: boolean): Promise<strin
   }
   if (!isDatabaseMade) return NOT_MADE;
   throw new Error(`${config.dataDir} has a database and not its keys: restore them, or serve makes new ones`);
+}
+
+async function checkProvider({ settings, examine }: Provider): Promise<string> {
+  const told = await examine(new Date());
+  if (!told.ok) throw new Error(`${settings.issuer} does not answer as an OpenID provider: ${told.reason}`);
+  return `${settings.issuer} answers, with ${told.value} key(s)`;
 }
 
 async function reachDatabase(host: Host): Promise<string> {

@@ -13,6 +13,8 @@ export interface ProviderKeys {
   /** Verifies a JWT: by a key of the provider, with an asymmetric algorithm, from its issuer, for this client, of this time.
    *  Throws {@link KeysUnreachableError} when the keys cannot be had, an error of jose otherwise. RFC 7519 section 7.2. */
   verify(token: string, expected: Expected, now: Date): Promise<Verified>;
+  /** How many there are, read anew. */
+  count(now: Date): Promise<number>;
 }
 
 export interface Expected {
@@ -60,6 +62,7 @@ const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(
 
 interface Read {
   readonly keys: ReturnType<typeof createLocalJWKSet>;
+  readonly count: number;
   readonly at: Date;
 }
 
@@ -70,7 +73,10 @@ export function createProviderKeys(fetchKeys: () => Promise<unknown>): ProviderK
 
   async function read(now: Date): Promise<Read> {
     reading ??= fetchKeys()
-      .then((found) => ({ keys: createLocalJWKSet(keySet.parse(found)), at: now }))
+      .then((found) => {
+        const set = keySet.parse(found);
+        return { keys: createLocalJWKSet(set), count: set.keys.length, at: now };
+      })
       .finally(() => {
         reading = undefined;
       });
@@ -103,6 +109,7 @@ export function createProviderKeys(fetchKeys: () => Promise<unknown>): ProviderK
         return verifyBy(renewed, token, expected, now);
       }
     },
+    count: async (now) => (await read(now)).count,
   };
 }
 

@@ -19,6 +19,8 @@ export interface Provider {
   finish(callback: URL, kept: Kept, now: Date): Promise<Told<Person>>;
   /** Reads a logout token. OpenID Connect Back-Channel Logout 1.0 section 2.6. */
   readLogoutToken(token: string, now: Date): Promise<Told<LogoutToken>>;
+  /** Finds the provider and reads its keys. Gives how many there are. */
+  examine(now: Date): Promise<Told<number>>;
 }
 
 /** What a browser carries, sealed, while it is at the provider. */
@@ -95,6 +97,11 @@ export function createProvider(settings: ProviderSettings): Provider {
         const { server } = await discover(now);
         const expected = { issuer: server.issuer, audience: settings.clientId, claims: ['jti', 'events'] };
         return readLogoutToken(await keys.verify(token, expected, now), server.issuer);
+      }),
+    examine: (now) =>
+      told(async () => {
+        await discover(now);
+        return keys.count(now);
       }),
   };
 }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateSigningKey } from '../../src/http/jwt.js';
 import { connect } from '../../src/store/connect.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
+import { CLIENT_ID, CLIENT_SECRET, startOidcProvider } from '../setup/oidc-provider.js';
 import { commandLine, temporaryDirectory } from './command-line.js';
 import { seedDataDir, startServe, untilNothingIsLeft } from './serving.js';
 
@@ -133,5 +134,30 @@ describe('doctor', () => {
     ]);
     expect(await sql`select 1 from drizzle.__drizzle_migrations`).toHaveLength(0);
     await sql.end({ timeout: 5 });
+  });
+
+  test('looks at the OpenID provider where there is one, and tells why it is none', async () => {
+    const oidc = (issuer: string) => ({
+      ...env,
+      COUNTERSIGN_OIDC_ISSUER: issuer,
+      COUNTERSIGN_OIDC_CLIENT_ID: CLIENT_ID,
+      COUNTERSIGN_OIDC_CLIENT_SECRET: CLIENT_SECRET,
+    });
+    const provider = await startOidcProvider({ pages: 'http://localhost:8787', people: {} });
+    try {
+      const { checks } = await examine(oidc(provider.issuer));
+      expect(checks).toContainEqual({
+        check: 'provider',
+        ok: true,
+        detail: `${provider.issuer} answers, with 1 key(s)`,
+      });
+    } finally {
+      await provider.stop();
+    }
+    const { code, failed } = await examine(oidc(provider.issuer));
+    expect(code).toBe(1);
+    const found = failed.find(({ check }) => check === 'provider');
+    expect(found?.detail).toMatch(/^http:\/\/127.* does not answer as an OpenID provider: ./);
+    expect(JSON.stringify(failed)).not.toContain(CLIENT_SECRET);
   });
 });

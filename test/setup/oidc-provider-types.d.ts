@@ -15,14 +15,12 @@ declare module 'oidc-provider' {
         jwks: { keys: readonly object[] };
         cookies: { keys: readonly string[] };
         claims: Record<string, readonly string[]>;
-        features: Record<string, { enabled: boolean }>;
+        features: Record<string, { enabled: boolean; [setting: string]: unknown }>;
         findAccount(context: unknown, id: string): Promise<Account | undefined>;
         fetch?(url: URL | string, options: RequestInit): Promise<Response>;
-        conformIdTokenClaims?: boolean;
         ttl?: Record<string, number>;
       },
     );
     callback(): RequestListener;
-    on(event: string, listener: (...args: unknown[]) => void): this;
   }
 }

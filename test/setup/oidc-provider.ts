@@ -52,7 +52,7 @@ export async function startOidcProvider({ people, pages, fetch: call }: Provider
       jwks: { keys: [jwk] },
       cookies: { keys: ['for the tests'] },
       claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'groups'] },
-      features: { backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+      features: { backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true, ...LOGOUT_PAGES } },
       findAccount: async (_context, id) =>
         id in people ? { accountId: id, claims: async () => ({ sub: id, ...people[id] }) } : undefined,
       ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: 600, IdToken: 600, AuthorizationCode: 60 },
@@ -80,6 +80,16 @@ export async function startOidcProvider({ people, pages, fetch: call }: Provider
     },
   };
 }
+
+/** Pages of its own, without advice to replace them. */
+const LOGOUT_PAGES = {
+  logoutSource: async (context: { body: string }, form: string) => {
+    context.body = form;
+  },
+  postLogoutSuccessSource: async (context: { body: string }) => {
+    context.body = 'signed out';
+  },
+};
 
 /** Begins a sign-in on the service's page and goes through the provider's as `who`, up to where the service answers. */
 export async function signInAs(
