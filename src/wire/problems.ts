@@ -132,7 +132,7 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
   not_implemented: {
     title: 'Not implemented',
     status: 501,
-    meaning: 'The standard has this and the service does not: `/Me`, bulk requests and groups of SCIM.',
+    meaning: 'The standard has this and the service does not: `/Me` and bulk requests of SCIM.',
     whatToDo: 'Turn it off in the client. `GET /scim/v2/ServiceProviderConfig` says what there is.',
   },
   busy: {

@@ -23,6 +23,12 @@ function expectProblem(answer: Answered, status: number, path: string): void {
     expect(answer.body).toEqual({ error: expect.stringMatching(/^[a-z_]+$/), error_description: expect.any(String) });
     return;
   }
+  if (path.startsWith('/scim/')) {
+    expect(answer.headers.get('content-type')).toBe('application/scim+json');
+    const schemas = ['urn:ietf:params:scim:api:messages:2.0:Error'];
+    expect(answer.body).toEqual({ schemas, status: String(status), detail: expect.any(String) });
+    return;
+  }
   expect(answer.headers.get('content-type')).toBe('application/problem+json');
   expect(answer.body).toEqual({
     type: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/problems\/[a-z-]+$/),

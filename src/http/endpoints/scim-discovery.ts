@@ -38,13 +38,11 @@ export const showScimSchemaRoute = endpoint(showScimSchemaOperation, async ({ is
 
 const ME = 'the caller is a token, and there is no person of its own here';
 const BULK = 'there are no bulk requests here';
-const GROUPS = 'there are no groups here; roles are an attribute of people';
 
 /** What the standard has and this service does not. RFC 7644 sections 3.7 and 3.11. */
 export const scimMissingRoutes: readonly Route[] = [
   ...missing('/scim/v2/Me', ['get', 'post', 'put', 'patch', 'delete'], ME),
   ...missing('/scim/v2/Bulk', ['post'], BULK),
-  ...missing('/scim/v2/Groups', ['post'], GROUPS),
 ];
 
 function missing(path: string, methods: readonly Route['operation']['method'][], detail: string): Route[] {
