@@ -108,8 +108,7 @@ describe('once `active: false` was answered', () => {
   });
 
   it('what each workflow says about leavers is done', async () => {
-    await service.makeWorkflow('ended');
-    await service.db.sql`update workflows set leaver_rule = 'revoke' where label = 'ended'`;
+    await service.makeWorkflow('ended', { allowed_scopes: ['repo:*'], leaver: { rule: 'revoke' } });
     const person = await makePerson();
     const minted = await service
       .client(person.signIn)
