@@ -2,9 +2,11 @@ import { type Client, createClient } from '../sdk/index.js';
 import { VERSION } from '../version.js';
 import { readSignedIn } from './connection.js';
 
-/** Makes a client for a service, with or without a token. */
+/** Makes a client for a service, with or without a token. On a terminal it waits for a confirmation where one is needed. */
 export function clientFor(url: string, token: string | undefined): Client {
-  return createClient({ url, token, userAgent: `countersign-cli/${VERSION}` });
+  const options = { url, token, userAgent: `countersign-cli/${VERSION}` };
+  const stepUp = async (act: string) => (await import('./step-up.js')).confirmed(createClient(options), act);
+  return createClient({ ...options, stepUp });
 }
 
 /** Makes a client as the one who is signed in. */

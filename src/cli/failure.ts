@@ -20,6 +20,8 @@ export interface Failure {
 }
 
 const PROVE = 'A host signs the address that it calls: COUNTERSIGN_URL has to be the public address of the service.';
+const STEP_UP =
+  'Run it on a terminal: it shows where to confirm, and goes on. A lost passkey: `countersign member recover EMAIL --remove-passkeys` on the host.';
 const SIGN_IN = 'Sign in with `countersign auth login` (`--with-token < FILE` for a token), or set COUNTERSIGN_TOKEN.';
 
 /** The one place where an error becomes an exit code: 2 usage, 69 out of reach, 77 refused, 1 anything else. */
@@ -77,6 +79,7 @@ function exitCodeOf(status: number): number {
 function hintFor(error: ProblemError): string | undefined {
   const { status, retryAfterSeconds, problem } = error;
   if (status === 401 && error.kind === 'unproven') return PROVE;
+  if (status === 401 && error.kind === 'step-up-required') return STEP_UP;
   if (status === 401) return `It is expired, revoked, superseded, held back, or of another service. ${SIGN_IN}`;
   if (status === 403) return '`countersign whoami` shows what you may do.';
   if (status === 404 && problem) return 'There is no such thing in this workspace, or it is not yours to see.';

@@ -49,8 +49,9 @@ function addJoining(member: Command): void {
     'countersign member recover ada@acme.example > owner.token',
   )
     .option('--workspace <slug>', 'the workspace, if the address is in several')
+    .option('--remove-passkeys', 'forget all passkeys of that member, when they are lost')
     .action(
-      onHost(async (email: string, flags: { workspace?: string; json?: true }) =>
+      onHost(async (email: string, flags: { workspace?: string; removePasskeys?: true; json?: true }) =>
         (await import('./recover.js')).runRecover(email, flags),
       ),
     );

@@ -7,6 +7,7 @@ import { addExecCheckCommands } from './exec-check-commands.js';
 import { addHookCommands } from './hook-commands.js';
 import { addHostCommands } from './host-commands.js';
 import { addMemberCommands } from './member-commands.js';
+import { addPasskeyCommands } from './passkey-commands.js';
 import { addPolicyCommands } from './policy-commands.js';
 import { addCompletionCommand, addRunCommands } from './run-commands.js';
 import { addRunnerCommands } from './runner-commands.js';
@@ -41,6 +42,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   program.commandsGroup('Who you are:');
   addAuthCommands(program);
   addSessionCommands(program);
+  addPasskeyCommands(program);
   program.commandsGroup('Who may do what:');
   addTokenCommands(program);
   addWorkflowCommands(program);

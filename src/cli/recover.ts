@@ -9,6 +9,7 @@ import { type Visit, visit } from './visit.js';
 
 interface RecoverFlags {
   workspace?: string;
+  removePasskeys?: true;
   json?: true;
 }
 
@@ -16,7 +17,9 @@ interface RecoverFlags {
 export async function runRecover(email: string, flags: RecoverFlags): Promise<number> {
   const signIn = await visit(readConfig(process.env), async (host) => {
     const workspace = await workspaceOf(host, email, flags.workspace);
-    const recovered = await recoverMember(host.database.db, host.secrets, workspace, email, new Date());
+    const recovered = await recoverMember(host.database.db, host.secrets, workspace, email, new Date(), {
+      removesPasskeys: flags.removePasskeys === true,
+    });
     if (recovered.ok) return recovered.value;
     const { refusal } = recovered;
     const why = refusal.kind === 'conflict' ? refusal.detail : `no member ${email} is in ${workspace.slug}`;
@@ -30,6 +33,10 @@ export async function runRecover(email: string, flags: RecoverFlags): Promise<nu
   say(
     `A token of ${email} in ${signIn.workspace.slug}, shown this once; it lives 7 days. The audit trail tells of it.`,
   );
+  if (flags.removePasskeys)
+    say(
+      'All passkeys of that member are removed, and the sessions ended: nothing asks for one until another is added.',
+    );
   return 0;
 }
 

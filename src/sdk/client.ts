@@ -3,6 +3,7 @@ import type { AuditEvent, Checkpoint, Introspection, Me, Page } from '../wire/re
 import { type ExecChecksClient, execChecksClient } from './exec-checks.js';
 import { type MembersClient, membersClient } from './members.js';
 import { type OAuthClient, oauthClient } from './oauth.js';
+import { type PasskeysClient, passkeysClient, type StepUpsClient, stepUpsClient } from './passkeys.js';
 import { type PolicyClient, policyClient } from './policy.js';
 import { type EnrolmentsClient, enrolmentsClient, type RunnersClient, runnersClient } from './runners.js';
 import { type RunsClient, runsClient } from './runs.js';
@@ -26,6 +27,8 @@ export interface Client {
   readonly policy: PolicyClient;
   readonly members: MembersClient;
   readonly sessions: SessionsClient;
+  readonly passkeys: PasskeysClient;
+  readonly stepUps: StepUpsClient;
   readonly execChecks: ExecChecksClient;
   readonly runners: RunnersClient;
   readonly enrolments: EnrolmentsClient;
@@ -58,6 +61,8 @@ export function createClient(options: ClientOptions): Client {
     policy: policyClient(options),
     members: membersClient(options),
     sessions: sessionsClient(options),
+    passkeys: passkeysClient(options),
+    stepUps: stepUpsClient(options),
     execChecks: execChecksClient(options),
     runners: runnersClient(options),
     enrolments: enrolmentsClient(options),

@@ -1,4 +1,5 @@
 export type * from '../wire/oauth-resources.js';
+export type * from '../wire/passkey-resources.js';
 export type * from '../wire/policy-resources.js';
 export type * from '../wire/resources.js';
 export type * from '../wire/runner-resources.js';
@@ -8,6 +9,7 @@ export { isOutOfReach, ProblemError, UnreachableError } from './errors.js';
 export type { ExecCheckQuery, ExecChecksClient } from './exec-checks.js';
 export type { MembersClient } from './members.js';
 export type { DeviceRequest, ExchangeRequest, OAuthClient } from './oauth.js';
+export type { PasskeysClient, StepUpsClient } from './passkeys.js';
 export type { PolicyClient } from './policy.js';
 export { createProver, generateProofKey, type Proof, type ProofKey, type ProofRequest, type Prover } from './prover.js';
 export type { EnrolmentsClient, RunnersClient } from './runners.js';

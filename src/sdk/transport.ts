@@ -14,6 +14,9 @@ export interface ClientOptions {
   readonly fetch?: typeof fetch | undefined;
   readonly timeoutSeconds?: number | undefined;
   readonly userAgent?: string | undefined;
+  /** Has the token's person confirm a dangerous act with a passkey (RFC 9470). Once it says yes, the call that was refused
+   *  is sent once more; without it, or after a no, the call is refused. */
+  readonly stepUp?: ((act: string) => Promise<boolean>) | undefined;
 }
 
 export interface Call {
@@ -57,7 +60,8 @@ export async function send(options: ClientOptions, call: Call): Promise<Response
 /** Sends a call and reads its JSON answer by a schema.
  *  @internal Out of the published types, so that they need no zod. */
 export async function sendFor<T>(options: ClientOptions, call: Call, schema: z.ZodType<T>): Promise<T> {
-  const body = await inTime(options, call, async (timed) => bodyOf(options, await send(options, timed)));
+  const ask = () => inTime(options, call, async (timed) => bodyOf(options, await send(options, timed)));
+  const body = await stepping(options, ask);
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   throw new UnreachableError(`${options.url} answered with something that is not Countersign's`);
@@ -65,7 +69,19 @@ export async function sendFor<T>(options: ClientOptions, call: Call, schema: z.Z
 
 /** Sends a call whose answer says nothing more than that it was done. */
 export async function sendOnly(options: ClientOptions, call: Call): Promise<void> {
-  await inTime(options, call, async (timed) => (await send(options, timed)).body?.cancel());
+  await stepping(options, () => inTime(options, call, async (timed) => (await send(options, timed)).body?.cancel()));
+}
+
+/** Does something, and once more when a confirmation was asked for and given. A person takes their time, so that the limit of
+ *  a call does not count meanwhile. */
+async function stepping<T>({ stepUp }: ClientOptions, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (stepUp === undefined || !(error instanceof ProblemError) || error.kind !== 'step-up-required') throw error;
+    if (!(await stepUp(error.problem?.act ?? error.message))) throw error;
+  }
+  return await act();
 }
 
 function timeoutSeconds(options: ClientOptions): number {

@@ -1,4 +1,4 @@
-import { asc } from 'drizzle-orm';
+import { asc, eq } from 'drizzle-orm';
 import { newId, printId, type TokenId } from '../rules/format.js';
 import { addDays, SIGN_IN_DAYS } from '../rules/lifetime.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
@@ -8,8 +8,10 @@ import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents, startChain } from './events.js';
 import { findMemberByEmail, insertMember, type MemberRow } from './members.js';
 import { drawSecret, insertToken, type Minted } from './mint.js';
-import { workspaces } from './schema.js';
+import { deletePasskeys } from './passkeys.js';
+import { sessions, workspaces } from './schema.js';
 import type { Secrets } from './secret.js';
+import { endSessions } from './sessions.js';
 import { insertWorkflow } from './workflows.js';
 import { lockWorkspace } from './workspace-lock.js';
 
@@ -76,7 +78,8 @@ export async function createWorkspace(
   });
 }
 
-/** Gives a member a fresh sign-in token, for the host's operator. Refuses when there is no such member or it is not
+/** Gives a member a fresh sign-in token, for the host's operator, and forgets the member's passkeys, and ends the sessions,
+ *  if they are lost. Refuses when there is no such member or it is not
  *  active. */
 export async function recoverMember(
   db: Db,
@@ -84,6 +87,7 @@ export async function recoverMember(
   workspace: WorkspaceRow,
   email: string,
   now: Date,
+  { removesPasskeys = false }: { readonly removesPasskeys?: boolean } = {},
 ): Promise<Result<SignIn>> {
   const minted = await drawSecret(secrets, newId('tok', now));
   return inTransaction(db, async (tx) => {
@@ -95,6 +99,10 @@ export async function recoverMember(
     }
     const expiresAt = await insertSignIn(tx, member, minted, HOST, now);
     const event = { action: 'member.recovered', target: printId('mem', member.id) } as const;
+    if (removesPasskeys) {
+      await deletePasskeys(tx, workspace.id, { memberId: member.id }, HOST, now);
+      await endSessions(tx, workspace.id, eq(sessions.memberId, member.id), HOST, now);
+    }
     await recordEvents(tx, workspace.id, HOST, [event], now);
     return accept({ workspace, member, tokenId: minted.id, printed: minted.printed, expiresAt });
   });

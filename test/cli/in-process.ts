@@ -10,10 +10,11 @@ const DECIDES = /^(COUNTERSIGN_|XDG_|HOME$|CI$|CI_|GITHUB_|GITLAB_|BUILDKITE|NO_
 export function commandLineHere(home: string) {
   return async (
     args: readonly string[],
-    { env = {}, input = '' }: Omit<Circumstances, 'cwd'> = {},
+    { env = {}, input = '', isTerminal = false }: Omit<Circumstances, 'cwd'> & { readonly isTerminal?: boolean } = {},
   ): Promise<Outcome> => {
     const written = { stdout: '', stderr: '' };
     const kept = Object.entries(process.env).filter(([name]) => !DECIDES.test(name));
+    const stdin = Object.assign(Readable.from(input.length === 0 ? [] : [Buffer.from(input)]), { isTTY: isTerminal });
     const restore = [
       replace(process, 'env', {
         ...Object.fromEntries(kept),
@@ -21,9 +22,9 @@ export function commandLineHere(home: string) {
         XDG_CONFIG_HOME: join(home, 'config'),
         ...env,
       }),
-      replace(process, 'stdin', Readable.from(input.length === 0 ? [] : [Buffer.from(input)])),
+      replace(process, 'stdin', stdin),
       ...(['stdout', 'stderr'] as const).flatMap((name) => [
-        replace(process[name], 'isTTY', false),
+        replace(process[name], 'isTTY', isTerminal),
         replace(process[name], 'write', (text: string) => {
           written[name] += text;
           return true;

@@ -92,3 +92,41 @@ test.each(['', 'two words', 'cst_geheim\u20ac', 'a\nb', 'ü'])(
     expect(asked).toBe(0);
   },
 );
+
+describe('a confirmation that a call needs', () => {
+  const refusal = (act?: string) => {
+    const type = 'http://localhost:1/problems/step-up-required';
+    const body = { type, title: 'Step-up required', status: 401, detail: 'first', instance: '/v1/revocations', act };
+    return new Response(JSON.stringify(body), { status: 401 });
+  };
+  const panic = { reason: 'leaked', workflow: 'nightly' } as const;
+
+  test('is asked for by its act, and the call sent once more', async () => {
+    const answers = [refusal('revoke it all'), new Response('{"revoked":3,"token_ids":[]}')];
+    const sent: unknown[] = [];
+    const asked: string[] = [];
+    const client = createClient({
+      url: 'http://localhost:1',
+      fetch: async (_url, init) => {
+        sent.push(init?.body);
+        return answers.shift() ?? expect.unreachable();
+      },
+      stepUp: async (act) => asked.push(act) > 0,
+    });
+    expect(await client.tokens.revokeMany(panic)).toEqual({ revoked: 3, token_ids: [] });
+    expect([asked, sent[1]]).toEqual([['revoke it all'], sent[0]]);
+  });
+
+  test('is asked for once: a second refusal, or a no, stays one', async () => {
+    for (const isConfirmed of [true, false]) {
+      let asked = 0;
+      const stepUp = async () => {
+        asked += 1;
+        return isConfirmed;
+      };
+      const client = createClient({ url: 'http://localhost:1', fetch: async () => refusal(), stepUp });
+      await expect(client.members.remove('mem_1')).rejects.toMatchObject({ kind: 'step-up-required' });
+      expect(asked).toBe(1);
+    }
+  });
+});

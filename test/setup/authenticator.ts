@@ -32,12 +32,13 @@ export class Authenticator {
   readonly id = randomBytes(20).toString('base64url');
   counter: number;
   userHandle = randomBytes(16).toString('base64url');
-  readonly #origin: string;
+  /** Where the browser before it is. */
+  readonly origin: string;
   readonly #algorithm: Algorithm;
   readonly #keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
 
   constructor(origin: string, { algorithm = 'ES256', counter = 0 }: { algorithm?: Algorithm; counter?: number } = {}) {
-    this.#origin = origin;
+    this.origin = origin;
     this.#algorithm = algorithm;
     this.#keys = newKeys(algorithm);
     this.counter = counter;
@@ -92,7 +93,7 @@ export class Authenticator {
     const data = {
       type: wrong.type ?? type,
       challenge: wrong.challenge ?? challenge,
-      origin: wrong.origin ?? this.#origin,
+      origin: wrong.origin ?? this.origin,
       crossOrigin: wrong.crossOrigin ?? false,
     };
     return Buffer.from(JSON.stringify(data)).toString('base64url');

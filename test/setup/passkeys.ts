@@ -31,7 +31,7 @@ export async function givePasskey(
   { authenticator = new Authenticator(ISSUER), name }: { authenticator?: Authenticator; name?: string } = {},
 ): Promise<Authenticator> {
   const link = await askForLink(service, token, name);
-  const added = await addByLink(new PasskeyBrowser(service, ISSUER), link, authenticator);
+  const added = await addByLink(new PasskeyBrowser(service, authenticator.origin), link, authenticator);
   if (added.status !== 200) throw new Error(added.text);
   return authenticator;
 }
@@ -50,7 +50,7 @@ export async function signIn(
 
 /** A browser in which the holder of a passkey is signed in. */
 export async function signedInBrowser(service: TestService, authenticator: Authenticator): Promise<PasskeyBrowser> {
-  const browser = new PasskeyBrowser(service, ISSUER);
+  const browser = new PasskeyBrowser(service, authenticator.origin);
   const answer = await signIn(browser, authenticator);
   if (answer.status !== 200) throw new Error(answer.text);
   return browser;
