@@ -51,6 +51,14 @@ describe('member recover, beside a serve', () => {
     expect(data).toMatchObject([{ actor: { type: 'host' }, target: me.id }]);
   });
 
+  test('takes lost passkeys away when it is told to', async () => {
+    const recovered = await recover(OWNER, '--remove-passkeys');
+    expect(recovered).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('All passkeys of that member are removed'),
+    });
+  });
+
   test('finds an address however its letters are written', async () => {
     expect(await recover(OWNER.toUpperCase())).toMatchObject({ code: 0 });
   });

@@ -4,7 +4,7 @@ import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { mayManage, mayUse } from '../../rules/role.js';
 import { isSignIn } from '../../rules/step-up.js';
 import type { TokenFacts } from '../../rules/token.js';
-import { findPasskey, listPasskeys, removePasskey } from '../../store/passkeys.js';
+import { findPasskey, listPasskeys, type PasskeyOfMember, removePasskey } from '../../store/passkeys.js';
 import { addPasskeyOperation, listPasskeysOperation, removePasskeyOperation } from '../../wire/passkeys.js';
 import { authorize } from '../authenticate.js';
 import { endpoint, originOf } from '../endpoint.js';
@@ -56,10 +56,7 @@ export const removePasskeyRoute = endpoint(removePasskeyOperation, async (deps, 
 });
 
 /** One's own, or that of somebody whom one manages. Who may not change members learns nothing of the passkeys of others. */
-function mayRemove(
-  caller: TokenFacts,
-  member: { readonly id: TokenFacts['creatorId']; readonly role: TokenFacts['creatorRole'] },
-): Result<undefined> {
+function mayRemove(caller: TokenFacts, member: PasskeyOfMember['member']): Result<undefined> {
   if (member.id === caller.creatorId && isSignIn(caller)) return accept(undefined);
   if (!mayUse(caller.creatorRole, caller.scopes, 'members:write')) return refuse({ kind: 'not_found' });
   if (mayManage(caller.creatorRole, member.role)) return accept(undefined);
