@@ -265,7 +265,7 @@ describe('a path', () => {
     '/v1/members/%F0%9F%A6%8A',
     '/v1/tokens/tok_zzzzzzzzzzzzzzzzzzzzzz',
     '/oauth2',
-    '/oauth2/token',
+    '/oauth2/authorize',
     '/oauth2/introspect/',
     `/${'a'.repeat(8000)}`,
     `/v1/workflows/${'a'.repeat(8000)}`,
