@@ -14,6 +14,7 @@ import { addRunnerCommands } from './runner-commands.js';
 import { addRunsCommands } from './runs-commands.js';
 import { addSessionCommands } from './session-commands.js';
 import { addTokenCommands } from './token-commands.js';
+import { addTrustRuleCommands } from './trust-rule-commands.js';
 import { addWorkflowCommands } from './workflow-commands.js';
 
 /** The table of commands. */
@@ -46,6 +47,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   program.commandsGroup('Who may do what:');
   addTokenCommands(program);
   addWorkflowCommands(program);
+  addTrustRuleCommands(program);
   addPolicyCommands(program);
   addMemberCommands(program);
   addRunnerCommands(program);

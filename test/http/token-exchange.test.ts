@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { printId } from '../../src/rules/format.js';
 import type { TrustRuleRequest } from '../../src/sdk/index.js';
-import { createLoopbackIssuer, type LoopbackIssuer, makeIssuerKey } from '../setup/loopback-issuer.js';
+import { createLoopbackIssuer, type LoopbackIssuer, makeIssuerKey, publicJwk } from '../setup/loopback-issuer.js';
 import { type Answered, send } from '../setup/request.js';
 import { createTestService, ISSUER, type TestService } from '../setup/service.js';
 import { BUILDKITE_BUILD, GITHUB_PUSH, GITLAB_DEPLOY, KUBERNETES_POD, RULES } from '../setup/trust.js';
@@ -153,7 +153,7 @@ describe('a job that a rule takes', () => {
   it('is let in by a key that the rule brings, without asking anybody', async () => {
     const key = await makeIssuerKey('EdDSA');
     const unreachable = 'https://kubernetes.default.svc';
-    await setRule({ issuer: unreachable, jwks: { keys: [key.publicJwk as never] } });
+    await setRule({ issuer: unreachable, jwks: { keys: [publicJwk(key)] } });
     const asked = issuer.asked.length;
     const claims = { ...GITHUB_PUSH, aud: ISSUER, iss: unreachable };
     expect((await exchange(await issuer.sign(claims, { key }))).status).toBe(200);
@@ -411,7 +411,7 @@ describe('a platform’s token is good once', () => {
     const other = await service.makeWorkspace('exchange-forger');
     const client = service.client(other.printed);
     await client.workflows.put('nightly', { allowed_scopes: ['repo:*'] });
-    const forged = { ...RULES.github_actions, issuer: issuer.url, jwks: { keys: [key.publicJwk as never] } };
+    const forged = { ...RULES.github_actions, issuer: issuer.url, jwks: { keys: [publicJwk(key)] } };
     await client.trustRules.put('forged', forged);
     await setRule();
     const jti = crypto.randomUUID();

@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+import type { PublicJwk } from '../../src/wire/trust-rule-resources.js';
 
 /** A key pair of an issuer. */
 export interface IssuerKey {
@@ -39,6 +40,22 @@ export async function makeIssuerKey(alg = 'ES256'): Promise<IssuerKey> {
   return { alg, kid, privateKey, publicJwk: { ...jwk, kid, alg, use: 'sig' } };
 }
 
+/** Signs claims as they are. */
+export function signJob(
+  key: IssuerKey,
+  claims: Record<string, unknown>,
+  header: Record<string, unknown> = {},
+): Promise<string> {
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: 'JWT', ...header })
+    .sign(key.privateKey);
+}
+
+/** The public half of a key, for a rule that brings it. */
+export function publicJwk({ publicJwk: { kty = '', crv, x, y, n, e }, kid }: IssuerKey): PublicJwk {
+  return { kty, kid, crv, x, y, n, e };
+}
+
 /** Starts an issuer. Close it in `afterAll` or `afterEach`. */
 export async function createLoopbackIssuer(now: () => Date): Promise<LoopbackIssuer> {
   const key = await makeIssuerKey();
@@ -68,10 +85,7 @@ export async function createLoopbackIssuer(now: () => Date): Promise<LoopbackIss
     asked: [],
     sign: (claims, { key: other = key, header = {} } = {}) => {
       const iat = Math.floor(now().getTime() / 1000);
-      const payload = { iss: url, iat, nbf: iat, exp: iat + 300, jti: crypto.randomUUID(), ...claims };
-      return new SignJWT(payload)
-        .setProtectedHeader({ alg: other.alg, kid: other.kid, typ: 'JWT', ...header })
-        .sign(other.privateKey);
+      return signJob(other, { iss: url, iat, nbf: iat, exp: iat + 300, jti: crypto.randomUUID(), ...claims }, header);
     },
     close: () =>
       new Promise((resolve) => {

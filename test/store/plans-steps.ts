@@ -10,6 +10,7 @@ import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/work
 import type { MintedToken, NewToolDecision, RevocationRequest } from '../../src/wire/resources.js';
 import { decide } from '../setup/device.js';
 import { makeHostKey, seedRunner, sendAsHost } from '../setup/dpop.js';
+import { makeIssuerKey, publicJwk, signJob } from '../setup/loopback-issuer.js';
 import { askForStepUp, givePasskey, stepUp } from '../setup/passkeys.js';
 import { send } from '../setup/request.js';
 import type { TestService } from '../setup/service.js';
@@ -52,6 +53,7 @@ export const STEPS: readonly Step[] = [
   ['make a runner, ask as one, turn one away, and let one go', trustRunners],
   ['add a passkey, sign in and confirm with it, and remove it', usePasskeys],
   ['sign a device in', signDeviceIn],
+  ['trust the jobs of a platform, change the rule and remove it', trustJobs],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
   ['keep house', ({ service }) => keepHouse(service.db.sql, new Date())],
@@ -248,6 +250,32 @@ async function provision({ service, large }: Scene): Promise<void> {
     `Schemas/${schemas[0]}`,
   ];
   for (const path of ['Groups', ...described]) await ask('GET', `/${path}`);
+}
+
+async function trustJobs(scene: Scene): Promise<void> {
+  const { service, large } = scene;
+  const { trustRules } = owner(scene);
+  const name = newId('evt', new Date());
+  const key = await makeIssuerKey('EdDSA');
+  const issuer = 'https://kubernetes.default.svc';
+  const claims = { sub: 'system:serviceaccount:ci:agent' };
+  const jwks = { keys: [publicJwk(key)] };
+  const preset = 'kubernetes' as const;
+  const rule = { preset, issuer, claims, jwks, workflow: 'job-1', scopes: ['repo:read'] };
+  const { audience } = await trustRules.put(name, rule);
+  await trustRules.show(name);
+  await trustRules.list();
+  await trustRules.dryRun(name, { claims });
+  for (const _ of AGAIN_AND_AGAIN) {
+    const iat = Math.floor(service.clock.now().getTime() / 1000);
+    const job = { iss: issuer, aud: audience, ...claims, iat, exp: iat + 300, jti: newId('evt', new Date()) };
+    const subjectToken = await signJob(key, job);
+    const { oauth } = service.client(null);
+    await oauth.exchange({ subjectToken, audience: `${large.workspace.slug}/${name}` });
+    await oauth.exchange({ subjectToken: await signJob(key, { ...job, jti: newId('evt', new Date()) }) });
+  }
+  await trustRules.put(name, { ...rule, expires_in_seconds: 60 });
+  await trustRules.remove(name);
 }
 
 async function recover({ service, large }: Scene): Promise<void> {
