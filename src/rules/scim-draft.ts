@@ -41,9 +41,14 @@ export function readScimPerson(body: unknown): Result<ScimPerson> {
     return invalidScim('invalidSyntax', `must list ${USER_SCHEMA}`, '#/schemas');
   }
   const draft = new Map<string, unknown>();
+  const seen = new Set<string>();
   for (const [name, value] of members) {
     const attribute = attributeName(name);
-    if (attribute !== undefined) assign(draft, attribute, value);
+    if (attribute === undefined) continue;
+    // Also by the name of its schema an attribute is given once.
+    if (seen.has(attribute)) return invalidScim('invalidSyntax', `${attribute} is there twice`);
+    seen.add(attribute);
+    assign(draft, attribute, value);
   }
   const person = settle(draft);
   if (!person.ok) return person;
@@ -81,17 +86,17 @@ export function settle(draft: ScimDraft): Result<ScimPerson> {
   if (userName !== undefined && typeof userName !== 'string') return notText('userName');
   if (draft.get('username') === null) return invalidScim('invalidValue', 'cannot be taken away', '#/userName');
   const externalId = draft.get('externalid');
-  if (isOther(externalId)) return notText('externalId');
+  if (!isText(externalId)) return notText('externalId');
   const displayName = nameIn(draft);
-  if (isOther(displayName)) return notText('displayName');
-  const active = draft.get('active') ?? undefined;
-  const truth = typeof active === 'string' ? booleanIn(active) : active;
-  if (truth !== undefined && typeof truth !== 'boolean')
+  if (!isText(displayName)) return notText('displayName');
+  const given = draft.get('active') ?? undefined;
+  const active = typeof given === 'string' ? (booleanIn(given) ?? given) : given;
+  if (active !== undefined && typeof active !== 'boolean') {
     return invalidScim('invalidValue', 'must be a boolean', '#/active');
-  if (active !== undefined && truth === undefined) return invalidScim('invalidValue', 'must be a boolean', '#/active');
+  }
   const role = draft.get('roles.value') ?? undefined;
   if (role !== undefined && typeof role !== 'string') return notText('roles');
-  return accept({ userName, externalId, displayName, active: truth, role: role === undefined ? role : foldCase(role) });
+  return accept({ userName, externalId, displayName, active, role: role === undefined ? role : foldCase(role) });
 }
 
 function nameIn(draft: ScimDraft): unknown {
@@ -134,8 +139,8 @@ export function hasSchema(schemas: unknown, wanted: string): boolean {
   return Array.isArray(schemas) && schemas.some((one) => typeof one === 'string' && foldCase(one) === foldCase(wanted));
 }
 
-function isOther(value: unknown): value is Exclude<unknown, string | null | undefined> {
-  return value !== undefined && value !== null && typeof value !== 'string';
+function isText(value: unknown): value is string | null | undefined {
+  return value === undefined || value === null || typeof value === 'string';
 }
 
 function notText(attribute: string) {

@@ -76,7 +76,13 @@ function put(
     // One value is kept of each: another that is added beside it is not.
     return step === 'add' ? accept(undefined) : invalidScim('noTarget', 'means no value of this person', `${at}/path`);
   }
-  switch (assign(draft, attribute, value)) {
+  const isTakenAway = step === 'replace' && (value === null || (Array.isArray(value) && value.length === 0));
+  if (isTakenAway && (attribute === 'active' || attribute === 'username')) {
+    return invalidScim('invalidValue', 'can be changed, not taken away', `${at}/value`);
+  }
+  // Nothing in the place of something takes it away: RFC 7643 section 2.5.
+  const left = isTakenAway && WITHOUT.has(attribute) ? WITHOUT.get(attribute) : value;
+  switch (assign(draft, attribute, left)) {
     case 'kept':
     case 'not_kept':
       return accept(undefined);

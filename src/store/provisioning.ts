@@ -3,6 +3,7 @@ import { printId } from '../rules/format.js';
 import { type Grantor, mayProvision } from '../rules/grant.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { mayChangeRole, mayManage, type Role } from '../rules/role.js';
+import { foldCase } from '../rules/scim-user.js';
 import { sqlState } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
@@ -109,8 +110,9 @@ async function permitted(
   }
   const isEnded = asked.isActive === false || role !== 'owner';
   if (member.role === 'owner' && isEnded && (await isLastOwner(tx, member))) return lastOwner();
-  if (asked.email === undefined || asked.email === member.email || mayProvision(grantor, member.role))
-    return accept(asked);
+  // Letter case does not tell addresses apart.
+  const isSameAddress = asked.email === undefined || foldCase(asked.email) === foldCase(member.email);
+  if (isSameAddress || mayProvision(grantor, member.role)) return accept(asked);
   // Whoever has the address can sign in as the person. But an account that is renamed as it is closed has to be closed.
   if (asked.isActive === false) return accept({ ...asked, email: undefined });
   const detail = `the calling token may not give another address to a member of the role ${member.role}`;
@@ -150,7 +152,8 @@ async function comeBack(tx: Tx, change: Change, member: MemberRow): Promise<Memb
     now: change.now,
   });
   const row = await updateMember(tx, member, { status: 'active' });
-  await recordChange(tx, change, 'member.reactivated', {});
+  if (member.status === 'invited') await recordChange(tx, change, 'member.accepted', { role: member.role });
+  else await recordChange(tx, change, 'member.reactivated', {});
   return row;
 }
 

@@ -21,6 +21,9 @@ export const scimPerson = z.object({
   role: role.optional(),
 });
 
+/** The same of one who is not known yet. */
+export const newScimPerson = scimPerson.required({ userName: true });
+
 const whole = z
   .string()
   .regex(/^-?\d{1,9}$/, 'must be a whole number')
@@ -46,7 +49,7 @@ const sorting = {
   sortOrder: z.enum(['ascending', 'descending']).optional(),
 };
 
-export const scimListQuery = z.object({
+const scimListQuery = z.object({
   filter: z.string().max(MAX_PARAMETER).optional().describe('RFC 7644 section 3.4.2.2.'),
   ...sorting,
   startIndex: whole.describe('The place of the first one, from 1.'),
@@ -58,7 +61,7 @@ export const scimListQuery = z.object({
 const names = z.array(z.string().max(256)).max(64).optional();
 
 /** RFC 7644 section 3.4.3. */
-export const scimSearch = z
+const scimSearch = z
   .object({
     schemas: z.array(z.string()).optional(),
     filter: z.string().max(MAX_PARAMETER).optional(),

@@ -77,7 +77,11 @@ describe('a role', () => {
   it('is not said twice: what differs in letter case alone is 400', async () => {
     const text = (more: string) => `{"schemas":["${USER}"],"userName":"${freshEmail()}",${more}}`;
     const headers = { 'content-type': 'application/scim+json' };
-    for (const more of ['"roles":["member"],"Roles":["owner"]', `"active":true,"ACTIVE":false`]) {
+    for (const more of [
+      '"roles":["member"],"Roles":["owner"]',
+      '"active":true,"ACTIVE":false',
+      `"active":true,"${USER}:active":false`,
+    ]) {
       const answer = await byOwner.send('POST', '/Users', undefined, { body: text(more), headers });
       expect([answer.status, answer.body['scimType']]).toEqual([400, 'invalidSyntax']);
     }
@@ -116,6 +120,9 @@ describe('an owner', () => {
       }
       expect((await idp.send('PUT', `/Users/${person.id}`, { ...before, userName: evil })).status).toBe(403);
       expect(await shown(person.id)).toEqual(before);
+      const louder = String(before['userName']).toUpperCase();
+      expect((await idp.patch(person.id, { op: 'replace', path: 'userName', value: louder })).status).toBe(200);
+      expect(await idp.send('PUT', `/Users/${person.id}`, before)).toMatchObject({ status: 200, body: before });
       // Who is renamed with the account that is closed is taken out nevertheless, and keeps the address.
       const closed = await idp.patch(person.id, OFF, { op: 'replace', path: 'userName', value: evil });
       expect(closed).toMatchObject({ status: 200, body: { active: false, userName: before['userName'] } });

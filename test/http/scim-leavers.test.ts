@@ -183,6 +183,8 @@ describe('who is only invited', () => {
     });
     await expect(service.client(null).members.accept(invitation)).rejects.toThrow();
     expect(await isActive(invitation)).toBe(false);
+    const { data } = await service.client().auditEvents({ target: id, action: 'member.accepted' });
+    expect(data).toMatchObject([{ data: { role: 'auditor' } }]);
   });
 });
 

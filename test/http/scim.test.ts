@@ -193,6 +193,11 @@ describe('Entra', () => {
       await role({ op: 'Replace', path: 'roles', value: [{ value: 'x' }, { value: 'admin', primary: 'True' }] }),
     ).toEqual([200, 'admin']);
     expect(await role({ op: 'Remove', path: 'roles' })).toEqual([200, 'member']);
+    for (const nothing of [[], null]) {
+      expect(await role({ op: 'Add', path: 'roles', value: ['auditor'] })).toEqual([200, 'auditor']);
+      expect(await role({ op: 'Add', path: 'roles', value: [] })).toEqual([200, 'auditor']);
+      expect(await role({ op: 'Replace', path: 'roles', value: nothing })).toEqual([200, 'member']);
+    }
     expect(await role({ op: 'Replace', path: 'roles', value: [{ value: 'wizard' }] })).toEqual([400, undefined]);
   });
 });
@@ -465,6 +470,8 @@ describe('RFC 7644 section 3.5.2: patching', () => {
     ['an address that is none', [{ op: 'replace', path: 'userName', value: 'x' }], 'invalidValue'],
     ['no address', [{ op: 'replace', path: 'userName', value: null }], 'invalidValue'],
     ['a status that is none', [{ op: 'replace', path: 'active', value: 'perhaps' }], 'invalidValue'],
+    ['no status', [{ op: 'replace', path: 'active', value: null }], 'invalidValue'],
+    ['no status, without a path', [{ op: 'replace', value: { active: null } }], 'invalidValue'],
     ['a status in an object', [{ op: 'replace', path: 'active', value: { value: false } }], 'invalidValue'],
     [
       'something sound, and then something that is not',

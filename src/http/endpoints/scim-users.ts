@@ -9,6 +9,7 @@ import {
   createScimUserOperation,
   listScimGroupsOperation,
   listScimUsersOperation,
+  newScimPerson,
   patchScimUserOperation,
   removeScimUserOperation,
   replaceScimUserOperation,
@@ -54,10 +55,10 @@ export const showScimUserRoute = endpoint(showScimUserOperation, async (deps, ca
 /** Brings a person in. Without a role it is a plain member's, and without `active` the person is. */
 export const createScimUserRoute = endpoint(createScimUserOperation, async (deps, call) => {
   const { caller, now } = call;
-  const asked = personOf(readScimPerson(call.body));
+  const read = readScimPerson(call.body);
+  const asked = read.ok ? parseWith(newScimPerson, read.value) : read;
   if (!asked.ok) return asked;
   const { userName: email, externalId = null, displayName: name = null, role = 'member', active = true } = asked.value;
-  if (email === undefined) return refuse({ kind: 'not_found' });
   const confirmed = await requireStepUp(deps, caller, call, `bring ${email} in as ${role}`);
   if (!confirmed.ok) return confirmed;
   const by = {
