@@ -8,6 +8,7 @@ import type { TokenFacts } from '../rules/token.js';
 import { isActive } from '../rules/token.js';
 import { listPasskeys, type PasskeyLink, type PasskeyRow } from '../store/passkeys.js';
 import { findPerson, type Person } from '../store/people.js';
+import { wasTaken } from '../store/seen.js';
 import type { Deps } from './deps.js';
 import { pagesUrl } from './pages-url.js';
 
@@ -54,8 +55,7 @@ export async function makeLink(
   return { url: `${pagesUrl(issuer)}${ADD_PATH}#${sealed}`, expiresAt };
 }
 
-/** Opens a link, as long as the person may act and the token that asked for it is good. Whether it was used is seen when it
- *  is used. Refuses `not_allowed`, whatever is wrong. */
+/** Opens a link, as long as it was not used, the person may act and the token that asked for it is good. Refuses `not_allowed`, whatever is wrong. */
 export async function openLink(deps: Deps, text: string, now: Date): Promise<Result<OpenedLink>> {
   const opened = carried.safeParse(await deps.seals.open('passkey-link', text, now));
   if (!opened.success) return stale();
@@ -68,6 +68,8 @@ export async function openLink(deps: Deps, text: string, now: Date): Promise<Res
   if (workspaceId === undefined || memberId === undefined || tokenId === undefined) return stale();
   const found = await askedBy(deps, { workspaceId, memberId, tokenId }, now);
   if (found === undefined) return stale();
+  // Before an authenticator makes what would be refused. Who comes at the same moment is told when it is used.
+  if ((found.known.length > 0 && !confirmed) || (await wasTaken(deps.db, 'passkey_link', id))) return stale();
   const expiresAt = new Date(exp * 1000);
   return accept({ id, isConfirmed: confirmed, expiresAt, tokenId, name, ...found });
 }

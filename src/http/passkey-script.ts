@@ -18,13 +18,14 @@ function why(error) {
   if (error.name === 'SecurityError') return 'Passkeys work at ' + document.body.querySelector('main').dataset.origin + ' alone: open this page there.';
   return error.message;
 }
-function on(button, act) {
-  element(button).hidden = false;
-  element(button).addEventListener('click', async () => {
-    element(button).disabled = true;
+function on(id, act) {
+  const button = element(id);
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    button.disabled = true;
     say('Waiting for your passkey …');
     try { await act(); } catch (error) { say(why(error)); }
-    element(button).disabled = false;
+    button.disabled = false;
   });
 }
 async function prove(options) {

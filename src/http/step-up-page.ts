@@ -25,7 +25,7 @@ export function stepUpPage(view: StepUpView): Page {
   const body = html`<main class="shell narrow" data-origin="${origin}"><p class="soft">Countersign · confirm</p>
 <h1>Confirm with your passkey?</h1>
 <p>A token of yours asks to</p>
-<pre><code>${row.act}</code></pre>
+<p><code>${row.act}</code></p>
 <table class="fields"><tbody>
 <tr><td>Token</td><td>${name}<code>${printId('tok', row.tokenId)}</code></td></tr>
 <tr><td>From the address</td><td><code>${row.ip ?? 'unknown'}</code></td></tr>

@@ -1,6 +1,7 @@
 import { and, asc, eq, getTableColumns } from 'drizzle-orm';
 import { type MemberId, newId, type PasskeyId, printId, type WorkspaceId } from '../rules/format.js';
-import { isCounterBack, MAX_PASSKEYS } from '../rules/passkey.js';
+import { addSeconds } from '../rules/lifetime.js';
+import { isCounterBack, LINK_SECONDS, MAX_PASSKEYS } from '../rules/passkey.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import type { Role } from '../rules/role.js';
 import { type Db, inTransaction, type Tx } from './database.js';
@@ -92,7 +93,9 @@ export function addPasskey(
       return wrongState('a passkey was added since the link was made; ask for a new one');
     }
     if (known.length >= MAX_PASSKEYS) return wrongState(`a person may have ${MAX_PASSKEYS} passkeys at most`);
-    if (!(await takeOnce(tx, 'passkey_link', link.id, link.expiresAt))) return wrongState('the link was used');
+    // Another node may be a little behind.
+    const forgetAt = addSeconds(link.expiresAt, LINK_SECONDS);
+    if (!(await takeOnce(tx, 'passkey_link', link.id, forgetAt))) return wrongState('the link was used');
     const [row] = await tx
       .insert(passkeys)
       .values({ ...draft, id: newId('pky', now), createdAt: now, lastUsedAt: null })

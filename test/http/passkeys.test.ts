@@ -116,7 +116,8 @@ describe('adding a passkey', () => {
     );
     expect(race.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(await passkeysOf(token)).toHaveLength(1);
-    expect((await addByLink(browse(), link, new Authenticator(ISSUER))).status).toBe(409);
+    // Told before an authenticator makes another one for nothing.
+    expect((await browse().call('/console/passkeys/add/options', { link })).status).toBe(403);
   });
 
   test('ends with its link after ten minutes, and at once with the token or the person behind it', async () => {
@@ -140,7 +141,7 @@ describe('adding a passkey', () => {
     const [early, link] = [await askForLink(service, token), await askForLink(service, token)];
     const first = new Authenticator(ISSUER);
     expect((await addByLink(browse(), link, first)).status).toBe(200);
-    expect((await addByLink(browse(), early, new Authenticator(ISSUER))).status).toBe(409);
+    expect((await addByLink(browse(), early, new Authenticator(ISSUER))).status).toBe(403);
     const refused = await send(service, 'POST', '/v1/passkeys/registrations', { token, json: {} });
     expect(refused.body['type']).toBe(`${ISSUER}/problems/step-up-required`);
     await stepUp(service, token, first);
@@ -159,6 +160,31 @@ describe('adding a passkey', () => {
     const other = await service.makeMember('member');
     const link = await askForLink(service, other.token);
     expect((await addByLink(browse(), link, authenticator)).status).toBe(409);
+  });
+
+  test('needs it also by a link whose page was open when the first one came', async () => {
+    const { token } = await service.makeMember('member');
+    const [early, link] = [await askForLink(service, token), await askForLink(service, token)];
+    const open = browse();
+    const asked = await open.call('/console/passkeys/add/options', { link: early });
+    expect((await addByLink(browse(), link, new Authenticator(ISSUER))).status).toBe(200);
+    const credential = new Authenticator(ISSUER).create(asked.body['options'] as Options);
+    expect((await open.call('/console/passkeys/add', { link: early, credential })).status).toBe(403);
+    expect(await passkeysOf(token)).toHaveLength(1);
+  });
+
+  test('takes no link for a challenge, no challenge for a link, and none that was changed', async () => {
+    const { token } = await service.makeMember('member');
+    const link = await askForLink(service, token);
+    const browser = browse();
+    const asked = await browser.call('/console/passkeys/add/options', { link });
+    const challenge = browser.cookies.get('__Host-countersign-challenge') ?? '';
+    expect((await browse().call('/console/passkeys/add/options', { link: challenge })).status).toBe(403);
+    const changed = `${link.slice(0, -8)}${link.endsWith('A') ? 'B' : 'A'}${link.slice(-7)}`;
+    expect((await browse().call('/console/passkeys/add/options', { link: changed })).status).toBe(403);
+    browser.cookies.set('__Host-countersign-challenge', link);
+    const credential = new Authenticator(ISSUER).create(asked.body['options'] as Options);
+    expect((await browser.call('/console/passkeys/add', { link, credential })).status).toBe(403);
   });
 
   test('is not done for another browser’s challenge, nor twice for one', async () => {
