@@ -34,7 +34,11 @@ export class Sink extends Writable {
 }
 
 /** A guard in this process, over a scripted service. */
-export function guard(service: { url: string }, over: Partial<GuardOptions> & Pick<GuardOptions, 'command'>) {
+export function guard(
+  service: { url: string },
+  over: Partial<GuardOptions> & Pick<GuardOptions, 'command'>,
+  run: typeof runGuard = runGuard,
+) {
   const stdout = new Sink();
   const stderr = new Sink();
   const options: GuardOptions = {
@@ -53,7 +57,7 @@ export function guard(service: { url: string }, over: Partial<GuardOptions> & Pi
     isJson: false,
     ...over,
   };
-  return { stdout, stderr, exitCode: runGuard(options, { stdout, stderr }) };
+  return { stdout, stderr, exitCode: run(options, { stdout, stderr }) };
 }
 
 export interface GuardProcess {

@@ -4,8 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runnerCredentials, writeRunnerFile } from '../../src/cli/runner-file.js';
 import { askGuard } from '../../src/hook/ask-guard.js';
+import { runFederatedGuard } from '../../src/runner/federated-guard.js';
+import type { GuardOptions } from '../../src/runner/guard.js';
+import { idTokenSource } from '../../src/runner/id-token-source.js';
 import { createClient, createProver, generateProofKey } from '../../src/sdk/index.js';
 import { eventOf } from '../hook/events.js';
+import { makeIdentity } from '../setup/identity.js';
 import { createListeningService, type ListeningService } from '../setup/listening.js';
 import { guard } from './harness.js';
 
@@ -54,6 +58,33 @@ describe('on a trusted runner', () => {
     expect(elsewhere.stderr.text).toContain('runner_not_allowed');
     const { data } = await service.client().execChecks.list({ workflow: 'tests', decision: 'allow' });
     expect(data[0]).toMatchObject({ exit_code: 0 });
+  });
+
+  test('a federated job runs whose rule binds its token to it; elsewhere it does not start', async () => {
+    const host = await joined('build-federated', ['arm']);
+    const identity = await makeIdentity('https://ci.acme.example');
+    await service.client().trustRules.put('on-arm', {
+      issuer: identity.issuer,
+      claims: { sub: 'on-arm' },
+      workflow: 'tests',
+      scopes: ['codex:exec'],
+      constraints: { runners: ['arm'] },
+      jwks: identity.jwks,
+    });
+    const job = async (runner: GuardOptions['runner']) => {
+      const idToken = await identity.token(service.url, { sub: 'on-arm' }, service.clock.now());
+      const source = idTokenSource({ COUNTERSIGN_ID_TOKEN: idToken }, { platform: undefined, variable: undefined });
+      if (source.platform === undefined) throw new Error(source.fault);
+      const command = ['sh', '-c', 'echo ran'];
+      return guard(service, { command, runner }, (options, streams) =>
+        runFederatedGuard({ ...options, source, audience: undefined, rule: undefined }, streams),
+      );
+    };
+    const there = await job(await host.credentials());
+    expect([await there.exitCode, there.stdout.text]).toEqual([0, 'ran\n']);
+    const elsewhere = await job(undefined);
+    expect([await elsewhere.exitCode, elsewhere.stdout.text]).toEqual([77, '']);
+    expect(elsewhere.stderr.text).toContain('runner_not_allowed');
   });
 
   test('the command learns nothing of where the host keeps its key', async () => {
