@@ -7,6 +7,7 @@ import { gitHubActions, runWorkflowStep } from './github-actions.js';
 import { gitLabCi } from './gitlab-ci.js';
 import type { Platform } from './job.js';
 import { kubernetes } from './kubernetes.js';
+import { makePlace, recipe, start } from './place.js';
 import { systemd } from './systemd.js';
 import { expectNoFederatedTrace, type FederatedPlatform, federate, makeFederatedJob, openWorld } from './world.js';
 
@@ -35,6 +36,25 @@ beforeAll(async () => {
   identities = await federate(service);
 });
 afterAll(() => service.close());
+
+test('the rules that the recipes tell to make are taken as they stand there', async () => {
+  const own = await openWorld();
+  const place = makePlace({ hasGuard: true });
+  const files = ['github-actions/agent.yml', 'gitlab-ci/agent.yml', 'buildkite/pipeline.yml'];
+  const others = ['kubernetes/agent-job.yaml', 'systemd/federated.conf'];
+  const commands = [...files, ...others].map((path) => {
+    const [, command = ''] = /^# {3}(countersign trust-rule set (?:.*\\\n# +)*.*)$/m.exec(recipe(path)) ?? [];
+    return command.replace(/\\\n# +/g, '');
+  });
+  const env = { ...place.env, COUNTERSIGN_URL: own.url, COUNTERSIGN_TOKEN: own.owner.printed };
+  for (const command of commands) {
+    const { code, stderr } = await start(place, ['sh', '-c', `exec ${command}`], env).ended;
+    expect({ command, code, stderr }).toMatchObject({ code: 0 });
+  }
+  const { data } = await own.client().trustRules.list();
+  expect(data.map(({ name }) => name)).toEqual(['api-review', 'build-1', 'nightly']);
+  await own.close();
+});
 
 describe.concurrent.each(PLATFORMS)('%s', (name, platform) => {
   const job = (over?: Parameters<typeof makeFederatedJob>[3]) =>
