@@ -2,6 +2,7 @@ import { type Me, ProblemError } from '../sdk/index.js';
 import { clientFor } from './client.js';
 import { type Connection, readConnection } from './connection.js';
 import { timeIn } from './instant.js';
+import { readLogins, workspacesAt } from './login-file.js';
 import { outputView, print, printJson, say } from './output.js';
 import { renderDetails } from './table.js';
 
@@ -9,6 +10,7 @@ import { renderDetails } from './table.js';
 export async function showAuthStatus(flags: { json?: true }): Promise<number> {
   const connection = await readConnection();
   const me = await whoIs(connection);
+  const workspaces = workspacesAt(await readLogins(process.env), connection.url);
   if (flags.json) {
     printJson({
       url: connection.url,
@@ -17,11 +19,12 @@ export async function showAuthStatus(flags: { json?: true }): Promise<number> {
       email: me?.email ?? null,
       role: me?.role ?? null,
       workspace: me?.workspace.slug ?? null,
+      workspaces,
       token_id: me?.token.id ?? null,
       expires_at: me?.token.expires_at ?? null,
     });
   } else if (me) {
-    printStatus(connection, me);
+    printStatus(connection, me, workspaces);
   } else {
     say(whyNot(connection));
   }
@@ -38,7 +41,8 @@ async function whoIs({ url, token }: Connection): Promise<Me | undefined> {
   }
 }
 
-function printStatus(connection: Connection, me: Me): void {
+function printStatus(connection: Connection, me: Me, workspaces: readonly string[]): void {
+  const others = workspaces.filter((slug) => slug !== me.workspace.slug);
   const view = outputView();
   const lines = renderDetails(
     [
@@ -46,6 +50,7 @@ function printStatus(connection: Connection, me: Me): void {
       ['member', me.email],
       ['role', me.role],
       ['workspace', me.workspace.slug],
+      ['also signed in to', others.join(', ')],
       ['token', me.token.id],
       ['from', connection.source],
       ['expires', timeIn(view, me.token.expires_at, new Date())],

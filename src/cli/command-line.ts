@@ -28,9 +28,16 @@ function withUsage(failure: Failure, program: Command, argv: readonly string[]):
 
 // The arguments of a command under the guard, after `--`, are its own.
 function ownArguments(argv: readonly string[]): readonly string[] {
-  const startsCommand = argv[0] === 'exec' || argv[0] === 'run' || (argv[0] === 'hooks' && argv[1] === 'verify');
+  const [name, verb] = argv.slice(commandAt(argv));
+  const startsCommand = name === 'exec' || name === 'run' || (name === 'hooks' && verb === 'verify');
   const end = startsCommand ? argv.indexOf('--') : -1;
   return end < 0 ? argv : argv.slice(0, end);
+}
+
+/** Where the command's name stands: behind `--workspace`, the one option that comes before it. */
+function commandAt([first]: readonly string[]): number {
+  if (first === '--workspace') return 2;
+  return first?.startsWith('--workspace=') ? 1 : 0;
 }
 
 async function refuseSecrets(argv: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { chosenWorkspace } from './chosen-workspace.js';
 import { printable } from './printable.js';
 import { UsageError } from './usage-error.js';
 
@@ -28,21 +29,35 @@ export class NotSignedInError extends Error {
  *  one, and a plain http URL that is not on this machine. */
 export async function readConnection(env: Environment = process.env): Promise<Connection> {
   const own = await environmentToken(env);
+  const chosen = chosenWorkspace(env);
+  if (own && chosen.isFlag) {
+    throw new UsageError(`${own.source} is set, and decides about the workspace: unset it, or leave --workspace out`);
+  }
   const isAsked = env['COUNTERSIGN_URL'] !== undefined;
   if (own && isAsked) return { url: await readServiceUrl(env), ...own };
-  const { readLogins } = await import('./login-file.js');
+  const { loginFor, readLogins } = await import('./login-file.js');
   const stored = await readLogins(env);
   const url = isAsked ? await readServiceUrl(env) : serviceUrl(stored.current ?? DEFAULT_URL, 'the stored login');
   if (own) return { url, ...own };
-  const token = stored.logins[url]?.token;
+  const token = loginFor(stored, url, chosen.slug)?.token;
   return { url, token, source: token === undefined ? undefined : 'the stored login' };
 }
 
 /** As {@link readConnection}, for a command that cannot do without a token. */
 export async function readSignedIn(env: Environment = process.env): Promise<Connection & { readonly token: string }> {
   const { url, token, source } = await readConnection(env);
-  if (token === undefined) throw new NotSignedInError(`there is no token for ${url}`);
+  if (token === undefined) throw new NotSignedInError(await whyNoToken(env, url));
   return { url, token, source };
+}
+
+async function whyNoToken(env: Environment, url: string): Promise<string> {
+  const { readLogins, workspacesAt } = await import('./login-file.js');
+  const known = workspacesAt(await readLogins(env), url);
+  const { slug } = chosenWorkspace(env);
+  const wanted = slug === undefined ? '' : ` and the workspace ${printable(slug)}`;
+  const others =
+    known.length === 0 ? '' : `; there is one for ${known.map(printable).join(', ')}: name it with --workspace`;
+  return `there is no token for ${url}${wanted}${others}`;
 }
 
 /** Finds the service alone, for a command that brings its own token. */

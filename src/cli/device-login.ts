@@ -4,7 +4,7 @@ import { type Client, type DeviceAuthorization, isOutOfReach, ProblemError, type
 import { clientFor } from './client.js';
 import { readServiceUrl } from './connection.js';
 import { HintedError } from './hinted-error.js';
-import { rememberLogin } from './login-file.js';
+import { nameLogin, rememberLogin } from './login-file.js';
 import { messageView, print, say } from './output.js';
 import { printable } from './printable.js';
 import { qrCode } from './qr-code.js';
@@ -28,8 +28,9 @@ export async function deviceLogin(flags: { json?: true }): Promise<number> {
   if (flags.json) print(JSON.stringify({ event: 'waiting', url, ...shown(begun) }));
   else await showCode(url, begun);
   const { access_token } = await tokenOf(client, begun);
-  await rememberLogin(process.env, url, access_token, 'device');
+  await rememberLogin(process.env, url, { token: access_token, via: 'device' });
   const me = await clientFor(url, access_token).me();
+  await nameLogin(process.env, url, me.workspace.slug);
   if (flags.json) print(JSON.stringify({ event: 'signed_in', ...accountOf(url, me) }));
   else sayWho(url, me);
   return 0;

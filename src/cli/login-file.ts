@@ -7,13 +7,24 @@ import { UsageError } from './usage-error.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const loginFile = z.object({
-  current: z.string().optional(),
-  logins: z.record(z.string(), z.object({ token: z.string(), via: z.literal('device').optional() })),
+const login = z.object({
+  token: z.string(),
+  via: z.literal('device').optional(),
+  workspace: z.string().optional(),
 });
 
-/** The stored logins: a token for each service, by its URL. `current` is the one that was signed in to last. A token that was
- *  made for this login alone (`via`) ends with it. */
+const loginFile = z.object({
+  current: z.string().optional(),
+  logins: z.record(z.string(), login),
+  elsewhere: z.record(z.string(), z.record(z.string(), login)).optional(),
+});
+
+/** A stored login. A token that was made for this login alone (`via`) ends with it. `workspace` is the slug of the one that
+ *  it opens, where that is known. */
+export type Login = z.infer<typeof login>;
+
+/** The stored logins: the one that was signed in to last for each service, by its URL, and `elsewhere` those for other
+ *  workspaces of it, by their slugs. `current` is the service that was signed in to last. */
 export type Logins = z.infer<typeof loginFile>;
 
 /** Where logins are kept: `countersign/login.json` under `XDG_CONFIG_HOME` or `~/.config`. */
@@ -36,21 +47,75 @@ export async function readLogins(env: Environment): Promise<Logins> {
 /** Stores logins, for this user alone. Without a login left the file is removed. */
 async function writeLogins(env: Environment, logins: Logins): Promise<void> {
   const path = loginPath(env);
-  if (Object.keys(logins.logins).length === 0) return await rm(path, { force: true });
+  if (Object.keys(logins.logins).length === 0 && logins.elsewhere === undefined) return await rm(path, { force: true });
   await writePrivate(path, `${JSON.stringify(logins, null, 2)}\n`);
 }
 
-/** Stores the token for a service and makes it the current one. */
-export async function rememberLogin(env: Environment, url: string, token: string, via?: 'device'): Promise<void> {
-  const stored = await readLogins(env);
-  await writeLogins(env, { current: url, logins: { ...stored.logins, [url]: { token, via } } });
+/** The login for a service: the one that was signed in to last, or that for a workspace. */
+export function loginFor(stored: Logins, url: string, workspace: string | undefined): Login | undefined {
+  const last = stored.logins[url];
+  if (workspace === undefined || last?.workspace === workspace) return last;
+  return stored.elsewhere?.[url]?.[workspace];
 }
 
-/** Forgets the token for a service. Gives what was stored, if anything was. */
-export async function forgetLogin(env: Environment, url: string): Promise<Logins['logins'][string] | undefined> {
+/** The workspaces of a service for which there is a login, in order. */
+export function workspacesAt(stored: Logins, url: string): string[] {
+  const last = stored.logins[url]?.workspace;
+  const others = Object.keys(stored.elsewhere?.[url] ?? {});
+  return [...new Set(last === undefined ? others : [last, ...others])].sort();
+}
+
+/** Stores a login for a service and makes it the one that is used. One for another workspace of it is kept beside. */
+export async function rememberLogin(env: Environment, url: string, fresh: Login): Promise<void> {
   const stored = await readLogins(env);
-  const { [url]: forgotten, ...logins } = stored.logins;
+  const last = stored.logins[url];
+  const kept = { ...stored.elsewhere?.[url] };
+  if (last?.workspace !== undefined) kept[last.workspace] = last;
+  await writeLogins(env, {
+    current: url,
+    logins: { ...stored.logins, [url]: fresh },
+    elsewhere: beside(stored, url, kept, fresh.workspace),
+  });
+}
+
+/** Says of the login that is used which workspace it opens. */
+export async function nameLogin(env: Environment, url: string, workspace: string): Promise<void> {
+  const stored = await readLogins(env);
+  const last = stored.logins[url];
+  if (last === undefined) return;
+  const elsewhere = beside(stored, url, stored.elsewhere?.[url] ?? {}, workspace);
+  await writeLogins(env, { ...stored, logins: { ...stored.logins, [url]: { ...last, workspace } }, elsewhere });
+}
+
+/** Forgets the login for a service, or for a workspace of it. Gives what was stored, if anything was. */
+export async function forgetLogin(
+  env: Environment,
+  url: string,
+  workspace?: string | undefined,
+): Promise<Login | undefined> {
+  const stored = await readLogins(env);
+  const forgotten = loginFor(stored, url, workspace);
   if (forgotten === undefined) return undefined;
-  await writeLogins(env, stored.current === url ? { logins } : { ...stored, logins });
+  if (forgotten !== stored.logins[url]) {
+    const elsewhere = beside(stored, url, stored.elsewhere?.[url] ?? {}, workspace);
+    await writeLogins(env, { ...stored, elsewhere });
+    return forgotten;
+  }
+  const { [url]: _, ...logins } = stored.logins;
+  const { current, ...rest } = { ...stored, logins };
+  await writeLogins(env, current === url ? rest : { ...rest, current });
   return forgotten;
+}
+
+/** All that is kept beside, with other logins for one service, without the one for a workspace. */
+function beside(
+  { elsewhere }: Logins,
+  url: string,
+  kept: Readonly<Record<string, Login>>,
+  without: string | undefined,
+): Logins['elsewhere'] {
+  const others = Object.entries(kept).filter(([slug]) => slug !== without);
+  const { [url]: _, ...rest } = elsewhere ?? {};
+  const all = others.length === 0 ? rest : { ...rest, [url]: Object.fromEntries(others) };
+  return Object.keys(all).length === 0 ? undefined : all;
 }

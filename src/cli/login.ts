@@ -17,7 +17,7 @@ export async function login(flags: LoginFlags): Promise<number> {
   const url = await readServiceUrl();
   const token = cleanToken(await readSecret('the token', HINT), 'standard input');
   const me = await clientFor(url, token).me();
-  await rememberLogin(process.env, url, token);
+  await rememberLogin(process.env, url, { token, workspace: me.workspace.slug });
   if (flags.json) printJson(accountOf(url, me));
   sayWho(url, me);
   return 0;

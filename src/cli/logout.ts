@@ -1,4 +1,5 @@
 import { isOutOfReach } from '../sdk/index.js';
+import { chosenWorkspace } from './chosen-workspace.js';
 import { clientFor } from './client.js';
 import { readServiceUrl } from './connection.js';
 import { forgetLogin } from './login-file.js';
@@ -15,7 +16,7 @@ const STILL_VALID = 'Its token stays valid until it expires or is revoked.';
  *  another one stays valid. Exit 69 when a token that should end could not be revoked. */
 export async function logout({ keep, json }: LogoutFlags): Promise<number> {
   const url = await readServiceUrl();
-  const forgotten = await forgetLogin(process.env, url);
+  const forgotten = await forgetLogin(process.env, url, chosenWorkspace(process.env).slug);
   const isToEnd = forgotten?.via === 'device' && !keep;
   const isRevoked = isToEnd && (await isEnded(url, forgotten.token));
   if (json) printJson({ url, was_signed_in: forgotten !== undefined, ...(isToEnd ? { is_revoked: isRevoked } : {}) });

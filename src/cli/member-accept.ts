@@ -1,6 +1,6 @@
 import { clientFor } from './client.js';
 import { cleanToken, readServiceUrl } from './connection.js';
-import { loginPath, rememberLogin } from './login-file.js';
+import { loginPath, nameLogin, rememberLogin } from './login-file.js';
 import { printJson, say } from './output.js';
 import { printable } from './printable.js';
 import { sayWhatBeatsIt } from './signed-in.js';
@@ -14,7 +14,9 @@ export async function acceptInvitation(flags: { json?: true }): Promise<number> 
     'standard input',
   );
   const { token, ...member } = await clientFor(url, undefined).members.accept(invitation);
-  await rememberLogin(process.env, url, token);
+  await rememberLogin(process.env, url, { token });
+  const { workspace } = await clientFor(url, token).me();
+  await nameLogin(process.env, url, workspace.slug);
   if (flags.json) printJson({ ...member, url });
   say(`Welcome, ${printable(member.name ?? member.email)}: signed in to ${url} as ${member.role}, for 7 days.`);
   say(`Stored in ${printable(loginPath(process.env))}.`);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { addAuditCommands } from './audit-commands.js';
 import { addAuthCommands } from './auth-commands.js';
+import { chooseWorkspace } from './chosen-workspace.js';
 import { createRoot } from './command.js';
 import { addExecCheckCommands } from './exec-check-commands.js';
 import { addHookCommands } from './hook-commands.js';
@@ -16,12 +17,15 @@ import { addSessionCommands } from './session-commands.js';
 import { addTokenCommands } from './token-commands.js';
 import { addTrustRuleCommands } from './trust-rule-commands.js';
 import { addWorkflowCommands } from './workflow-commands.js';
+import { addWorkspaceCommands } from './workspace-commands.js';
 
 /** The table of commands. */
 export function createProgram(): Command {
   const program = createRoot('countersign')
     .description('Access tokens for coding agents in CI: scoped, expiring, revoked at once.')
     .version(VERSION)
+    .option('--workspace <slug>', 'use the stored login for this workspace')
+    .hook('preAction', (root) => chooseWorkspace(root.opts<{ workspace?: string }>().workspace))
     .addHelpText(
       'after',
       `
@@ -36,6 +40,7 @@ Environment:
   COUNTERSIGN_URL          the service (default: the stored login's, else http://127.0.0.1:8787)
   COUNTERSIGN_TOKEN        the token to use; COUNTERSIGN_TOKEN_FILE names a file instead
   COUNTERSIGN_ID_TOKEN     what a platform gave a job to be exchanged for a token; COUNTERSIGN_ID_TOKEN_FILE names a file
+  COUNTERSIGN_WORKSPACE    the workspace whose stored login to use (default: that of the last login)
   COUNTERSIGN_RUNNER_FILE  what this host proves itself with, if it is a trusted runner
 
 Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
@@ -59,6 +64,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addAuditCommands(program);
   program.commandsGroup('On the machine of the service:');
   addHostCommands(program);
+  addWorkspaceCommands(program);
   program.commandsGroup('This command:');
   addCompletionCommand(program);
   program.helpCommand(true);

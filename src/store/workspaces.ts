@@ -8,6 +8,7 @@ import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents, startChain } from './events.js';
 import { findMemberByEmail, insertMember, type MemberRow } from './members.js';
 import { drawSecret, insertToken, type Minted } from './mint.js';
+import { notifyChange } from './notifications.js';
 import { deletePasskeys } from './passkeys.js';
 import { sessions, workspaces } from './schema.js';
 import type { Secrets } from './secret.js';
@@ -43,6 +44,25 @@ const HOST: Origin = { actorType: 'host', actorId: 'host' };
 /** All workspaces, oldest first. */
 export function listWorkspaces(db: Db): Promise<WorkspaceRow[]> {
   return db.select().from(workspaces).orderBy(asc(workspaces.id));
+}
+
+/** Suspends a workspace, or lets it go on: meanwhile none of its tokens is active, nobody is signed in and its jobs stop.
+ *  For the host's operator. In effect when it returns; the same again changes nothing. Gives `undefined` when there is no
+ *  such workspace. */
+export function setSuspended(db: Db, slug: string, isSuspended: boolean, now: Date): Promise<WorkspaceRow | undefined> {
+  return inTransaction(db, async (tx) => {
+    const [known] = await tx.select({ id: workspaces.id }).from(workspaces).where(eq(workspaces.slug, slug));
+    if (known === undefined) return undefined;
+    await lockWorkspace(tx, known.id, 'end');
+    const [before] = await tx.select().from(workspaces).where(eq(workspaces.id, known.id));
+    if (before === undefined || (before.suspendedAt !== null) === isSuspended) return before;
+    const suspendedAt = isSuspended ? now : null;
+    await tx.update(workspaces).set({ suspendedAt }).where(eq(workspaces.id, known.id));
+    await notifyChange(tx, known.id);
+    const action = isSuspended ? 'workspace.suspended' : 'workspace.resumed';
+    await recordEvents(tx, known.id, HOST, [{ action, target: printId('ws', known.id), data: { slug } }], now);
+    return { ...before, suspendedAt };
+  });
 }
 
 /** Makes a workspace, its owner and the owner's token. Gives `undefined` when the slug is taken. */

@@ -65,7 +65,7 @@ describe('auth login', () => {
     expect(outcome.stderr).toContain(ADA.email);
     expect(outcome.stderr).toContain(meResource().token.expires_at);
     expect(outcome.stderr).not.toMatch(/cst_|█/);
-    expect((await stored()).logins[service.url]).toEqual({ token, via: 'device' });
+    expect((await stored()).logins[service.url]).toEqual({ token, via: 'device', workspace: 'acme' });
     const [begun] = sent('POST /oauth2/device_authorization');
     expect(Object.fromEntries(new URLSearchParams(begun?.body))).toEqual({
       client_id: 'countersign-cli',
