@@ -134,6 +134,8 @@ async function given(deps: Deps, exchange: Exchange, asked: Asked, view: TrustRu
   switch (result.outcome) {
     case 'spent':
       return refused('invalid_grant', 'the subject token was exchanged before: get another one from the platform');
+    case 'beyond_policy':
+      return refused('invalid_grant', result.detail);
     case 'changed':
       return refused('invalid_grant', NOT_TAKEN);
     case 'given': {

@@ -10,6 +10,7 @@ import type { TrustRule } from '../rules/trust-rule.js';
 import { type Db, inTransaction } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { drawShortSecret, insertToken } from './mint.js';
+import { plainly, policyRefusal } from './policy-admission.js';
 import type { Secrets } from './secret.js';
 import { takeOnce } from './seen.js';
 import { findTrustRule } from './trust-rules.js';
@@ -37,7 +38,9 @@ export type Exchanged =
       readonly constraints: Constraints;
       readonly expiresAt: Date;
     }
-  | { readonly outcome: 'spent' | 'changed' };
+  | { readonly outcome: 'spent' | 'changed' }
+  /** The workspace's policy lets no such token be issued; the platform's is not spent. */
+  | { readonly outcome: 'beyond_policy'; readonly detail: string };
 
 /** Gives a token for a platform's, once: of those that bring the same one, on whichever node, one gets it. The rule and all
  *  that decides about it is read anew behind the lock that its changes wait for. */
@@ -54,19 +57,19 @@ export function exchangeToken(db: Db, secrets: Secrets, exchange: ProvenJob): Pr
     const { grant } = judgeClaims(facts, claims);
     const scopes = grant && narrowedScopes(grant.scopes, exchange.scopes);
     if (grant === undefined || scopes === undefined) return { outcome: 'changed' };
+    const expiresAt = addSeconds(now, rule.expiresInSeconds);
+    const { constraints } = grant;
+    const issued = { workspaceId, kind: 'access', workflow: rule.workflow, creatorId: facts.rule.createdBy } as const;
+    const beyond = await policyRefusal(tx, { ...issued, scopes, constraints, expiresAt }, true, now);
+    if (beyond) return { outcome: 'beyond_policy', detail: plainly(beyond) };
     if (!(await takeOnce(tx, 'federated_jti', `${signerOf(rule)}\n${exchange.name}`, tooOldFrom(claims)))) {
       return { outcome: 'spent' };
     }
-    const expiresAt = addSeconds(now, rule.expiresInSeconds);
-    const { constraints } = grant;
     await insertToken(
       tx,
       minted,
       {
-        workspaceId,
-        kind: 'access',
-        workflow: rule.workflow,
-        creatorId: facts.rule.createdBy,
+        ...issued,
         ownerId: facts.rule.createdBy,
         name: jobName(rule.name, claims),
         scopes,

@@ -45,8 +45,14 @@ export async function policyRefusal(tx: Tx, issued: Issued, isAdded: boolean, no
   }
   const most = policy.maxTokensPerWorkflow;
   if (!isAdded || most === undefined || (await hasRoom(tx, issued, most, now))) return undefined;
-  const detail = `has as many tokens as the workspace's policy allows a workflow: ${most}`;
+  const detail = `the workflow has as many tokens as the workspace's policy allows: ${most}`;
   return { kind: 'invalid', errors: [{ pointer: pointerTo(['workflow']), detail }] };
+}
+
+/** What {@link policyRefusal} says, in one line, for who sent no such request. */
+export function plainly(refusal: Refusal): string {
+  if (refusal.kind === 'invalid') return refusal.errors.map(({ detail }) => detail).join('; ');
+  return refusal.kind === 'not_allowed' ? refusal.detail : "the workspace's policy does not let it be issued";
 }
 
 /** Whether a workflow has fewer tokens than that, with the workflow held to the end of the transaction: one counts at a

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { printId } from '../../src/rules/format.js';
-import type { TrustRuleRequest } from '../../src/sdk/index.js';
+import type { PolicyRequest, TrustRuleRequest } from '../../src/sdk/index.js';
 import { createLoopbackIssuer, type LoopbackIssuer, makeIssuerKey, publicJwk } from '../setup/loopback-issuer.js';
 import { type Answered, send } from '../setup/request.js';
 import { createTestService, ISSUER, type TestService } from '../setup/service.js';
@@ -76,6 +76,32 @@ describe('a job that a rule takes', () => {
     });
     service.clock.advance(900);
     expect(await isActive(tokenOf(answer))).toBe(false);
+  });
+
+  it('gets none that the policy of the workspace does not allow, and its own is not spent by that', async () => {
+    await setRule();
+    const subject = await job();
+    const { policy } = service.client();
+    try {
+      const bounded: [PolicyRequest, string][] = [
+        [{ allowed_scopes: ['codex:*'] }, 'does not allow repo:read'],
+        [{ allowed_repositories: ['acme/*'] }, 'reaches repositories beyond'],
+        [{ required_constraints: ['environments'] }, 'asks for a bound on environments'],
+      ];
+      for (const [bounds, words] of bounded) {
+        await policy.put(bounds);
+        const refused = await exchange(subject);
+        expect([refused.status, refused.body['error']]).toEqual([400, 'invalid_grant']);
+        expect(refused.body['error_description']).toContain(words);
+      }
+      await policy.put({ enforcement: 'block', max_tokens_per_workflow: 1, longest_expiry_days: 1 });
+      await service.client().tokens.revokeMany({ reason: 'unused', workflow: 'nightly' });
+      const given = await exchange(subject);
+      expect(await isActive(tokenOf(given))).toBe(true);
+      expect((await exchange(await job())).body['error_description']).toContain('the workflow has as many tokens');
+    } finally {
+      await policy.remove();
+    }
   });
 
   it('is on record with what it proved, never with its token', async () => {
