@@ -57,12 +57,17 @@ const MAX_SUBJECT = 255;
 /** Makes the provider of the settings. Nothing is asked before the first sign-in. */
 export function createProvider(settings: ProviderSettings): Provider {
   let found: Found | undefined;
+  let finding: Promise<Found> | undefined;
   const keys = createProviderKeys(async () => fetchKeys(settings, found));
 
   async function discover(now: Date): Promise<Found> {
     if (found !== undefined && now.getTime() - found.at.getTime() < FRESH_SECONDS * 1000) return found;
+    // One search is under way at a time, however many want to sign in.
+    finding ??= find(settings, now).finally(() => {
+      finding = undefined;
+    });
     try {
-      found = await find(settings, now);
+      found = await finding;
     } catch (error) {
       if (found === undefined) throw error;
     }

@@ -108,6 +108,19 @@ describe('an authorization response', () => {
   });
 });
 
+test('of a suspension and a sign-in at the same moment no session is left, also after the suspension', async () => {
+  const { data } = await service.client().members.list({ limit: 200 });
+  const id = data.find(({ email }) => email === 'ada@acme.example')?.id ?? '';
+  for (let round = 0; round < 4; round += 1) {
+    const at = openBrowser(service);
+    const callback = await cameBack('ada', at);
+    await Promise.all([at.send('GET', callback), service.client().members.suspend(id)]);
+    expect(await isIn(at)).toBe(false);
+    await service.client().members.reactivate(id);
+    expect(await isIn(at)).toBe(false);
+  }
+});
+
 describe('a code', () => {
   test('of another sign-in of the same browser is refused: its PKCE verifier is another', async () => {
     const stolen = await cameBack('eve', openBrowser(service));

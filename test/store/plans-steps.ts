@@ -2,9 +2,12 @@ import { z } from 'zod';
 import { newId, parseToken, printId } from '../../src/rules/format.js';
 import type { Client } from '../../src/sdk/index.js';
 import { keepHouse } from '../../src/store/housekeeping.js';
+import { acquaintances } from '../../src/store/identities.js';
 import { endLapsedOffers } from '../../src/store/lapsed-offers.js';
 import { loseLeases } from '../../src/store/leases.js';
 import { createLookup } from '../../src/store/lookup.js';
+import { endProviderSessions } from '../../src/store/session-ends.js';
+import { enterBySignIn } from '../../src/store/sign-ins.js';
 import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
 import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/workspaces.js';
 import type { MintedToken, NewToolDecision, RevocationRequest } from '../../src/wire/resources.js';
@@ -54,6 +57,7 @@ export const STEPS: readonly Step[] = [
   ['add a passkey, sign in and confirm with it, and remove it', usePasskeys],
   ['sign a device in', signDeviceIn],
   ['trust the jobs of a platform, change the rule and remove it', trustJobs],
+  ['sign people in by a provider, see and end sessions', signInByProvider],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
   ['keep house', ({ service }) => keepHouse(service.db.sql, new Date())],
@@ -302,6 +306,24 @@ async function trustRunners(scene: Scene): Promise<void> {
   const { body } = await sendAsHost(service, await makeHostKey(), 'POST', '/v1/runner-enrolments', asking);
   await enrolments.lookup(String(body['user_code']));
   await enrolments.deny(String(body['user_code']));
+}
+
+async function signInByProvider({ service, large }: Scene): Promise<void> {
+  const [db, now, issuer] = [service.db.db, new Date(), 'https://login.example'];
+  for (const subject of ['known', 'known', 'new']) {
+    const address = `${subject}@sign-in.example`;
+    const person = { issuer, subject, address, name: undefined, sid: undefined, role: undefined };
+    await acquaintances(db, person, address);
+    const settings = { workspace: large.workspace.slug, roles: undefined };
+    const entry = { person, slug: large.workspace.slug, settings, place: {}, now };
+    if (!(await enterBySignIn(db, service.secrets, entry)).ok) throw new Error('not let in');
+  }
+  const session = await startTestSession(service, { owner: large });
+  const { sessions } = service.client(large.printed);
+  await sessions.list();
+  await sessions.end(printId('ses', session.id));
+  const logout = { issuer, jti: String(now.getTime() + Math.random()), subject: 'known', sid: undefined };
+  await endProviderSessions(db, logout, now, { actorType: 'system', actorId: 'test' }, now);
 }
 
 async function signDeviceIn({ service, large }: Scene): Promise<void> {
