@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { jwt } from '../runner/exchange-faults.js';
 import { exchanged, TOKEN } from '../runner/scripted-service.js';
+import { makeIdentity } from '../setup/identity.js';
+import { createListeningService } from '../setup/listening.js';
 import { commandLineHere } from './in-process.js';
 import { type Answer, problem, scriptedService } from './scripted-service.js';
 
@@ -68,6 +70,42 @@ describe('auth exchange', () => {
     expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
     expect(stderr).not.toContain(ID_TOKEN);
   });
+});
+
+test('auth exchange gets a token of the service that is good for what the rule says, once', async () => {
+  const real = await createListeningService();
+  try {
+    await real.makeWorkflow('codex-review', { allowed_scopes: ['codex:*'] });
+    const identity = await makeIdentity('https://ci.acme.example');
+    await real.client().trustRules.put('api', {
+      issuer: identity.issuer,
+      claims: { sub: 'api' },
+      workflow: 'codex-review',
+      scopes: ['codex:exec', 'codex:review'],
+      expires_in_seconds: 60,
+      jwks: identity.jwks,
+    });
+    const idToken = await identity.token(real.url, { sub: 'api' }, real.clock.now());
+    const env = { COUNTERSIGN_URL: real.url, COUNTERSIGN_ID_TOKEN: idToken };
+    const rule = `${real.owner.workspace.slug}/api`;
+    const { code, stdout } = await run(['auth', 'exchange', '--rule', rule, '--scope', 'codex:exec'], { env });
+    expect(code).toBe(0);
+    const token = stdout.trim();
+    expect(await real.client(token).introspect(token)).toMatchObject({
+      active: true,
+      workflow: 'codex-review',
+      scope: 'codex:exec',
+    });
+    expect(await run(['auth', 'exchange'], { env })).toMatchObject({ code: 77, stdout: '' });
+    const tooMuch = await identity.token(real.url, { sub: 'api' }, real.clock.now());
+    const wide = await run(['auth', 'exchange', '--scope', 'codex:all', '--json'], {
+      env: { ...env, COUNTERSIGN_ID_TOKEN: tooMuch },
+    });
+    expect(wide).toMatchObject({ code: 77, stdout: '' });
+    expect(JSON.parse(wide.stderr)).toMatchObject({ error: { kind: 'invalid_scope' } });
+  } finally {
+    await real.close();
+  }
 });
 
 describe('what cannot be exchanged is wrong usage: exit code 2, nobody is asked', () => {
