@@ -47,9 +47,9 @@ export function enterBySignIn(db: Db, secrets: Secrets, entry: Entry): Promise<E
   return inTransaction(db, async (tx) => {
     const [workspace] = await tx.select().from(workspaces).where(eq(workspaces.slug, slug)).for('no key update');
     if (workspace === undefined || workspace.suspendedAt !== null) return refused('not_a_member');
-    if (rolesFollow(entry) && person.role === undefined) return refused('no_role');
     const recognised = await recognise(tx, workspace, entry);
     if ('fault' in recognised) return refused(recognised.fault);
+    if (lacksRole(entry)) return refused('no_role');
     const member = await withRole(tx, recognised.member, entry);
     if (await linkIdentity(tx, member, { issuer: person.issuer, subject: person.subject }, now)) {
       await record(tx, member, entry, 'identity.linked', { issuer: person.issuer, subject: person.subject });
@@ -70,6 +70,7 @@ async function recognise(tx: Tx, workspace: Workspace, entry: Entry): Promise<Re
   if (named.status === 'suspended') return { fault: 'not_active' };
   if (await hasIdentity(tx, workspace.id, named.id, person.issuer)) return { fault: 'address_taken' };
   if (named.status === 'active') return { member: named };
+  if (lacksRole(entry)) return { fault: 'no_role' };
   const accepted = await acceptedBySignIn(tx, named, entry);
   if (accepted !== undefined) return { member: accepted };
   return workspace.slug === entry.settings.workspace ? join(tx, workspace, entry) : { fault: 'invitation_lapsed' };
@@ -80,6 +81,7 @@ async function join(tx: Tx, { id: workspaceId, slug }: Workspace, entry: Entry):
   const { person, settings, now } = entry;
   const email = person.address;
   if (slug !== settings.workspace) return { fault: 'not_a_member' };
+  if (lacksRole(entry)) return { fault: 'no_role' };
   if (email === undefined) return { fault: 'unknown_person' };
   await removeLapsed(tx, { workspaceId, email, by: 'owner', origin: SIGN_IN }, now);
   const role = person.role ?? 'member';
@@ -116,6 +118,12 @@ async function withRole(tx: Tx, member: MemberRow, entry: Entry): Promise<Member
  *  the owners of another workspace gave is not the provider's to change. */
 function rolesFollow({ settings, slug }: Entry): boolean {
   return settings.roles !== undefined && (settings.workspace === undefined || settings.workspace === slug);
+}
+
+/** Whether the provider should give a role here and gives none. Who is no member is not told: whether there is such a
+ *  workspace is not theirs to know. */
+function lacksRole(entry: Entry): boolean {
+  return rolesFollow(entry) && entry.person.role === undefined;
 }
 
 async function changed(tx: Tx, member: MemberRow, set: Partial<MemberRow>): Promise<MemberRow> {

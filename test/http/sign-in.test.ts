@@ -258,6 +258,18 @@ describe('roles by a claim', () => {
     });
   });
 
+  test('tell a stranger nothing of which workspaces there are', async () => {
+    const { subject } = person();
+    await configured({ roles }, async (node) => {
+      const pages = [];
+      for (const workspace of [slug(), 'nowhere']) {
+        const page = await signInAs(openBrowser(node), subject, `?workspace=${workspace}`);
+        pages.push([page.status, page.text]);
+      }
+      expect(pages[0]).toEqual(pages[1]);
+    });
+  });
+
   test('leave a workspace its last owner', async () => {
     const { subject } = person({ groups: 'everyone' });
     const elsewhere = await service.makeWorkspace(`last-${serial}`);
