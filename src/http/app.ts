@@ -30,7 +30,12 @@ import {
 } from './endpoints/members.js';
 import { jwksRoute, metadataRoute, pathMetadataRoute } from './endpoints/metadata.js';
 import { mintTokenRoute } from './endpoints/mint-token.js';
-import { addPasskeyByLinkRoute, addPasskeyOptionsRoute, addPasskeyPageRoute } from './endpoints/passkey-pages.js';
+import {
+  addPasskeyByLinkRoute,
+  addPasskeyOptionsRoute,
+  addPasskeyPageRoute,
+  beginPasskeyRoute,
+} from './endpoints/passkey-pages.js';
 import { passkeySignInOptionsRoute, passkeySignInRoute } from './endpoints/passkey-sign-in.js';
 import { addPasskeyRoute, listPasskeysRoute, removePasskeyRoute } from './endpoints/passkeys.js';
 import { dryRunPolicyRoute, putPolicyRoute, removePolicyRoute, showPolicyRoute } from './endpoints/policy.js';
@@ -164,6 +169,7 @@ const ROUTES: readonly Route[] = [
   removePasskeyRoute,
   openStepUpRoute,
   showStepUpRoute,
+  beginPasskeyRoute,
   addPasskeyPageRoute,
   addPasskeyOptionsRoute,
   addPasskeyByLinkRoute,

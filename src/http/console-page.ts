@@ -14,7 +14,8 @@ export function consolePage(current: SignedIn, sessions: readonly SessionRow[], 
 <form method="post" action="/console/sign-out">${token}<button type="submit">Sign out</button></form>
 <section><h2>On your devices</h2>
 <p><a href="/console/device">Approve a device</a> that shows a code: <code>countersign auth login</code> asks for it.</p>
-<p>Add a passkey with <code>countersign passkey add</code>; <code>countersign passkey list</code> shows those that you have.</p></section>
+<form method="post" action="/console/passkeys">${token}<button type="submit">Add a passkey</button></form>
+<p class="soft"><code>countersign passkey list</code> shows those that you have.</p></section>
 <section><h2>Your sessions</h2>
 <p>Ending one also revokes the tokens that were approved in it.</p>
 <table><thead><tr><th>Since</th><th>Last used</th><th>From</th><th></th></tr></thead>

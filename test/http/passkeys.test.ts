@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseToken } from '../../src/rules/format.js';
+import { parsePublicId, parseToken } from '../../src/rules/format.js';
+import { inTransaction } from '../../src/store/database.js';
+import { startSession } from '../../src/store/sessions.js';
 import { Authenticator, type Options } from '../setup/authenticator.js';
 import { PasskeyBrowser } from '../setup/passkey-browser.js';
 import { addByLink, askForLink, givePasskey, signedInBrowser, signIn, stepUp } from '../setup/passkeys.js';
@@ -200,6 +202,60 @@ describe('adding a passkey', () => {
     const kept = browse();
     for (const [name, value] of mine.cookies) kept.cookies.set(name, value);
     expect((await kept.call('/console/passkeys/add', { link, credential })).status).toBe(403);
+  });
+});
+
+describe('adding a passkey on the console', () => {
+  async function begin(browser: PasskeyBrowser): Promise<Answered> {
+    const form_token = /name="form_token" value="([^"]+)"/.exec((await browser.get('/console')).text)?.[1] ?? '';
+    return browser.submit('/console/passkeys', { form_token });
+  }
+  const linkOf = ({ headers }: Answered) => new URL(String(headers.get('location'))).hash.slice(1);
+
+  test('is done by somebody whom a passkey has signed in within five minutes, and ends with the session', async () => {
+    const { token } = await service.makeMember('member');
+    const authenticator = await givePasskey(service, token);
+    const browser = await signedInBrowser(service, authenticator);
+    service.clock.advance(299);
+    const begun = await begin(browser);
+    expect(begun.status).toBe(303);
+    const unused = linkOf(await begin(browser));
+    service.clock.advance(1);
+    expect((await begin(browser)).status).toBe(403);
+    expect((await addByLink(browser, linkOf(begun), new Authenticator(ISSUER))).status).toBe(200);
+    expect(await passkeysOf(token)).toHaveLength(2);
+    expect((await eventsOf('passkey.added')).at(-1)?.data['via']).toMatch(/^ses_/);
+    await signIn(browser, authenticator);
+    expect((await addByLink(browse(), unused, new Authenticator(ISSUER))).status).toBe(403);
+  });
+
+  test('is the first one’s way in for who signed in elsewhere, not a second one’s', async () => {
+    const { id, token } = await service.makeMember('member');
+    const browser = browse();
+    const workspaceId = service.owner.workspace.id;
+    const memberId = parsePublicId('mem', id);
+    if (memberId === undefined) throw new Error('malformed');
+    const draft = { workspaceId, memberId, method: 'oidc' } as const;
+    const origin = { actorType: 'system', actorId: 'test' } as const;
+    const now = service.clock.now();
+    const { printed } = await inTransaction(service.db.db, (tx) =>
+      startSession(tx, service.secrets, draft, origin, now),
+    );
+    browser.cookies.set(SESSION, printed);
+    const begun = await begin(browser);
+    expect((await addByLink(browser, linkOf(begun), new Authenticator(ISSUER))).status).toBe(200);
+    expect((await begin(browser)).status).toBe(403);
+    expect(await passkeysOf(token)).toHaveLength(1);
+  });
+
+  test('is not begun by another site, nor without the form token', async () => {
+    const { token } = await service.makeMember('member');
+    const browser = await signedInBrowser(service, await givePasskey(service, token));
+    expect((await browser.submit('/console/passkeys', {})).status).toBe(403);
+    const evil = { origin: 'https://evil.example' };
+    const form_token = /name="form_token" value="([^"]+)"/.exec((await browser.get('/console')).text)?.[1] ?? '';
+    expect((await browser.submit('/console/passkeys', { form_token }, evil)).status).toBe(403);
+    expect((await browse().submit('/console/passkeys', { form_token })).status).toBe(303);
   });
 });
 

@@ -1,8 +1,11 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { printId } from '../../rules/format.js';
+import { addSeconds } from '../../rules/lifetime.js';
+import { DEFAULT_PASSKEY_NAME } from '../../rules/passkey.js';
 import { accept, refuse } from '../../rules/refusal.js';
+import { STEP_UP_SECONDS } from '../../rules/step-up.js';
 import type { Origin } from '../../store/events.js';
-import { addPasskey } from '../../store/passkeys.js';
+import { addPasskey, listPasskeys } from '../../store/passkeys.js';
 import { addOptionsRequest, addRequest } from '../../wire/webauthn.js';
 import { callerNetwork } from '../address.js';
 import { NO_CHALLENGE_COOKIE, offerChallenge, takeChallenge } from '../challenge.js';
@@ -10,9 +13,10 @@ import { placeOf, type Route } from '../endpoint.js';
 import { pageAnswer } from '../page.js';
 import { pageCallAnswer, readPageCall } from '../page-call.js';
 import { properAddress } from '../pages-url.js';
-import { ADD_PATH, openLink } from '../passkey-link.js';
+import { ADD_PATH, makeLink, openLink } from '../passkey-link.js';
 import { exhausted } from '../rate-limit.js';
-import { seeOther } from '../redirect.js';
+import { seeOther, signInPath } from '../redirect.js';
+import { readSignedForm, signedIn } from '../session.js';
 import { relyingParty, verifyAttestation } from '../webauthn.js';
 import { attestationOptions } from '../webauthn-options.js';
 
@@ -26,6 +30,30 @@ export const addPasskeyPageRoute: Route = {
     if (proper !== undefined) return seeOther(proper);
     const { addPasskeyPage } = await import('../passkey-pages.js');
     return accept(pageAnswer(addPasskeyPage(relyingParty(issuer).origin)));
+  },
+};
+
+/** Leads somebody who is signed in on to add a passkey. The first needs nothing more; another one a passkey that has just
+ *  signed them in. */
+export const beginPasskeyRoute: Route = {
+  operation: { method: 'post', path: '/console/passkeys' },
+  handle: async (deps, exchange) => {
+    const by = await signedIn(deps, exchange);
+    if (by === undefined) return seeOther(signInPath('/console'));
+    const form = await readSignedForm(deps, exchange, by);
+    if (!form.ok) return form;
+    const { session, member, workspace } = by;
+    const known = await listPasskeys(deps.db, workspace.id, member.id);
+    const isFresh = session.method === 'passkey' && exchange.now < addSeconds(session.createdAt, STEP_UP_SECONDS);
+    if (known.length > 0 && !isFresh) {
+      const detail =
+        'a passkey of yours has to confirm another one: sign in with it anew and come back within five minutes, or use countersign passkey add';
+      return refuse({ kind: 'not_allowed', detail });
+    }
+    const asker = { workspaceId: workspace.id, memberId: member.id, via: printId('ses', session.id) };
+    const wanted = { name: DEFAULT_PASSKEY_NAME, isConfirmed: known.length > 0 };
+    const { url } = await makeLink(deps, asker, wanted, exchange.now);
+    return seeOther(url);
   },
 };
 
@@ -59,7 +87,7 @@ export const addPasskeyByLinkRoute: Route = {
     if (!body.ok) return body;
     const link = await openLink(deps, body.value.link, exchange.now);
     if (!link.ok) return missed(network, link);
-    const { person, tokenId, name } = link.value;
+    const { person, via, name } = link.value;
     const { credential } = body.value;
     const challenge = await takeChallenge(deps, exchange, ['add', link.value.id]);
     const made = challenge && (await verifyAttestation(relyingParty(deps.issuer), challenge, credential));
@@ -70,7 +98,7 @@ export const addPasskeyByLinkRoute: Route = {
     const origin: Origin = {
       actorType: 'member',
       actorId: printId('mem', person.member.id),
-      via: printId('tok', tokenId),
+      via,
       ...placeOf(exchange),
     };
     const draft = {

@@ -36,7 +36,9 @@ export const addPasskeyRoute = endpoint(addPasskeyOperation, async (deps, call) 
     return refuse({ kind: 'conflict', code: 'passkey_state', detail });
   }
   const wanted = { name: body.name ?? DEFAULT_PASSKEY_NAME, isConfirmed: known.length > 0 };
-  const { url, expiresAt } = await makeLink(deps, caller, wanted, now);
+  const { workspaceId, creatorId: memberId } = caller;
+  const asker = { workspaceId, memberId, via: printId('tok', caller.id) };
+  const { url, expiresAt } = await makeLink(deps, asker, wanted, now);
   return accept({ status: 201, body: { url, expires_at: expiresAt.toISOString() } });
 });
 
