@@ -30,13 +30,15 @@ export function presentTrustRule({ rule, setter }: TrustRuleView): TrustRule {
 }
 
 /** What a rule says of claims, as the wire shows it. */
-export function presentVerdict({ rule }: TrustRuleView, { checks, reasons, grant }: TrustVerdict): TrustDryRun {
+export function presentVerdict({ rule }: TrustRuleView, verdict: TrustVerdict): TrustDryRun {
+  const { checks, reasons, policyFaults } = verdict;
+  const grant = policyFaults.length === 0 ? verdict.grant : undefined;
   return {
     verdict: grant ? 'match' : 'no_match',
     checks: checks.map(({ claim, expected, found, isMatch }) => {
       return { claim, expected: [...expected], found: found ?? null, matched: isMatch };
     }),
-    reasons: [...reasons],
+    reasons: [...reasons, ...policyFaults],
     grant: grant
       ? {
           workflow: rule.workflow,

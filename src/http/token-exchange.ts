@@ -23,6 +23,9 @@ const SUBJECT_TYPES = ['urn:ietf:params:oauth:token-type:jwt', 'urn:ietf:params:
 const attempts = new RateLimiterMemory({ points: 600, duration: 60 });
 const misses = new RateLimiterMemory({ points: 60, duration: 60 });
 
+// How many rules the log tells of.
+const MAX_LOGGED = 10;
+
 // One text for whatever no rule takes, so that nobody learns what rules there are.
 const NOT_TAKEN = 'no trust rule takes the subject token';
 
@@ -93,7 +96,7 @@ async function exchanged(deps: Deps, exchange: Exchange, asked: Asked): Promise<
   // By name within the workspace, as they were read.
   const first = meant.find(({ verdict }) => verdict.grant !== undefined)?.view;
   if (first === undefined) {
-    const why = judged.map(({ view, verdict }) => ({
+    const why = judged.slice(0, MAX_LOGGED).map(({ view, verdict }) => ({
       workspace: view.workspaceSlug,
       rule: view.rule.name,
       claims: verdict.checks.filter(({ isMatch }) => !isMatch).map(({ claim }) => claim),
@@ -135,6 +138,7 @@ async function given(deps: Deps, exchange: Exchange, asked: Asked, view: TrustRu
     case 'spent':
       return refused('invalid_grant', 'the subject token was exchanged before: get another one from the platform');
     case 'beyond_policy':
+      // The job's own workspace says it, to a job that a rule of it means.
       return refused('invalid_grant', result.detail);
     case 'changed':
       return refused('invalid_grant', NOT_TAKEN);

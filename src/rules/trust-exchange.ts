@@ -9,12 +9,14 @@ import { narrowToPlace } from './trust-place.js';
 import { isUnnamedOutsider, sharedPreset } from './trust-preset.js';
 import type { TrustRule, TrustRuleTerms } from './trust-rule.js';
 import { policyAllowsScope, type WorkflowPolicy } from './workflow.js';
+import { policyFaults, type WorkspacePolicy } from './workspace-policy.js';
 
 /** A rule and all that decides about it, read in one statement. */
 export interface TrustFacts {
   readonly rule: TrustRule;
   readonly workspaceSlug: string;
   readonly isWorkspaceSuspended: boolean;
+  readonly workspacePolicy: WorkspacePolicy | undefined;
   readonly isWorkflowPaused: boolean;
   readonly policy: Pick<WorkflowPolicy, 'allowedScopes' | 'constraints'>;
   readonly setter: { readonly role: Role; readonly status: MemberStatus };
@@ -29,6 +31,9 @@ export interface TrustVerdict {
   /** What speaks against it beside the claims. */
   readonly reasons: readonly string[];
   readonly grant: { readonly scopes: readonly string[]; readonly constraints: Constraints } | undefined;
+  /** What the workspace's policy has against the whole of the grant. It is asked again when a token is issued, of what was
+   *  asked for and with the number of tokens that there are. */
+  readonly policyFaults: readonly string[];
 }
 
 /** Judges claims by a rule as things stand now: whose they are, what they say, and whether whoever set the rule may still
@@ -53,7 +58,25 @@ export function judgeClaims(facts: TrustFacts, claims: TokenClaims): TrustVerdic
     unheld.length > 0 && `whoever set the rule may not give ${unheld.join(', ')} any more`,
   ].filter((reason) => reason !== false);
   const isGiven = isMeant && reasons.length === 0 && constraints !== undefined;
-  return { checks, isMeant, reasons, grant: isGiven ? { scopes: rule.scopes, constraints } : undefined };
+  const grant = isGiven ? { scopes: rule.scopes, constraints } : undefined;
+  return { checks, isMeant, reasons, grant, policyFaults: grant ? beyondPolicy(facts, grant.constraints) : [] };
+}
+
+/** What the workspace's policy has against the token that would be given. */
+function beyondPolicy({ rule, policy, setter, workspacePolicy }: TrustFacts, constraints: Constraints): string[] {
+  if (workspacePolicy === undefined) return [];
+  const token = {
+    kind: 'access',
+    workflowLabel: rule.workflow,
+    workflowConstraints: policy.constraints,
+    creatorRole: setter.role,
+    scopes: rule.scopes,
+    constraints,
+    // How long it lives is what counts, not when.
+    createdAt: new Date(0),
+    expiresAt: new Date(rule.expiresInSeconds * 1000),
+  } as const;
+  return policyFaults(token, workspacePolicy).map(({ detail }) => detail);
 }
 
 /** Issuer and audience, exactly. An `aud` that names others beside is of a token that others may hold too: it is no match.

@@ -13,7 +13,7 @@ import { type Issuer, lockForIssue, lockWorkspace } from './workspace-lock.js';
 
 const COLUMNS = {
   rule: trustRules,
-  workspace: { slug: workspaces.slug, suspendedAt: workspaces.suspendedAt },
+  workspace: { slug: workspaces.slug, suspendedAt: workspaces.suspendedAt, policy: workspaces.policy },
   workflow: {
     allowedScopes: workflows.allowedScopes,
     constraints: workflows.constraints,
@@ -198,6 +198,7 @@ function view({ rule, workspace, workflow, setter }: Row): TrustRuleView {
     rule: { ...rule, preset, jwks: rule.jwks ?? undefined },
     workspaceSlug: workspace.slug,
     isWorkspaceSuspended: workspace.suspendedAt !== null,
+    workspacePolicy: workspace.policy ?? undefined,
     isWorkflowPaused: workflow.pausedAt !== null,
     policy: workflow,
     setter,

@@ -6,7 +6,8 @@ import { constraints, cursor, limit, line, scopes, workflowLabel } from './primi
 import { trustDryRun, trustRule, trustRulePage } from './trust-rule-answers.js';
 import type { PublicJwk, TrustDryRunRequest, TrustRuleRequest } from './trust-rule-resources.js';
 
-const MAX_KEYS = 100;
+// Each rule that an issuer's token may meet is read with its keys.
+const MAX_KEYS = 20;
 const MAX_CLAIMS = 32;
 const MAX_VALUES = 64;
 

@@ -12,11 +12,13 @@ import {
 } from '../setup/passkeys.js';
 import { type Answered, send } from '../setup/request.js';
 import { createTestService, ISSUER, type TestService } from '../setup/service.js';
+import { RULES } from '../setup/trust.js';
 
 let service: TestService;
 beforeAll(async () => {
   service = await createTestService();
   await service.makeWorkflow('nightly');
+  await service.client().trustRules.put('going', RULES.github_actions);
 });
 afterAll(() => service.close());
 
@@ -59,6 +61,12 @@ const ACTS: readonly [string, (other: string) => Parameters<typeof send>, number
   ['a demotion of an owner', (other) => [service, 'PATCH', `/v1/members/${other}`, { json: { role: 'member' } }], 200],
   ['a new owner', (other) => [service, 'PATCH', `/v1/members/${other}`, { json: { role: 'owner' } }], 200],
   ['a removal of an owner', (other) => [service, 'DELETE', `/v1/members/${other}`], 204],
+  [
+    'a trust rule',
+    () => [service, 'PUT', '/v1/trust-rules/shop', { json: { ...RULES.github_actions, workflow: 'nightly' } }],
+    201,
+  ],
+  ['the removal of one', () => [service, 'DELETE', '/v1/trust-rules/going'], 204],
   ...['workspace:admin', 'members:write', 'members:*'].map((scope): (typeof ACTS)[number] => [
     `a token with ${scope}`,
     () => [service, 'POST', '/v1/tokens', { json: { workflow: 'nightly', scopes: [scope], expires_in_days: 7 } }],

@@ -176,6 +176,12 @@ describe('a job that a rule takes', () => {
     expect((await check({ repository: 'octo/shop', ref: 'refs/heads/other' })).decision).toBe('deny');
   });
 
+  it('has a token that is not rotated into a longer one', async () => {
+    await setRule();
+    const { token } = await service.client(tokenOf(await exchange(await job()))).me();
+    expect((await send(service, 'POST', `/v1/tokens/${token.id}/rotate`, { json: {} })).status).toBe(409);
+  });
+
   it('is let in by a key that the rule brings, without asking anybody', async () => {
     const key = await makeIssuerKey('EdDSA');
     const unreachable = 'https://kubernetes.default.svc';
@@ -482,6 +488,17 @@ describe('the right to give', () => {
     expect(data[0]).toMatchObject({ revoked_reason: 'other', revoked_by: printId('mem', service.owner.member.id) });
   });
 
+  it('leaves nothing behind that was given at the very moment', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      await setRule();
+      const subjects = await Promise.all([0, 1, 2, 3].map(() => job()));
+      const [, ...answers] = await Promise.all([rules().remove('shop'), ...subjects.map((one) => exchange(one))]);
+      for (const answer of answers.filter(({ status }) => status === 200)) {
+        expect(await isActive(tokenOf(answer))).toBe(false);
+      }
+    }
+  });
+
   it('ends runs that go on under a token that has expired meanwhile', async () => {
     await setRule({ expires_in_seconds: 60 });
     const client = service.client(tokenOf(await exchange(await job())));
@@ -491,6 +508,9 @@ describe('the right to give', () => {
     await rules().remove('shop');
     const id = token.active ? token.jti : '';
     expect((await service.client().tokens.show(id)).status).toBe('revoked');
+    const { summary, facts } = await service.client().tokens.explain(id);
+    expect(summary).toContain('revoked');
+    expect(facts.map(({ fact }) => fact)).toContain('token.minted');
     expect(runId).toMatch(/^run_/);
   });
 
@@ -539,6 +559,23 @@ describe('the right to give', () => {
     const answer = await exchange(await job());
     await service.db.sql`update workspaces set suspended_at = null where id = ${id}`;
     expect(answer.body).toEqual(NOT_TAKEN);
+  });
+
+  it('ends where the policy of the workspace says so', async () => {
+    await setRule();
+    const { policy } = service.client();
+    await policy.put({ allowed_scopes: ['codex:*'] });
+    const beyond = { error: 'invalid_grant', error_description: expect.stringContaining("the workspace's policy") };
+    expect((await exchange(await job())).body).toEqual(beyond);
+    const { reasons } = await rules().dryRun('shop', { claims: { ...GITHUB_PUSH, iss: issuer.url, aud: ISSUER } });
+    expect(reasons).toEqual(["the workspace's policy does not allow repo:read"]);
+    await policy.put({ allowed_repositories: ['octo/*'], required_constraints: ['refs'] });
+    expect((await exchange(await job())).status).toBe(200);
+    await policy.put({ max_tokens_per_workflow: 1 });
+    const subject = await job();
+    expect((await exchange(subject)).body).toEqual(beyond);
+    await policy.remove();
+    expect((await exchange(subject)).status).toBe(200);
   });
 
   it('is explained to the operator alone', async () => {

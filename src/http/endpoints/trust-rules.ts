@@ -53,7 +53,9 @@ export const putTrustRuleRoute = endpoint(putTrustRuleOperation, async (deps, ca
   }
   const terms = termsOf(deps, body);
   if (!terms.ok) return terms;
-  const stepped = await requireStepUp(deps, caller, call, `set the trust rule ${name}`);
+  const { issuer, workflow, scopes } = terms.value;
+  const act = `set the trust rule ${name}: jobs of ${issuer} get ${scopes.join(' ')} in ${workflow}`;
+  const stepped = await requireStepUp(deps, caller, call, act);
   if (!stepped.ok) return stepped;
   const put = await putTrustRule(deps.db, terms.value, changeOf(call.caller, call, name));
   if (!put.ok) return put;
