@@ -86,6 +86,11 @@ export function periodsWithin(days: readonly number[], { longestExpiryDays }: Wo
   return longestExpiryDays === undefined ? days : days.filter((one) => one <= longestExpiryDays);
 }
 
+/** Whether a policy finds no fault with any token: it bounds nothing, or only how many there may be. */
+export function isFaultless(policy: WorkspacePolicy): boolean {
+  return isUnbounded({ ...policy, maxTokensPerWorkflow: undefined });
+}
+
 /** Whether a policy bounds nothing. */
 export function isUnbounded({ enforcement: _, ...bounds }: WorkspacePolicy): boolean {
   return Object.values(bounds).every((bound) => bound === undefined);

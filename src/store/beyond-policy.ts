@@ -1,7 +1,7 @@
 import { and, asc, count, eq, gt, lte, type SQL, sql } from 'drizzle-orm';
 import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
 import { addDays, addSeconds } from '../rules/lifetime.js';
-import { type PolicyFault, policyFaults, type WorkspacePolicy } from '../rules/workspace-policy.js';
+import { isFaultless, type PolicyFault, policyFaults, type WorkspacePolicy } from '../rules/workspace-policy.js';
 import type { Db } from './database.js';
 import { isPoliced, isSuccessor, lives, successors } from './live-tokens.js';
 import { members, tokens, workflows } from './schema.js';
@@ -40,6 +40,8 @@ export async function findBeyondPolicy(
   now: Date,
   rowsAtOnce = ROWS_AT_ONCE,
 ): Promise<BeyondPolicy> {
+  const crowded = await crowdedWorkflows(db, workspaceId, policy, now);
+  if (isFaultless(policy)) return { count: 0, first: [], crowded };
   const ids: TokenId[] = [];
   let total = 0;
   let after: TokenId | undefined;
@@ -54,7 +56,7 @@ export async function findBeyondPolicy(
     after = end;
   } while (after !== undefined);
   const first = await viewsOf(db, workspaceId, ids.sort().slice(0, SHOWN), policy);
-  return { count: total, first, crowded: await crowdedWorkflows(db, workspaceId, policy, now) };
+  return { count: total, first, crowded };
 }
 
 /** The last of so many rows; `undefined` when there are no more. */

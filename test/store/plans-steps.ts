@@ -64,14 +64,29 @@ export const STEPS: readonly Step[] = [
   ['tell of the service', tellOfItself],
 ];
 
-/** The panic button, each way, and how many rows it may read: what it takes, it has to touch. */
+/** The panic button, each way, and the policy, which is held against every token; and how many rows each may read: what it
+ *  takes, it has to touch. */
 export const PANICS: readonly (readonly [...Step, mayRead: number])[] = [
+  ['try a policy, set it, mint under it and take it away', setPolicy, 2_200],
   ['all of a lineage', async (scene) => revoke(owner(scene), { lineage_id: (await mint(scene)).id }), 10],
   ['all of a workflow', (scene) => revoke(owner(scene), { workflow: 'job-1000' }), 600],
   ['all of a creator', (scene) => revoke(owner(scene), { creator_id: memberAt(901) }), 2_200],
   ['all before a time', (scene) => revoke(ownerOfSmall(scene), { issued_before: HALF_A_YEAR_AGO }), 2_100],
   ['all of a workspace', (scene) => revoke(ownerOfSmall(scene), { workspace: true }), 2_100],
 ];
+
+async function setPolicy(scene: Scene): Promise<void> {
+  const { policy, tokens, workflows } = ownerOfSmall(scene);
+  const bounds = { enforcement: 'block', longest_expiry_days: 30, max_tokens_per_workflow: 1_000_000 } as const;
+  await policy.dryRun(bounds);
+  await policy.put(bounds);
+  await policy.show();
+  await workflows.put('bounded', { allowed_scopes: ['repo:*'] });
+  const minted = await tokens.mint({ ...MINT, workflow: 'bounded' });
+  await tokens.rotate(minted.id, {});
+  await tokens.list({ status: 'suspended' });
+  await policy.remove();
+}
 
 async function mintTwice(scene: Scene): Promise<void> {
   const key = newId('evt', new Date());

