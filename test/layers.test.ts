@@ -117,6 +117,16 @@ describe('the imports of src/', () => {
     expect(show(strays)).toEqual([]);
   });
 
+  test('read what is heavy and rarely needed at its first use, so that a start does not wait for it', () => {
+    const heavy = ['openid-client', '@simplewebauthn/server', 'scimmy'];
+    const early = [...texts].flatMap(([file, text]) =>
+      [...text.matchAll(STATIC)].flatMap(([, type, name = '']) =>
+        type === undefined && heavy.includes(name) ? [`${file} imports ${name}`] : [],
+      ),
+    );
+    expect(early).toEqual([]);
+  });
+
   test('let rules reach nothing outside but node:crypto, node:net and the checksum', () => {
     const allowed = ['node:crypto', 'node:net', '@node-rs/xxhash'];
     const found = imports.filter(

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ProviderSettings } from '../../src/rules/sign-in.js';
 import { locationOf, openBrowser } from '../setup/browser.js';
+import { freePort } from '../setup/free-port.js';
 import { type RunningProvider, signInAs, startOidcProvider } from '../setup/oidc-provider.js';
 import { createTestService, ISSUER, type TestService } from '../setup/service.js';
 
@@ -388,13 +389,21 @@ test('nothing of what a sign-in is made of is in the log', async () => {
 });
 
 test('a provider that is out of reach is said to be, and found once it is back', async () => {
-  const gone = { ...provider.settings(), issuer: 'http://127.0.0.1:9' };
-  const node = await createTestService({ oidc: gone, database: service.database, keys: service.keys });
+  const port = await freePort();
+  const oidc = { ...provider.settings(), issuer: `http://127.0.0.1:${port}` };
+  const node = await createTestService({ oidc, database: service.database, keys: service.keys });
+  const begin = () => openBrowser(node).send('POST', '/console/sign-in', { form: {} });
   try {
-    const page = await openBrowser(node).send('POST', '/console/sign-in', { form: {} });
+    const page = await begin();
     expect([page.status, page.headers.get('retry-after')]).toEqual([503, '30']);
     expect(page.text).toContain('out of reach');
     expect((await openBrowser(node).send('GET', '/console/sign-in')).status).toBe(200);
+    const back = await startOidcProvider({ pages: ISSUER, people: {}, port });
+    try {
+      expect((await begin()).status).toBe(303);
+    } finally {
+      await back.stop();
+    }
   } finally {
     await node.close();
   }

@@ -25,16 +25,23 @@ export interface ProviderOptions {
   readonly people: People;
   /** Where the service under test has its pages. */
   readonly pages: string;
+  /** Where it listens (default: a free port). */
+  readonly port?: number;
   /** Carries the provider's own calls to the service. */
   readonly fetch?: (url: URL | string, options: RequestInit) => Promise<Response>;
 }
 
 /** Starts oidc-provider with its pages for development: any name signs in with any password. */
-export async function startOidcProvider({ people, pages, fetch: call }: ProviderOptions): Promise<RunningProvider> {
+export async function startOidcProvider({
+  people,
+  pages,
+  port = 0,
+  fetch: call,
+}: ProviderOptions): Promise<RunningProvider> {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   const jwk = { ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: 'the-one' };
   const server = createServer();
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const provider = await withoutAdvice(async () => {
