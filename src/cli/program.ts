@@ -10,6 +10,7 @@ import { addHostCommands } from './host-commands.js';
 import { addMemberCommands } from './member-commands.js';
 import { addPasskeyCommands } from './passkey-commands.js';
 import { addPolicyCommands } from './policy-commands.js';
+import { addReportCommands } from './report-commands.js';
 import { addCompletionCommand, addRunCommands } from './run-commands.js';
 import { addRunnerCommands } from './runner-commands.js';
 import { addRunsCommands } from './runs-commands.js';
@@ -62,6 +63,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addExecCheckCommands(program);
   addRunsCommands(program);
   addAuditCommands(program);
+  addReportCommands(program);
   program.commandsGroup('On the machine of the service:');
   addHostCommands(program);
   addWorkspaceCommands(program);

@@ -39,6 +39,7 @@ import {
 import { passkeySignInOptionsRoute, passkeySignInRoute } from './endpoints/passkey-sign-in.js';
 import { addPasskeyRoute, listPasskeysRoute, removePasskeyRoute } from './endpoints/passkeys.js';
 import { dryRunPolicyRoute, putPolicyRoute, removePolicyRoute, showPolicyRoute } from './endpoints/policy.js';
+import { reportTokensRoute } from './endpoints/report-tokens.js';
 import { revokeRoute } from './endpoints/revoke.js';
 import { revokeTokenRoute } from './endpoints/revoke-token.js';
 import { revokeTokensRoute } from './endpoints/revoke-tokens.js';
@@ -130,6 +131,7 @@ const ROUTES: readonly Route[] = [
   transferTokenRoute,
   takeOverTokenRoute,
   unfreezeTokenRoute,
+  reportTokensRoute,
   revokeTokensRoute,
   listWorkflowsRoute,
   showWorkflowRoute,

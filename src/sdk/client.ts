@@ -5,6 +5,7 @@ import { type MembersClient, membersClient } from './members.js';
 import { type OAuthClient, oauthClient } from './oauth.js';
 import { type PasskeysClient, passkeysClient, type StepUpsClient, stepUpsClient } from './passkeys.js';
 import { type PolicyClient, policyClient } from './policy.js';
+import { type ReportsClient, reportsClient } from './reports.js';
 import { type EnrolmentsClient, enrolmentsClient, type RunnersClient, runnersClient } from './runners.js';
 import { type RunsClient, runsClient } from './runs.js';
 import { type SessionsClient, sessionsClient } from './sessions.js';
@@ -33,6 +34,7 @@ export interface Client {
   readonly runners: RunnersClient;
   readonly enrolments: EnrolmentsClient;
   readonly runs: RunsClient;
+  readonly reports: ReportsClient;
   readonly oauth: OAuthClient;
   readonly trustRules: TrustRulesClient;
   /** Who is calling, with what. */
@@ -67,6 +69,7 @@ export function createClient(options: ClientOptions): Client {
     runners: runnersClient(options),
     enrolments: enrolmentsClient(options),
     runs: runsClient(options),
+    reports: reportsClient(options),
     oauth: oauthClient(options),
     trustRules: trustRulesClient(options),
     me: () => sendFor(options, { method: 'GET', path: '/v1/me' }, me),

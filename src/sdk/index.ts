@@ -12,6 +12,7 @@ export type { DeviceRequest, ExchangeRequest, OAuthClient } from './oauth.js';
 export type { PasskeysClient, StepUpsClient } from './passkeys.js';
 export type { PolicyClient } from './policy.js';
 export { createProver, generateProofKey, type Proof, type ProofKey, type ProofRequest, type Prover } from './prover.js';
+export type { ReportQuery, ReportsClient } from './reports.js';
 export type { EnrolmentsClient, RunnersClient } from './runners.js';
 export type { RunQuery, RunsClient, ToolDecisionQuery } from './runs.js';
 export type { SessionsClient } from './sessions.js';

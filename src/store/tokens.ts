@@ -18,7 +18,7 @@ import { alias } from 'drizzle-orm/pg-core';
 import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
 import type { Role } from '../rules/role.js';
 import { overlapEnd } from '../rules/rotation.js';
-import { type TokenStatus, tokenStatus } from '../rules/token.js';
+import { type MemberStatus, type TokenStatus, tokenStatus } from '../rules/token.js';
 import { policyFaults } from '../rules/workspace-policy.js';
 import { blockingPolicy, isBlocking, policedConstraints } from './blocking-policy.js';
 import type { Db, Tx } from './database.js';
@@ -28,7 +28,9 @@ import { MAX_SEARCHED, onAll, type Path, pathsOf, searchEnd } from './search.js'
 import { successionOf } from './succession.js';
 
 const creators = alias(members, 'creators');
-const owners = alias(members, 'owners');
+
+/** Who is accountable for tokens. */
+export const owners = alias(members, 'owners');
 
 /** How many rows one page looks through when each must be weighed by the workspace's policy. */
 const MAX_POLICED = 1_000;
@@ -44,7 +46,7 @@ const COLUMNS = {
     role: creators.role,
     status: creators.status,
   },
-  owner: { id: owners.id, email: owners.email, name: owners.name },
+  owner: { id: owners.id, email: owners.email, name: owners.name, status: owners.status },
   workspaceSuspendedAt: workspaces.suspendedAt,
   blockingPolicy,
   workflowConstraints: policedConstraints,
@@ -64,7 +66,12 @@ export interface TokenView {
     readonly name: string | null;
     readonly role: Role;
   };
-  readonly owner: { readonly id: MemberId; readonly email: string; readonly name: string | null };
+  readonly owner: {
+    readonly id: MemberId;
+    readonly email: string;
+    readonly name: string | null;
+    readonly status: MemberStatus;
+  };
   readonly status: TokenStatus;
   /** What it would be without the workspace's policy. */
   readonly statusApartFromPolicy: TokenStatus;
@@ -115,11 +122,16 @@ export async function listTokens(db: Db, workspaceId: WorkspaceId, query: TokenQ
   const end = isOrdered ? undefined : await searchEnd<TokenId>(db, searched, rows);
   const all = and(within, end && gte(tokens.id, end), onAll(paths), ...weighed);
   const most = isPoliced ? Math.max(MAX_POLICED, query.limit) : query.limit;
-  const found = await viewQuery(db, all).orderBy(desc(tokens.id)).limit(most);
-  const views = found.map((row) => view(row, now));
+  const views = await findViews(db, all, most, now);
   if (!isPoliced) return { views, end };
   const wanted = views.filter(({ status }) => status === query.status).slice(0, query.limit);
   return { views: wanted, end: views.length < most ? end : views.at(-1)?.token.id };
+}
+
+/** The newest of the tokens that a condition means. It may speak of {@link owners}. */
+export async function findViews(db: Db, where: SQL | undefined, limit: number, now: Date): Promise<TokenView[]> {
+  const found = await viewQuery(db, where).orderBy(desc(tokens.id)).limit(limit);
+  return found.map((row) => view(row, now));
 }
 
 /** Whether a status says something of a policy that blocks. SQL knows none: what it finds is weighed again. */

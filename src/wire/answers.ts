@@ -62,7 +62,7 @@ export const person: z.ZodType<Person> = z
   .object({ id: z.string(), email: z.string(), name: z.string().nullable() })
   .meta({ id: 'Person' });
 
-const tokenShape = {
+export const tokenShape = {
   id: z.string().describe('`tok_…`. Public: it proves nothing.'),
   name: z.string().nullable(),
   workspace_id: z.string(),

@@ -13,6 +13,7 @@ import type { Operation } from './operation.js';
 import * as passkeys from './passkeys.js';
 import * as policy from './policy.js';
 import { CONFLICTS } from './problems.js';
+import * as reports from './reports.js';
 import type { Problem } from './resources.js';
 import * as runners from './runners.js';
 import * as runs from './runs.js';
@@ -40,6 +41,7 @@ export const operations: readonly Operation[] = [
   tokens.transferTokenOperation,
   leavers.takeOverTokenOperation,
   leavers.unfreezeTokenOperation,
+  reports.reportTokensOperation,
   tokens.revokeManyOperation,
   workflows.listWorkflowsOperation,
   workflows.showWorkflowOperation,

@@ -60,6 +60,14 @@ export interface Token {
   takeover_until: string | null;
 }
 
+export type ReportKind = 'ownerless' | 'unused' | 'beyond_policy' | 'expiring';
+
+/** A token of a report. */
+export interface ReportedToken extends Token {
+  /** Why it is in it: codes for programs, details for people. */
+  why: { code: string; detail: string }[];
+}
+
 /** A token with its printed form, which is shown this once. */
 export interface MintedToken extends Token {
   token: string;

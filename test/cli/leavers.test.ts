@@ -59,3 +59,29 @@ test('token show tells who may take it over', async () => {
   expect(stdout).toMatch(/^may be taken over by\tmem_01KfUXmCbVYz8sQ2dW3nRk$/m);
   expect(stdout).toMatch(/^until\t2026-03-09/m);
 });
+
+describe('report', () => {
+  const why = [{ code: 'unused', detail: 'never used; made 31 days ago' }];
+
+  test.each([
+    [['ownerless'], { kind: 'ownerless' }],
+    [['unused', '--days', '90'], { kind: 'unused', days: '90' }],
+    [['beyond-policy'], { kind: 'beyond_policy' }],
+    [['expiring', '--days', '14', '--limit', '5'], { kind: 'expiring', days: '14' }],
+  ])('%j lists tokens with why', async (args, query) => {
+    const data = [{ ...tokenResource(), why }];
+    service.follow(() => ({ status: 200, body: { data, next_cursor: null } }));
+    const outcome = await run('report', ...args);
+    expect(outcome).toMatchObject({ code: 0, stdout: expect.stringContaining('\tnever used; made 31 days ago\n') });
+    const asked = service.received[0];
+    expect(asked?.route).toBe('GET /v1/reports/tokens');
+    expect(JSON.parse((await run('report', ...args, '--json')).stdout)).toEqual({ data });
+    expect(Object.fromEntries(asked?.query ?? [])).toMatchObject(query);
+  });
+
+  test('says plainly when there are none', async () => {
+    service.follow(() => ({ status: 200, body: { data: [], next_cursor: null } }));
+    expect(await run('report', 'ownerless')).toMatchObject({ code: 0, stdout: '', stderr: 'There are none.\n' });
+    expect(await run('report', 'ownerless', '--days', '7')).toMatchObject({ code: 2 });
+  });
+});

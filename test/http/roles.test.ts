@@ -226,6 +226,10 @@ const ROWS: Readonly<Record<string, Row>> = {
     foreign: 404,
     mine: { owner: 409, admin: 409, member: 409, auditor: 403 },
   },
+  reportTokens: {
+    path: () => '/v1/reports/tokens?kind=expiring',
+    answers: all(200),
+  },
   unfreezeToken: {
     path: ({ tokenId }) => `/v1/tokens/${tokenId}/unfreeze`,
     answers: { owner: 200, admin: 200, member: 404, auditor: 403 },

@@ -84,8 +84,22 @@ const SCIM_LISTS = ['', 'sortBy=userName', 'filter=active eq true', 'filter=user
   },
 );
 
+const reportsBefore = (kind: string) => TOKENS_BEFORE.map((place) => place.replace('tokens:', `report-${kind}:`));
+const REPORTS: readonly (readonly [kind: string, places: readonly string[], query?: string])[] = [
+  ['ownerless', reportsBefore('ownerless')],
+  ['unused', reportsBefore('unused'), '&days=1'],
+  ['unused', reportsBefore('unused'), '&days=300'],
+  ['beyond_policy', reportsBefore('beyond_policy')],
+  ['expiring', reportsBefore('expiring'), '&days=1'],
+  ['expiring', reportsBefore('expiring'), '&days=366'],
+];
+
 /** Every list, with every filter that it takes. */
 export const LISTS: readonly List[] = [
+  ...REPORTS.flatMap(([kind, places, query = '']) => [
+    ...lists('/v1/reports/tokens', 'searched', 'large', [`kind=${kind}${query}`], places),
+    ...lists('/v1/reports/tokens', 'searched', 'member', [`kind=${kind}${query}`], places),
+  ]),
   ...lists('/v1/tokens', 'ordered', 'large', ['', ...WORKFLOWS, ...PEOPLE, 'status=revoked'], TOKENS_BEFORE),
   ...lists('/v1/tokens', 'searched', 'large', SEARCHED_TOKENS, TOKENS_BEFORE),
   ...lists('/v1/tokens', 'ordered', 'member', [''], TOKENS_BEFORE),
