@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
 import { type Departure, leaverTreatment } from '../rules/departure.js';
 import { type MemberId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
+import type { LeaverPolicy } from '../rules/leaver.js';
 import { addDays } from '../rules/lifetime.js';
 import { isRotatable } from '../rules/rotation.js';
 import { isReservedLabel } from '../rules/workflow.js';
@@ -10,6 +11,7 @@ import { notifyChange } from './notifications.js';
 import { revokeWhere } from './revocations.js';
 import { sessions, tokens, workflows } from './schema.js';
 import { endSessions } from './sessions.js';
+import { leaverOf } from './workflows.js';
 
 /** Who goes, how, and on whose word. */
 export interface Leaving {
@@ -33,9 +35,9 @@ const EVENTS_AT_ONCE = 10_000;
  *  froze or revoked. */
 export async function applyLeaverRules(tx: Tx, leaving: Leaving): Promise<number> {
   const { workspaceId, memberId, origin, now } = leaving;
-  const found = await lockTokens(tx, leaving);
+  const found = await findTokens(tx, leaving);
   const treated = (wanted: 'freeze' | 'revoke') =>
-    found.filter((token) => leaverTreatment(token, token.rule ?? undefined, leaving.departure) === wanted);
+    found.filter((token) => leaverTreatment(token, token.leaver?.rule, leaving.departure) === wanted);
   const revoked = treated('revoke');
   const frozen = treated('freeze').filter(({ frozenAt }) => frozenAt === null);
   // With a removal all ends, and may be taken over nevertheless: that makes another token and revives nothing.
@@ -49,10 +51,29 @@ export async function applyLeaverRules(tx: Tx, leaving: Leaving): Promise<number
   return revoked.length + frozen.length;
 }
 
-type Found = Awaited<ReturnType<typeof lockTokens>>[number];
+type Found = Awaited<ReturnType<typeof lockTokens>>[number] & { readonly leaver: LeaverPolicy | undefined };
 
-/** The tokens that have not ended, with what their workflows say. Locked in the order of their ids, so that two that end
- *  them never wait for each other in a circle. */
+/** The tokens that have not ended, with what their workflows say about leavers. */
+async function findTokens(tx: Tx, leaving: Leaving): Promise<Found[]> {
+  const locked = await lockTokens(tx, leaving);
+  const labels = [...new Set(locked.map((token) => token.workflow))];
+  // Not joined: then all workflows of the workspace would be read.
+  const rows = await tx
+    .select({
+      label: workflows.label,
+      leaverRule: workflows.leaverRule,
+      leaverSuccessorId: workflows.leaverSuccessorId,
+      leaverWindowDays: workflows.leaverWindowDays,
+    })
+    .from(workflows)
+    .where(
+      and(eq(workflows.workspaceId, leaving.workspaceId), sql`${workflows.label} = any(${sql.param(labels)}::text[])`),
+    );
+  const rules = new Map(rows.map((row) => [row.label, leaverOf(row)]));
+  return locked.map((token) => ({ ...token, leaver: rules.get(token.workflow) }));
+}
+
+/** Locked in the order of their ids, so that two that end tokens never wait for each other in a circle. */
 function lockTokens(tx: Tx, { workspaceId, memberId, departure, now }: Leaving) {
   // The removal of a person marks all: an expired token of theirs is a revoked one.
   const isLive = departure === 'removed' ? undefined : gt(tokens.expiresAt, now);
@@ -66,15 +87,11 @@ function lockTokens(tx: Tx, { workspaceId, memberId, departure, now }: Leaving) 
       frozenAt: tokens.frozenAt,
       takeoverBy: tokens.takeoverBy,
       takeoverUntil: tokens.takeoverUntil,
-      rule: workflows.leaverRule,
-      successorId: workflows.leaverSuccessorId,
-      windowDays: workflows.leaverWindowDays,
     })
     .from(tokens)
-    .innerJoin(workflows, and(eq(workflows.workspaceId, tokens.workspaceId), eq(workflows.label, tokens.workflow)))
     .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.creatorId, memberId), isNull(tokens.revokedAt), isLive))
     .orderBy(asc(tokens.id))
-    .for('update', { of: tokens });
+    .for('update');
 }
 
 /** Who may take which token over. A window that was opened before goes on as it is. */
@@ -88,13 +105,14 @@ function offersOf(found: readonly Found[], { memberId, now }: Leaving): Map<Toke
 }
 
 function offerOf(token: Found, leaverId: MemberId, now: Date): Offer | undefined {
-  const { takeoverBy, takeoverUntil, rule, successorId, windowDays } = token;
+  const { takeoverBy, takeoverUntil, leaver } = token;
   if (takeoverUntil !== null) return { takeoverBy, takeoverUntil };
-  const isOffered = rule === 'transfer' && token.kind === 'access' && !isReservedLabel(token.workflow);
+  if (leaver?.rule !== 'transfer' || token.kind !== 'access' || isReservedLabel(token.workflow)) return undefined;
   // What was made for hours is never another's for days.
-  if (!isOffered || !isRotatable(token) || token.expiresAt <= now) return undefined;
+  if (!isRotatable(token) || token.expiresAt <= now) return undefined;
   // Who leaves takes nothing over from oneself: then the window only ends.
-  return { takeoverBy: successorId === leaverId ? null : successorId, takeoverUntil: addDays(now, windowDays ?? 0) };
+  const isOwn = leaver.successorId === leaverId;
+  return { takeoverBy: isOwn ? null : leaver.successorId, takeoverUntil: addDays(now, leaver.windowDays) };
 }
 
 async function freeze(tx: Tx, leaving: Leaving, found: readonly Found[]): Promise<void> {
