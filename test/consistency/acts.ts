@@ -25,6 +25,7 @@ export const PLAYS: readonly (readonly [number, Play])[] = [
   [1, (stage, tenant) => revokeIssuedBefore(stage, tenant)],
   [1, (stage, tenant) => revokeAll(stage, tenant, 'workspace', { by: 'workspace', workspace: tenant.id })],
   [1, removePerson],
+  [2, leaveAndReturn],
 ];
 
 async function revokeById(stage: Stage, tenant: Tenant): Promise<void> {
@@ -115,6 +116,24 @@ async function removePerson(stage: Stage, tenant: Tenant): Promise<void> {
   const effect = { does: 'remove', creator: person.id } as const;
   const sending = { method: 'DELETE', path: `/v1/members/${person.id}` } as const;
   await end(stage, tenant, hit, () => change(stage, tenant, 'remove member', effect, sending));
+  await replace(stage, tenant, person);
+}
+
+/** Leaves by the identity provider's word, which freezes all that the person made, and is back at once: nothing of it is. */
+async function leaveAndReturn(stage: Stage, tenant: Tenant): Promise<void> {
+  const person = pick(tenant.people);
+  const hit = madeBy(tenant, person);
+  const path = `/scim/v2/Users/${person.id}`;
+  const patch = (active: boolean): Sending => {
+    const schemas = ['urn:ietf:params:scim:api:messages:2.0:PatchOp'];
+    return { method: 'PATCH', path, json: { schemas, Operations: [{ op: 'replace', value: { active } }] } };
+  };
+  const effect = { does: 'remove', creator: person.id } as const;
+  await end(stage, tenant, hit, async () => {
+    const outcome = await change(stage, tenant, 'leave', effect, patch(false));
+    await sendAs(stage, anyNode(stage), patch(true), tenant, tenant.owner);
+    return outcome;
+  });
   await replace(stage, tenant, person);
 }
 

@@ -8,7 +8,7 @@ export interface Reply {
 
 /** What is sent. `bearer` is a printed token. */
 export interface Sending {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly bearer?: string;
   readonly json?: unknown;
