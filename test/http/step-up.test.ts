@@ -67,6 +67,8 @@ const ACTS: readonly [string, (other: string) => Parameters<typeof send>, number
     201,
   ],
   ['the removal of one', () => [service, 'DELETE', '/v1/trust-rules/going'], 204],
+  ['a policy', () => [service, 'PUT', '/v1/policy', { json: { enforcement: 'report', minters: ['member'] } }], 200],
+  ['the end of the policy', () => [service, 'DELETE', '/v1/policy'], 204],
   ...['workspace:admin', 'members:write', 'members:*'].map((scope): (typeof ACTS)[number] => [
     `a token with ${scope}`,
     () => [service, 'POST', '/v1/tokens', { json: { workflow: 'nightly', scopes: [scope], expires_in_days: 7 } }],
