@@ -135,6 +135,16 @@ describe('the imports of src/', () => {
     expect(show(found)).toEqual([]);
   });
 
+  test('name only packages that an installation brings along', () => {
+    const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const installed = Object.keys({ ...dependencies, ...optionalDependencies });
+    const missing = imports.filter(
+      ({ target, isLocal, isTypeOnly }) =>
+        !isLocal && !isTypeOnly && !target.startsWith('node:') && !installed.some((name) => isNamed(target, name)),
+    );
+    expect(show(missing)).toEqual([]);
+  });
+
   test('keep endpoints apart: none imports another', () => {
     const isEndpoint = (file: string) => file.startsWith('http/endpoints/');
     expect(show(imports.filter(({ from, target }) => isEndpoint(from) && isEndpoint(target)))).toEqual([]);
