@@ -11,13 +11,13 @@ const MAX_KEYS = 20;
 const MAX_CLAIMS = 32;
 const MAX_VALUES = 64;
 
-const part = z.string().max(4_096).optional();
+const part = line(4_096).optional();
 
 /** Loose, because other public members (`x5c`) may stand there: they are left out. */
 const publicJwk = z
   .looseObject({
     kty: z.string(),
-    kid: z.string().min(1).max(256),
+    kid: line(256).min(1),
     crv: part,
     x: part,
     y: part,
@@ -25,7 +25,7 @@ const publicJwk = z
     e: part,
     alg: part,
     use: part,
-    key_ops: z.array(z.string().max(32)).max(8).optional(),
+    key_ops: z.array(line(32)).max(8).optional(),
   })
   .superRefine((key, context) => {
     if (showsPrivatePart(key)) context.addIssue('must be a public key: this one shows a private part');

@@ -345,6 +345,8 @@ describe('the keys of an issuer that nobody reaches', () => {
     ['a key of another algorithm', { ...KEY, alg: 'ES256' }],
     ['a short RSA key', { kty: 'RSA', kid: 'a', n: 'A'.repeat(171), e: 'AQAB' }],
     ['a key without a name', { ...KEY, kid: '' }],
+    ['a key whose name no database can hold', { ...KEY, kid: 'a\u0000' }],
+    ['a key that may do what no database can hold', { ...KEY, key_ops: ['verify', '\u0000'] }],
   ])('are none: %s', async (_, key) => {
     const faults = await faultsOf(rule(key));
     expect(faults).toHaveLength(1);
