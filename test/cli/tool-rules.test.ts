@@ -94,8 +94,8 @@ describe('workflow tool-rules', () => {
   });
 });
 
-describe('the example in README.md', () => {
-  const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+describe('the example in docs/agents.md', () => {
+  const text = readFileSync(new URL('../../docs/agents.md', import.meta.url), 'utf8');
   const example = /## Rules for tools[\s\S]*?```json\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
   const patch = (path: string) => ({ command: `*** Begin Patch\n*** Update File: ${path}\n*** End Patch` });
 
