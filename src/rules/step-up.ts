@@ -21,14 +21,15 @@ export function isSignIn({ kind, workflowLabel }: Pick<TokenFacts, 'kind' | 'wor
   return kind === 'access' && workflowLabel === SERVICE_WORKFLOW;
 }
 
-const GUARDED: readonly ServiceScope[] = ['workspace:admin', 'members:write'];
+// Each opens what is asked about: who may do what, revoking many at once, trust rules.
+const GUARDED: readonly ServiceScope[] = ['workspace:admin', 'members:write', 'workflows:write', 'tokens:revoke'];
 
-/** Whether scopes let their holder decide who may do what: then a token with them is not made without its person. */
+/** Whether a token with these scopes could do what its person would be asked about: then it is not made without its person. */
 export function areGuarded(scopes: readonly string[]): boolean {
   return scopes.some((scope) => serviceScopesIn(scope).some((own) => GUARDED.includes(own)));
 }
 
 /** Whether whoever has a role decides who may do what: by its sign-in tokens, nobody need mint one. */
 export function isGuardedRole(role: Role): boolean {
-  return areGuarded(roleScopes(role));
+  return roleScopes(role).includes('members:write');
 }
