@@ -27,8 +27,6 @@ export interface LinkAsker {
 /** A link that was opened, and whom it is for. */
 export interface OpenedLink extends PasskeyLink {
   readonly person: Person;
-  /** The token or the session that asked for it, as the audit trail names it. */
-  readonly via: string;
   /** What the passkey is going to be called. */
   readonly name: string;
   readonly known: readonly PasskeyRow[];

@@ -1,5 +1,5 @@
 import { and, asc, eq, getTableColumns } from 'drizzle-orm';
-import { type MemberId, newId, type PasskeyId, printId, type WorkspaceId } from '../rules/format.js';
+import { type MemberId, newId, type PasskeyId, parsePublicId, printId, type WorkspaceId } from '../rules/format.js';
 import { addSeconds } from '../rules/lifetime.js';
 import { isCounterBack, LINK_SECONDS, MAX_PASSKEYS } from '../rules/passkey.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
@@ -10,8 +10,8 @@ import { findPerson, type Person } from './people.js';
 import { members, passkeys, sessions } from './schema.js';
 import type { Secrets } from './secret.js';
 import { takeOnce } from './seen.js';
-import { endSessions, type SignedIn, startSession } from './sessions.js';
-import { lockWorkspace } from './workspace-lock.js';
+import { endSessions, holdSession, type SignedIn, startSession } from './sessions.js';
+import { type Issuer, lockForIssue, lockWorkspace } from './workspace-lock.js';
 
 export type PasskeyRow = typeof passkeys.$inferSelect;
 
@@ -21,10 +21,11 @@ export type PasskeyDraft = Pick<
   'workspaceId' | 'memberId' | 'credentialId' | 'publicKey' | 'counter' | 'transports' | 'name'
 >;
 
-/** The link that a passkey is added by: it is good once, until `expiresAt`. `isConfirmed`: somebody has confirmed that there
+/** The link that a passkey is added by, and the public id of the token or session that asked for it: it is good once, until `expiresAt`. `isConfirmed`: somebody has confirmed that there
  *  be one more, so that it may come beside others. */
 export interface PasskeyLink {
   readonly id: string;
+  readonly via: string;
   readonly isConfirmed: boolean;
   readonly expiresAt: Date;
 }
@@ -75,7 +76,8 @@ export async function passkeyByCredential(db: Db, credentialId: string): Promise
 }
 
 /** Adds a passkey and uses up the link to do so. Of two that come by the same link one does. Refuses a credential that is
- *  somebody's already, one too many, one beside others that nobody confirmed, and a person who may not act. */
+ *  somebody's already, one too many, one beside others that nobody confirmed, a person who may not act, and a link whose token
+ *  or session is not good any more. */
 export function addPasskey(
   db: Db,
   draft: PasskeyDraft,
@@ -85,7 +87,9 @@ export function addPasskey(
 ): Promise<Result<PasskeyRow>> {
   const { workspaceId, memberId } = draft;
   return inTransaction(db, async (tx) => {
-    await lockWorkspace(tx, workspaceId, 'issue');
+    if (!(await holdAsker(tx, workspaceId, link.via, now))) {
+      return refuse({ kind: 'not_allowed', detail: 'what asked for the link is not good any more' });
+    }
     const held = await holdMember(tx, workspaceId, memberId);
     if (held === undefined) return wrongState('the member cannot sign in');
     const known = await listPasskeys(tx, workspaceId, memberId);
@@ -109,11 +113,17 @@ export function addPasskey(
   });
 }
 
-/** Forgets a passkey. Gives whether it was there. */
-export function removePasskey(db: Db, { workspaceId, id }: PasskeyRow, origin: Origin, now: Date): Promise<boolean> {
+/** Forgets a passkey on the word of a token. Refuses one that is not there, and a token that is not good any more. */
+export function removePasskey(
+  db: Db,
+  { workspaceId, id }: PasskeyRow,
+  { caller, origin }: { readonly caller: Issuer; readonly origin: Origin },
+  now: Date,
+): Promise<Result<undefined>> {
   return inTransaction(db, async (tx) => {
+    if (!(await lockForIssue(tx, caller, false))) return refuse({ kind: 'unauthenticated', hasCredentials: true });
     const gone = await deletePasskeys(tx, workspaceId, { id }, origin, now);
-    return gone > 0;
+    return gone > 0 ? accept(undefined) : refuse({ kind: 'not_found' });
   });
 }
 
@@ -184,6 +194,16 @@ export async function usePasskey(
   }
   await tx.update(passkeys).set({ counter, lastUsedAt: now }).where(isIt);
   return { passkey, person, origin };
+}
+
+/** Holds the token or the session that asked for a link, if it is good: neither ends before the transaction does. */
+async function holdAsker(tx: Tx, workspaceId: WorkspaceId, via: string, now: Date): Promise<boolean> {
+  const tokenId = parsePublicId('tok', via);
+  if (tokenId !== undefined) return lockForIssue(tx, { workspaceId, tokenId }, false);
+  const id = parsePublicId('ses', via);
+  if (id === undefined) return false;
+  await lockWorkspace(tx, workspaceId, 'issue');
+  return (await holdSession(tx, { workspaceId, id }, now)) !== undefined;
 }
 
 /** Holds a member who may act to the end of the transaction, so that two passkeys are added one after the other. */

@@ -34,6 +34,28 @@ async function whoIs(browser: PasskeyBrowser): Promise<string | undefined> {
   return row && String(row['email']);
 }
 
+const uuidOf = (id: string) => parsePublicId('mem', id) ?? null;
+
+/** Does something whose token or session is good when the request arrives, and has ended by the time that it acts. */
+async function whileRevoked(memberId: string, act: () => Promise<Answered>): Promise<Answered> {
+  const { sql } = service.db;
+  const answer = await sql.begin(async (tx) => {
+    await tx`select 1 from workspaces for update`;
+    const acting = act();
+    const deadline = Date.now() + 20_000;
+    for (let isHeld = false; !isHeld; ) {
+      if (Date.now() > deadline) throw new Error('it does not wait for the workspace');
+      const rows = await sql`
+        select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      isHeld = rows.length > 0;
+    }
+    await tx`update tokens set revoked_at = now() where creator_id = ${uuidOf(memberId)}`;
+    await tx`update sessions set ended_at = now() where member_id = ${uuidOf(memberId)}`;
+    return { acting };
+  });
+  return answer.acting;
+}
+
 describe('adding a passkey', () => {
   test('by a link that the person’s token asks for; it is on record and listed', async () => {
     const { id, token } = await service.makeMember('member');
@@ -138,6 +160,14 @@ describe('adding a passkey', () => {
     expect((await addByLink(browse(), theirs, new Authenticator(ISSUER))).status).toBe(403);
   });
 
+  test('is not done behind a confirmed revocation of the token that asked for the link', async () => {
+    const { id, token } = await service.makeMember('member');
+    const link = await askForLink(service, token);
+    const added = await whileRevoked(id, () => addByLink(browse(), link, new Authenticator(ISSUER)));
+    expect(added.status).toBe(403);
+    expect(await service.db.sql`select 1 from passkeys where member_id = ${uuidOf(id)}`).toHaveLength(0);
+  });
+
   test('needs a confirmation beside others, also by a link from before there was one', async () => {
     const { token } = await service.makeMember('member');
     const [early, link] = [await askForLink(service, token), await askForLink(service, token)];
@@ -227,6 +257,15 @@ describe('adding a passkey on the console', () => {
     expect((await eventsOf('passkey.added')).at(-1)?.data['via']).toMatch(/^ses_/);
     await signIn(browser, authenticator);
     expect((await addByLink(browse(), unused, new Authenticator(ISSUER))).status).toBe(403);
+  });
+
+  test('is not done behind the confirmed end of the session', async () => {
+    const { id, token } = await service.makeMember('member');
+    const browser = await signedInBrowser(service, await givePasskey(service, token));
+    const link = linkOf(await begin(browser));
+    const added = await whileRevoked(id, () => addByLink(browse(), link, new Authenticator(ISSUER)));
+    expect(added.status).toBe(403);
+    expect(await service.db.sql`select 1 from passkeys where member_id = ${uuidOf(id)}`).toHaveLength(1);
   });
 
   test('is the first one’s way in for who signed in elsewhere, not a second one’s', async () => {
@@ -450,5 +489,16 @@ describe('a person’s passkeys', () => {
     const [owners] = await passkeysOf(owner.token);
     const admin = await service.makeMember('admin');
     expect((await send(service, 'DELETE', `/v1/passkeys/${owners?.['id']}`, { token: admin.token })).status).toBe(403);
+  });
+
+  test('are not removed behind a confirmed revocation of the token that asks', async () => {
+    const person = await service.makeMember('member');
+    await givePasskey(service, person.token);
+    const [passkey] = await passkeysOf(person.token);
+    const admin = await service.makeMember('admin');
+    const path = `/v1/passkeys/${passkey?.['id']}`;
+    const removed = await whileRevoked(admin.id, () => send(service, 'DELETE', path, { token: admin.token }));
+    expect(removed.status).toBe(401);
+    expect(await passkeysOf(person.token)).toHaveLength(1);
   });
 });

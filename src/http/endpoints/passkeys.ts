@@ -53,8 +53,9 @@ export const removePasskeyRoute = endpoint(removePasskeyOperation, async (deps, 
   const act = `remove the passkey ${passkey.name} of ${member.email}`;
   const confirmed = await requireStepUp(deps, caller, call, act);
   if (!confirmed.ok) return confirmed;
-  const isRemoved = await removePasskey(deps.db, passkey, originOf(caller, call), call.now);
-  return isRemoved ? accept({ status: 204 }) : refuse({ kind: 'not_found' });
+  const by = { caller: { workspaceId: caller.workspaceId, tokenId: caller.id }, origin: originOf(caller, call) };
+  const removed = await removePasskey(deps.db, passkey, by, call.now);
+  return removed.ok ? accept({ status: 204 }) : removed;
 });
 
 /** One's own, or that of somebody whom one manages. Who may not change members learns nothing of the passkeys of others. */
