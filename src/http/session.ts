@@ -68,6 +68,7 @@ export function isFromHere({ issuer }: Deps, exchange: Exchange): boolean {
   return exchange.header('sec-fetch-site') === 'same-origin';
 }
 
-function elsewhere() {
+/** Refuses what a page of this service did not send. */
+export function elsewhere() {
   return refuse({ kind: 'not_allowed', detail: 'the form was not sent by a page of this service; open it again' });
 }

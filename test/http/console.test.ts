@@ -54,6 +54,13 @@ describe('the console', () => {
     expect(await service.client().introspect(token)).toEqual({ active: false });
   });
 
+  test('lets no form of another site take the cookie away, without which the session would go on unseen', async () => {
+    // A browser sends no cookie along with such a form, but takes those of the answer.
+    const stranger = openBrowser(service);
+    const page = await stranger.send('POST', '/console/sign-out', { form: {}, origin: 'https://evil.example' });
+    expect([page.status, page.headers.getSetCookie()]).toEqual([403, []]);
+  });
+
   test('ends another session of the person, or all others, and none of anybody else', async () => {
     const ada = await signedIn();
     const grace = await signedIn();

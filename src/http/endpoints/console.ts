@@ -7,7 +7,7 @@ import type { Route } from '../endpoint.js';
 import { pageAnswer } from '../page.js';
 import { properAddress } from '../pages-url.js';
 import { seeOther, signInPath } from '../redirect.js';
-import { NO_SESSION_COOKIE, readSignedForm, sessionOrigin, signedIn } from '../session.js';
+import { elsewhere, isFromHere, NO_SESSION_COOKIE, readSignedForm, sessionOrigin, signedIn } from '../session.js';
 
 const SHOWN_SESSIONS = 100;
 
@@ -31,6 +31,8 @@ export const consolePageRoute: Route = {
 export const signOutRoute: Route = {
   operation: { method: 'post', path: '/console/sign-out' },
   handle: async (deps, exchange) => {
+    // Asked before anything else: the form of another site brings no cookie, and an answer to it could take that away.
+    if (!isFromHere(deps, exchange)) return elsewhere();
     const current = await signedIn(deps, exchange);
     if (current === undefined) return seeOther('/console/sign-in', [NO_SESSION_COOKIE]);
     const form = await readSignedForm(deps, exchange, current);
