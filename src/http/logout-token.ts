@@ -7,6 +7,8 @@ export interface LogoutToken {
   readonly jti: string;
   readonly subject: string | undefined;
   readonly sid: string | undefined;
+  /** When the provider said so. */
+  readonly at: Date;
 }
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -15,6 +17,7 @@ const short = z.string().min(1).max(255);
 const claims = z
   .looseObject({
     jti: short,
+    iat: z.number(),
     sub: short.optional(),
     sid: short.optional(),
     events: z.looseObject({ [EVENT]: z.looseObject({}) }),
@@ -28,6 +31,6 @@ const claims = z
 export function readLogoutToken({ header, payload }: Verified, issuer: string): LogoutToken {
   const { typ } = header;
   if (typ !== undefined && !/^(?:application\/)?(?:logout\+jwt|jwt)$/i.test(typ)) throw new TypeError(`a ${typ}`);
-  const { jti, sub, sid } = claims.parse(payload);
-  return { issuer, jti, subject: sub, sid };
+  const { jti, iat, sub, sid } = claims.parse(payload);
+  return { issuer, jti, subject: sub, sid, at: new Date(iat * 1000) };
 }

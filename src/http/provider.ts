@@ -177,7 +177,7 @@ async function identify(
   });
   const expected = { issuer: server.issuer, audience: settings.clientId, claims: ['sub', 'exp', 'nonce'] };
   const { payload } = await keys.verify(tokens.id_token ?? '', expected, now);
-  const { sub: subject, azp, sid } = payload;
+  const { sub: subject, azp, sid, iat } = payload;
   if (typeof subject !== 'string' || subject === '' || subject.length > MAX_SUBJECT) throw new TypeError('no subject');
   if (azp !== undefined && azp !== settings.clientId) throw new TypeError('the ID token was issued to another client');
   const isShort = payload['email'] === undefined || lacksRole(settings, payload);
@@ -195,6 +195,7 @@ async function identify(
     address: address !== undefined && isAllowedAddress(address, settings.allowedDomains) ? address : undefined,
     name: line(100).safeParse(claims['name']).data,
     sid: typeof sid === 'string' ? sid : undefined,
+    provenAt: iat === undefined ? now : new Date(iat * 1000),
     role: settings.roles && mappedRole(claims, settings.roles),
   };
 }

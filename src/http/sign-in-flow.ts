@@ -45,6 +45,7 @@ const choice = z.object({
     address: z.string().optional(),
     name: z.string().optional(),
     sid: z.string().optional(),
+    provenAt: z.coerce.date(),
     role: z.enum(ROLES).optional(),
   }),
   returnTo: z.string(),
@@ -76,8 +77,8 @@ export async function takeChoice(deps: Deps, exchange: Exchange, name: string): 
   if (!parsed.success || parsed.data.name !== name) return undefined;
   const until = addSeconds(exchange.now, FLOW_SECONDS);
   if (!(await takeOnce(deps.db, 'sign_in_state', `choice ${name}`, until))) return undefined;
-  const { issuer, subject, address, name: called, sid, role } = parsed.data.person;
-  return { person: { issuer, subject, address, name: called, sid, role }, returnTo: parsed.data.returnTo };
+  const { issuer, subject, address, name: called, sid, provenAt, role } = parsed.data.person;
+  return { person: { issuer, subject, address, name: called, sid, provenAt, role }, returnTo: parsed.data.returnTo };
 }
 
 /** The `Set-Cookie` that ends the one of a state or a choice. */

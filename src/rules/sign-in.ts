@@ -35,7 +35,8 @@ export type SignInFault =
   | 'address_taken'
   | 'not_active'
   | 'invitation_lapsed'
-  | 'not_a_member';
+  | 'not_a_member'
+  | 'signed_out';
 
 /** Says a fault to the person. Nothing in it tells of other people. */
 export function describeFault(fault: SignInFault): string {
@@ -54,6 +55,8 @@ export function describeFault(fault: SignInFault): string {
       return 'Your invitation has lapsed. Ask for a new one.';
     case 'not_a_member':
       return 'You are no member of this workspace.';
+    case 'signed_out':
+      return 'Your session at your provider has ended meanwhile. Sign in again.';
   }
 }
 

@@ -2,17 +2,10 @@ import { and, eq, isNull, ne, or, sql } from 'drizzle-orm';
 import type { SessionId, WorkspaceId } from '../rules/format.js';
 import { type Db, inTransaction } from './database.js';
 import type { Origin } from './events.js';
+import { noteLogout, type ProviderLogout } from './provider-logouts.js';
 import { sessions } from './schema.js';
 import { takeOnce } from './seen.js';
 import { endSessions, type SessionRow, sessionColumns } from './sessions.js';
-
-/** Whose sessions a provider ends: all of a person's there, or those of one session there. */
-export interface ProviderLogout {
-  readonly issuer: string;
-  readonly jti: string;
-  readonly subject: string | undefined;
-  readonly sid: string | undefined;
-}
 
 /** One session, of whomever in the workspace. */
 export async function findSessionById(
@@ -48,7 +41,7 @@ export function endOtherSessions(
   return inTransaction(db, (tx) => endSessions(tx, workspaceId, others, origin, now));
 }
 
-/** Ends what a provider means, in every workspace, in one transaction. Gives how many sessions; `undefined` when this logout
+/** Ends what a provider means, in every workspace, in one transaction, and what is about to start. Gives how many sessions; `undefined` when this logout
  *  was taken before. `until` is when one of its age would not be taken any more. */
 export function endProviderSessions(
   db: Db,
@@ -59,6 +52,7 @@ export function endProviderSessions(
 ): Promise<number | undefined> {
   return inTransaction(db, async (tx) => {
     if (!(await takeOnce(tx, 'logout_jti', `${logout.issuer}\n${logout.jti}`, until))) return undefined;
+    await noteLogout(tx, logout);
     const meant = meantBy(logout);
     const places = await tx
       .selectDistinct({ workspaceId: sessions.workspaceId })

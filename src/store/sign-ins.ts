@@ -6,6 +6,7 @@ import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
 import { findByIdentity, hasIdentity, type Identity, linkIdentity } from './identities.js';
 import { findMemberByEmail, insertMember, isLastOwner, type MemberRow, removeLapsed } from './members.js';
+import { isLoggedOut } from './provider-logouts.js';
 import { revokeWhere } from './revocations.js';
 import { members, tokens, workspaces } from './schema.js';
 import type { Secrets } from './secret.js';
@@ -18,6 +19,8 @@ export interface Person extends Identity {
   readonly name: string | undefined;
   /** The session at the provider. OpenID Connect Back-Channel Logout 1.0 section 2.1. */
   readonly sid: string | undefined;
+  /** When, by the provider's clock. */
+  readonly provenAt: Date;
   /** What the claim of the mapping gives; `undefined` when it gives nothing. */
   readonly role: Role | undefined;
 }
@@ -41,10 +44,11 @@ type Recognised = { readonly member: MemberRow } | { readonly fault: SignInFault
 
 /** Starts a session for somebody whom the provider has proven: a member known by identity, else by verified e-mail address,
  *  else, in the workspace of the configuration, a new one. One transaction, behind the lock that suspensions and removals
- *  take: nobody slips in while they are put out. */
+ *  take: nobody slips in while they are put out, nor on what the provider proved before it ended their session there. */
 export function enterBySignIn(db: Db, secrets: Secrets, entry: Entry): Promise<Entered> {
   const { person, slug, now } = entry;
   return inTransaction(db, async (tx) => {
+    if (await isLoggedOut(tx, person)) return refused('signed_out');
     const [workspace] = await tx.select().from(workspaces).where(eq(workspaces.slug, slug)).for('no key update');
     if (workspace === undefined || workspace.suspendedAt !== null) return refused('not_a_member');
     const recognised = await recognise(tx, workspace, entry);

@@ -7,41 +7,93 @@ import { parsePublicId, type SessionId } from '../../src/rules/format.js';
 import { inTransaction } from '../../src/store/database.js';
 import { startSession } from '../../src/store/sessions.js';
 import type { SignIn } from '../../src/store/workspaces.js';
-import { locationOf, openBrowser } from '../setup/browser.js';
-import { signInAs, startOidcProvider } from '../setup/oidc-provider.js';
+import { type Browser, locationOf, openBrowser } from '../setup/browser.js';
+import { type RunningProvider, signInAs, startOidcProvider } from '../setup/oidc-provider.js';
 import { send } from '../setup/request.js';
 import { createTestService, ISSUER, type TestService } from '../setup/service.js';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const PATH = '/console/backchannel-logout';
 
-test('signing out at the provider ends the session here, and what was approved in it', async () => {
-  let service: TestService | undefined;
-  const provider = await startOidcProvider({
-    pages: ISSUER,
-    people: { ada: { email: 'ada@acme.example', email_verified: true } },
-    // The provider calls the service, which has no port.
-    fetch: async (url, options) => {
-      if (service === undefined) throw new Error('no service yet');
-      return service.service.app.request(new Request(url, options));
-    },
+describe('signing out at the provider', () => {
+  let provider: RunningProvider;
+  let service: TestService;
+  beforeAll(async () => {
+    provider = await startOidcProvider({
+      pages: ISSUER,
+      people: {},
+      // The provider calls the service, which has no port.
+      fetch: async (url, options) => service.service.app.request(new Request(url, options)),
+    });
+    service = await createTestService({ oidc: provider.settings() });
   });
-  service = await createTestService({ oidc: provider.settings() });
-  try {
-    await service.client().members.invite({ email: 'ada@acme.example', role: 'member' });
-    const browser = openBrowser(service);
+  afterAll(async () => {
+    await service.close();
+    await provider.stop();
+  });
+
+  async function invited(subject: string): Promise<Browser> {
+    const email = `${subject}@acme.example`;
+    provider.people[subject] = { email, email_verified: true };
+    await service.client().members.invite({ email, role: 'member' });
+    return openBrowser(service);
+  }
+
+  const signOut = async (browser: Browser) =>
+    browser.submit(await browser.open(`${provider.issuer}/session/end`), { logout: 'yes' });
+  const isIn = async (browser: Browser) => (await browser.send('GET', '/console')).status === 200;
+
+  test('ends the session here, and what was approved in it', async () => {
+    const browser = await invited('ada');
     await signInAs(browser, 'ada');
-    expect((await browser.send('GET', '/console')).status).toBe(200);
-    const asked = await browser.open(`${provider.issuer}/session/end`);
-    await browser.submit(asked, { logout: 'yes' });
+    expect(await isIn(browser)).toBe(true);
+    await signOut(browser);
     expect(locationOf(await browser.send('GET', '/console')).pathname).toBe('/console/sign-in');
     const { data } = await service.client().auditEvents({ action: 'session.ended' });
     expect(data[0]?.actor).toEqual({ type: 'system', id: 'openid-provider' });
-  } finally {
-    await service.close();
-    await provider.stop();
-  }
+    await signInAs(browser, 'ada');
+    expect(await isIn(browser)).toBe(true);
+  });
+
+  test('leaves no way in to who has yet to choose a workspace', async () => {
+    const browser = await invited('eve');
+    const other = await service.makeWorkspace('other');
+    await service.client(other.printed).members.invite({ email: 'eve@acme.example', role: 'member' });
+    const choice = await signInAs(browser, 'eve');
+    expect(choice.text).toContain('Which workspace?');
+    await signOut(browser);
+    const page = await browser.submit(choice, { workspace: 'other' });
+    expect([page.status, page.text.includes('has ended meanwhile')]).toEqual([403, true]);
+    expect(await isIn(browser)).toBe(false);
+  });
+
+  test('ends also the session that starts at that very moment', async () => {
+    const browser = await invited('bob');
+    const { sql } = service.db;
+    const waiting = async () =>
+      (await sql`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
+        .length;
+    let isSignedOut = false;
+    const both = await sql.begin(async (tx) => {
+      await tx`select 1 from workspaces for update`;
+      const callback = await signInAs(browser, 'bob', '', (at) => locationOf(at).pathname.endsWith('/callback'));
+      const entering = browser.open(locationOf(callback));
+      await until(async () => (await waiting()) === 1);
+      const leaving = signOut(browser).then(() => {
+        isSignedOut = true;
+      });
+      await until(async () => isSignedOut || (await waiting()) === 2);
+      return { entering, leaving };
+    });
+    await Promise.all([both.entering, both.leaving]);
+    expect(await isIn(browser)).toBe(false);
+  });
 });
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await holds())) if (Date.now() > deadline) throw new Error('it does not come to that');
+}
 
 describe('a logout token', () => {
   const CLIENT_ID = 'countersign';

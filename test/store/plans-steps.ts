@@ -327,7 +327,7 @@ async function signInByProvider({ service, large }: Scene): Promise<void> {
   const [db, now, issuer] = [service.db.db, new Date(), 'https://login.example'];
   for (const subject of ['known', 'known', 'new']) {
     const address = `${subject}@sign-in.example`;
-    const person = { issuer, subject, address, name: undefined, sid: undefined, role: undefined };
+    const person = { issuer, subject, address, name: undefined, sid: undefined, provenAt: now, role: undefined };
     await acquaintances(db, person, address);
     const settings = { workspace: large.workspace.slug, roles: undefined };
     const entry = { person, slug: large.workspace.slug, settings, place: {}, now };
@@ -337,7 +337,7 @@ async function signInByProvider({ service, large }: Scene): Promise<void> {
   const { sessions } = service.client(large.printed);
   await sessions.list();
   await sessions.end(printId('ses', session.id));
-  const logout = { issuer, jti: String(now.getTime() + Math.random()), subject: 'known', sid: undefined };
+  const logout = { issuer, jti: String(now.getTime() + Math.random()), subject: 'known', sid: undefined, at: now };
   await endProviderSessions(db, logout, now, { actorType: 'system', actorId: 'test' }, now);
 }
 
