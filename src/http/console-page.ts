@@ -18,7 +18,7 @@ export function consolePage(current: SignedIn, sessions: readonly SessionRow[], 
 <p class="soft"><code>countersign passkey list</code> shows those that you have.</p></section>
 <section><h2>Your sessions</h2>
 <p>Ending one also revokes the tokens that were approved in it.</p>
-<table><thead><tr><th>Since</th><th>Last used</th><th>From</th><th></th></tr></thead>
+<table><thead><tr><th>When</th><th>From</th><th></th></tr></thead>
 <tbody>${sessions.map((one) => sessionRow(one, one.id === current.session.id, token))}</tbody></table>
 ${sessions.length > 1 ? endOthers(token) : undefined}</section></main>`;
   return page('Countersign', body, { hasForms: true });
@@ -27,7 +27,7 @@ ${sessions.length > 1 ? endOthers(token) : undefined}</section></main>`;
 function sessionRow(one: SessionRow, isThis: boolean, token: Html): Html {
   const end = html`<form method="post" action="/console/sessions/end">${token}
 <button type="submit" name="session" value="${printId('ses', one.id)}">End</button></form>`;
-  return html`<tr><td>${shown(one.createdAt)}</td><td>${shown(one.lastUsedAt)}</td>
+  return html`<tr><td>since ${shown(one.createdAt)}<span class="limits">last used ${shown(one.lastUsedAt)}</span></td>
 <td>${one.ip ?? 'an unknown address'}<span class="limits">${one.userAgent ?? ''}</span></td>
 <td>${isThis ? 'this one' : end}</td></tr>`;
 }
