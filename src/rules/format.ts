@@ -26,6 +26,9 @@ export type DeviceId = Brand<'dvc'>;
 export type PasskeyId = Brand<'pky'>;
 export type StepUpId = Brand<'stp'>;
 export type TrustRuleId = Brand<'trl'>;
+export type IncidentId = Brand<'inc'>;
+export type WebhookId = Brand<'whk'>;
+export type DeliveryId = Brand<'dlv'>;
 
 type Ids = {
   tok: TokenId;
@@ -44,6 +47,9 @@ type Ids = {
   pky: PasskeyId;
   stp: StepUpId;
   trl: TrustRuleId;
+  inc: IncidentId;
+  whk: WebhookId;
+  dlv: DeliveryId;
 };
 export type IdPrefix = keyof Ids;
 

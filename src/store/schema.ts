@@ -19,9 +19,11 @@ import type { DeviceStatus } from '../rules/device.js';
 import type { Denial } from '../rules/exec-check.js';
 import type {
   CheckId,
+  DeliveryId,
   DeviceId,
   EnrolmentId,
   EventId,
+  IncidentId,
   MemberId,
   PasskeyId,
   RunnerId,
@@ -30,9 +32,11 @@ import type {
   TokenId,
   ToolDecisionId,
   TrustRuleId,
+  WebhookId,
   WorkflowId,
   WorkspaceId,
 } from '../rules/format.js';
+import type { IncidentKind, ReuseRule } from '../rules/incident.js';
 import type { LeaverRule } from '../rules/leaver.js';
 import type { Role } from '../rules/role.js';
 import type { RunStatus } from '../rules/run.js';
@@ -43,6 +47,7 @@ import type { FreezeReason, MemberStatus, RevokeReason, TokenKind } from '../rul
 import type { ToolRules } from '../rules/tool-rule.js';
 import type { Claims } from '../rules/trust-rule.js';
 import type { VerifyKey } from '../rules/verify-key.js';
+import type { DeliveryStatus, WebhookForm } from '../rules/webhook.js';
 import type { WorkspacePolicy } from '../rules/workspace-policy.js';
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
@@ -108,6 +113,8 @@ export const workflows = pgTable(
     leaverRule: text('leaver_rule').$type<LeaverRule>(),
     leaverSuccessorId: uuid('leaver_successor_id').$type<MemberId>(),
     leaverWindowDays: integer('leaver_window_days'),
+    contacts: text('contacts').array(),
+    reuseRule: text('reuse_rule').$type<ReuseRule>(),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
     pausedAt: instant('paused_at'),
@@ -146,6 +153,7 @@ export const tokens = pgTable(
     lastUsedAt: instant('last_used_at'),
     lastUsedIp: text('last_used_ip'),
     lastUsedBy: uuid('last_used_by').$type<TokenId>(),
+    lastUsedCheckId: uuid('last_used_check_id').$type<CheckId>(),
     revokedAt: instant('revoked_at'),
     revokedBy: text('revoked_by'),
     revokedReason: text('revoked_reason').$type<RevokeReason>(),
@@ -181,6 +189,7 @@ export const tokens = pgTable(
       .where(sql`${table.trustRuleId} is not null`),
     index('tokens_frozen').on(table.workspaceId, table.id).where(sql`${table.frozenAt} is not null`),
     index('tokens_takeover').on(table.takeoverUntil).where(sql`${table.takeoverUntil} is not null`),
+    index('tokens_expires').on(table.expiresAt).where(sql`${table.revokedAt} is null`),
     index('tokens_not_before').on(table.workspaceId, table.id).where(sql`${table.notBefore} is not null`),
     foreignKey({
       name: 'tokens_workflow_fk',
@@ -509,6 +518,91 @@ export const trustRules = pgTable(
       foreignColumns: [members.workspaceId, members.id],
     }),
   ],
+);
+
+/** A token that leaked, or whose dead secret was used: one for each token and kind while it is open. */
+export const incidents = pgTable(
+  'incidents',
+  {
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>().notNull(),
+    id: uuid('id').$type<IncidentId>().notNull(),
+    kind: text('kind').$type<IncidentKind>().notNull(),
+    tokenId: uuid('token_id').$type<TokenId>().notNull(),
+    lineageId: uuid('lineage_id').$type<TokenId>().notNull(),
+    openedAt: instant('opened_at').notNull(),
+    lastSeenAt: instant('last_seen_at').notNull(),
+    timesSeen: integer('times_seen').notNull(),
+    source: jsonb('source').$type<Record<string, unknown>>().notNull(),
+    closedAt: instant('closed_at'),
+    closedBy: text('closed_by'),
+    closedNote: text('closed_note'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspaceId, table.id] }),
+    uniqueIndex('incidents_open')
+      .on(table.workspaceId, table.tokenId, table.kind)
+      .where(sql`${table.closedAt} is null`),
+    index('incidents_token').on(table.workspaceId, table.tokenId, table.id),
+  ],
+);
+
+/** Where a workspace wants to be told of what happens. The secret that signs is derived and not here. */
+export const webhooks = pgTable(
+  'webhooks',
+  {
+    workspaceId: uuid('workspace_id')
+      .$type<WorkspaceId>()
+      .notNull()
+      .references(() => workspaces.id),
+    id: uuid('id').$type<WebhookId>().notNull(),
+    url: text('url').notNull(),
+    form: text('form').$type<WebhookForm>().notNull(),
+    events: text('events').array().notNull(),
+    description: text('description').notNull(),
+    secretVersion: integer('secret_version').notNull(),
+    createdAt: instant('created_at').notNull(),
+    createdBy: uuid('created_by').$type<MemberId>().notNull(),
+    disabledAt: instant('disabled_at'),
+  },
+  (table) => [primaryKey({ columns: [table.workspaceId, table.id] })],
+);
+
+/** A message that is on its way, or was. Of the same occasion a webhook gets one: `occasion` says which. Kept for 30 days. */
+export const webhookDeliveries = pgTable(
+  'webhook_deliveries',
+  {
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>().notNull(),
+    id: uuid('id').$type<DeliveryId>().notNull(),
+    webhookId: uuid('webhook_id').$type<WebhookId>().notNull(),
+    occasion: text('occasion').notNull(),
+    event: text('event').notNull(),
+    payload: jsonb('payload').$type<Record<string, unknown>>().notNull(),
+    status: text('status').$type<DeliveryStatus>().notNull(),
+    attempts: integer('attempts').notNull(),
+    createdAt: instant('created_at').notNull(),
+    nextAttemptAt: instant('next_attempt_at'),
+    lastAttemptAt: instant('last_attempt_at'),
+    lastFault: text('last_fault'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspaceId, table.id] }),
+    uniqueIndex('webhook_deliveries_occasion').on(table.workspaceId, table.webhookId, table.occasion),
+    index('webhook_deliveries_due').on(table.nextAttemptAt).where(sql`${table.status} = 'pending'`),
+    index('webhook_deliveries_webhook').on(table.workspaceId, table.webhookId, table.id),
+    index('webhook_deliveries_created').on(table.createdAt),
+  ],
+);
+
+/** Which notice of its expiry a token has had, by how many days were left: each once, on all nodes. */
+export const expiryNotices = pgTable(
+  'expiry_notices',
+  {
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>().notNull(),
+    tokenId: uuid('token_id').$type<TokenId>().notNull(),
+    daysLeft: integer('days_left').notNull(),
+    at: instant('at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.workspaceId, table.tokenId, table.daysLeft] })],
 );
 
 /** The last link of each workspace's chain. Locked last in a transaction, so that the lock is short. */
