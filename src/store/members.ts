@@ -8,6 +8,7 @@ import { type AuditAction, type Origin, recordEvents } from './events.js';
 import { applyLeaverRules, type Leaving } from './leavers.js';
 import { notifyChange } from './notifications.js';
 import { members, tokens } from './schema.js';
+import { isSuspendedByHand } from './suspensions.js';
 import { type Issuer, lockWorkspace } from './workspace-lock.js';
 
 export type MemberRow = typeof members.$inferSelect;
@@ -103,11 +104,15 @@ export function setName(db: Db, change: Change, name: string): Promise<Result<Me
 
 /** Makes all tokens of a person inactive at once, ends the person's sessions, and does what the workflows say about
  *  leavers. `left` is for who has left, as a sign from outside tells: nothing is then good again when the person comes back.
- *  Again changes nothing, but that `left` goes beyond a suspension. */
+ *  Again changes nothing, but that `left` goes beyond a suspension, and that one by hand lasts whatever a provider says. */
 export function suspendMember(db: Db, change: Change, as: 'suspended' | 'left'): Promise<Result<MemberRow>> {
   return changeMember(db, change, async (tx, member, by) => {
     if (!mayManage(by, member.role)) return notAllowed(`a member of the role ${member.role}`);
-    if (member.status === 'suspended' && as === 'suspended') return accept(member);
+    if (member.status === 'suspended' && as === 'suspended') {
+      // On record also for one whom a provider took out: from now on its word does not bring the person back.
+      if (!(await isSuspendedByHand(tx, member))) await recordChange(tx, change, 'member.suspended', {});
+      return accept(member);
+    }
     if (member.status === 'invited')
       return wrongState('the invitation was not accepted yet; remove the member instead');
     if (member.role === 'owner' && (await isLastOwner(tx, member))) return lastOwner();

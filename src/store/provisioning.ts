@@ -1,4 +1,3 @@
-import { and, desc, eq, inArray } from 'drizzle-orm';
 import { printId } from '../rules/format.js';
 import { type Grantor, mayProvision } from '../rules/grant.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
@@ -21,7 +20,7 @@ import {
   suspend,
   updateMember,
 } from './members.js';
-import { auditEvents } from './schema.js';
+import { isSuspendedByHand } from './suspensions.js';
 import { type Issuer, lockWorkspace } from './workspace-lock.js';
 
 /** A person as an identity provider brings it in. */
@@ -44,8 +43,6 @@ export interface PersonChange {
 
 // PostgreSQL's unique_violation.
 const TAKEN = '23505';
-// A suspension by hand and one by a provider, each once, are two.
-const LOOKED_BACK = 10;
 
 /** Puts a person into the workspace who is active at once, since the provider knows them. A removed person who comes again is
  *  another member: nothing revives. Refuses `member_exists` for an address, or a provider's id, that is a member's. */
@@ -155,26 +152,6 @@ async function comeBack(tx: Tx, change: Change, member: MemberRow): Promise<Memb
   if (member.status === 'invited') await recordChange(tx, change, 'member.accepted', { role: member.role });
   else await recordChange(tx, change, 'member.reactivated', {});
   return row;
-}
-
-/** Whether one of the suspensions that go on was somebody's own act, and not a word from outside. */
-async function isSuspendedByHand(tx: Tx, { workspaceId, id, status }: MemberRow): Promise<boolean> {
-  if (status !== 'suspended') return false;
-  const latest = await tx
-    .select({ action: auditEvents.action, data: auditEvents.data })
-    .from(auditEvents)
-    .where(
-      and(
-        eq(auditEvents.workspaceId, workspaceId),
-        eq(auditEvents.target, printId('mem', id)),
-        inArray(auditEvents.action, ['member.suspended', 'member.reactivated']),
-      ),
-    )
-    .orderBy(desc(auditEvents.seq))
-    .limit(LOOKED_BACK);
-  const end = latest.findIndex(({ action }) => action === 'member.reactivated');
-  const goingOn = end < 0 ? latest : latest.slice(0, end);
-  return goingOn.some(({ data }) => data['left'] !== true);
 }
 
 function taken() {

@@ -215,6 +215,20 @@ describe('whom a member suspended by hand', () => {
   });
 });
 
+describe('whom a member suspended by hand after the provider took the person out', () => {
+  it('stays out when the provider says `active` again, and that is on record once', async () => {
+    const person = await makePerson();
+    await idp.patch(person.id, OFF);
+    await service.client().members.suspend(person.id);
+    await service.client().members.suspend(person.id);
+    expect((await idp.patch(person.id, ON)).body['active']).toBe(false);
+    const { data } = await service.client().auditEvents({ target: person.id, action: 'member.suspended' });
+    expect(data.map((event) => event.data['left'] ?? false)).toEqual([true, false]);
+    await service.client().members.reactivate(person.id);
+    expect((await idp.send('GET', `/Users/${person.id}`)).body['active']).toBe(true);
+  });
+});
+
 describe('the last owner', () => {
   it('is not taken out, demoted or removed: 409', async () => {
     const full = await makeProvider(service, { scopes: ['workspace:admin'] });
