@@ -5,6 +5,7 @@ import { addDays, earliest } from '../rules/lifetime.js';
 import { accept, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import { takenOver } from '../rules/take-over.js';
 import type { WorkspacePolicy } from '../rules/workspace-policy.js';
+import { lockForAct } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { drawSecret, insertToken, type Minted } from './mint.js';
@@ -13,7 +14,7 @@ import { revokeWhere } from './revocations.js';
 import { tokens, workflows, workspaces } from './schema.js';
 import type { Secrets } from './secret.js';
 import { findToken, type TokenColumns, type TokenView } from './tokens.js';
-import { type Issuer, lockForIssue } from './workspace-lock.js';
+import type { Issuer } from './workspace-lock.js';
 
 /** Which token is taken over, by whom, and what that member may hand on. */
 export interface TakeOver {
@@ -41,9 +42,8 @@ export async function takeOver(
   if (isRefused) return refuse(isRefused);
   const minted = await drawSecret(secrets, newId('tok', request.now()));
   return inTransaction(db, async (tx) => {
-    if (!(await lockForIssue(tx, request.issuer, false))) {
-      return refuse({ kind: 'unauthenticated', hasCredentials: true });
-    }
+    const role = await lockForAct(tx, request.issuer, 'issue', 'tokens:mint');
+    if (!role.ok) return role;
     const named = and(eq(tokens.workspaceId, request.workspaceId), eq(tokens.id, request.id));
     await tx.select({ id: tokens.id }).from(tokens).where(named).for('update');
     const now = request.now();
@@ -51,7 +51,8 @@ export async function takeOver(
     const refusal = offerRefusal(before, request.successorId, now);
     if (refusal) return refuse(refusal);
     if (before === undefined) return refuse({ kind: 'not_found' });
-    const outcome = await replace(tx, request, before, minted, now);
+    const grantor = { ...request.grantor, role: role.value };
+    const outcome = await replace(tx, { ...request, grantor }, before, minted, now);
     request.signal.throwIfAborted();
     return outcome;
   });

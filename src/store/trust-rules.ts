@@ -3,13 +3,15 @@ import { canonicalJson } from '../rules/audit.js';
 import { type MemberId, newId, printId, type WorkspaceId } from '../rules/format.js';
 import type { Grantor } from '../rules/grant.js';
 import { accept, invalid, type Result, refuse } from '../rules/refusal.js';
+import type { Role } from '../rules/role.js';
 import { decideRule, type TrustFacts } from '../rules/trust-exchange.js';
 import { MAX_TRUST_RULES, TRUST_PRESETS, type TrustRule, type TrustRuleTerms } from '../rules/trust-rule.js';
+import { lockForAct } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
 import { revokeWhere } from './revocations.js';
 import { execChecks, members, tokens, trustRules, workflows, workspaces } from './schema.js';
-import { type Issuer, lockForIssue, lockWorkspace } from './workspace-lock.js';
+import type { Issuer } from './workspace-lock.js';
 
 const COLUMNS = {
   rule: trustRules,
@@ -90,14 +92,14 @@ export function putTrustRule(
   change: TrustRuleChange,
 ): Promise<Result<{ readonly isNew: boolean; readonly view: TrustRuleView }>> {
   const { workspaceId, name, grantor, memberId, now } = change;
-  return changeTrustRules(db, change, async (tx) => {
+  return changeTrustRules(db, change, async (tx, role) => {
     const [workflow] = await tx
       .select({ allowedScopes: workflows.allowedScopes, constraints: workflows.constraints })
       .from(workflows)
       .where(and(eq(workflows.workspaceId, workspaceId), eq(workflows.label, terms.workflow)))
       .for('share');
     if (workflow === undefined) return invalid(['workflow'], 'is not a workflow of this workspace');
-    const decided = decideRule(grantor, workflow, terms);
+    const decided = decideRule({ ...grantor, role }, workflow, terms);
     if (!decided.ok) return decided;
     const row = stored({ ...terms, constraints: decided.value });
     const before = await findTrustRule(tx, workspaceId, name);
@@ -133,17 +135,16 @@ export function removeTrustRule(db: Db, change: TrustRuleChange): Promise<Result
   });
 }
 
-/** Locks the workspace first, so that no token is given by a rule past its end. Whose token was revoked since the request
- *  arrived changes nothing any more. */
+/** Locks the workspace first, so that no token is given by a rule past its end. Whose token was revoked, or who was
+ *  demoted, since the request arrived changes nothing any more. */
 function changeTrustRules<T>(
   db: Db,
-  { workspaceId, caller }: TrustRuleChange,
-  act: (tx: Tx) => Promise<Result<T>>,
+  { caller }: TrustRuleChange,
+  act: (tx: Tx, role: Role) => Promise<Result<T>>,
 ): Promise<Result<T>> {
   return inTransaction(db, async (tx) => {
-    await lockWorkspace(tx, workspaceId, 'end');
-    if (!(await lockForIssue(tx, caller, false))) return refuse({ kind: 'unauthenticated', hasCredentials: true });
-    return act(tx);
+    const role = await lockForAct(tx, caller, 'end', 'workflows:write');
+    return role.ok ? act(tx, role.value) : role;
   });
 }
 

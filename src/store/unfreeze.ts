@@ -1,11 +1,12 @@
 import { and, eq } from 'drizzle-orm';
 import { printId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { accept, type Refusal, type Result, refuse } from '../rules/refusal.js';
+import { lockForAct } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { members, tokens } from './schema.js';
 import { findToken, type TokenView } from './tokens.js';
-import { type Issuer, lockForIssue } from './workspace-lock.js';
+import type { Issuer } from './workspace-lock.js';
 
 /** Lets a frozen token be good again, deliberately. One that is not frozen stays as it is. Refuses a token that has ended or
  *  is about to, and one whose creator is not active. */
@@ -17,7 +18,8 @@ export function unfreezeToken(
 ): Promise<Result<TokenView>> {
   const named = and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id));
   return inTransaction(db, async (tx) => {
-    if (!(await lockForIssue(tx, by.issuer, false))) return refuse({ kind: 'unauthenticated', hasCredentials: true });
+    const allowed = await lockForAct(tx, by.issuer, 'issue', 'workspace:admin');
+    if (!allowed.ok) return allowed;
     await tx.select({ id: tokens.id }).from(tokens).where(named).for('update');
     const before = await findToken(tx, workspaceId, id, now);
     if (before === undefined) return refuse({ kind: 'not_found' });
