@@ -1,15 +1,16 @@
 import { newId, printId } from '../rules/format.js';
 import { addSeconds, INVITATION_HOURS } from '../rules/lifetime.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
-import { type Role, signInScopes } from '../rules/role.js';
+import { mayGrantRole, type Role, signInScopes } from '../rules/role.js';
 import type { TokenFacts } from '../rules/token.js';
 import { SERVICE_WORKFLOW } from '../rules/workflow.js';
+import { lockForAct } from './authority.js';
 import { type Db, inTransaction } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { acceptInvitation, insertMember, type MemberRow, removeLapsed } from './members.js';
 import { drawSecret, insertToken } from './mint.js';
 import type { Secrets } from './secret.js';
-import { type Issuer, lockForIssue, lockWorkspace } from './workspace-lock.js';
+import { type Issuer, lockWorkspace } from './workspace-lock.js';
 import { insertSignIn } from './workspaces.js';
 
 export interface Invitation {
@@ -17,8 +18,6 @@ export interface Invitation {
   readonly name: string | null;
   readonly role: Role;
   readonly issuer: Issuer;
-  /** The role of who invites. */
-  readonly by: Role;
   readonly origin: Origin;
   readonly now: Date;
 }
@@ -36,9 +35,13 @@ export async function inviteMember(db: Db, secrets: Secrets, invitation: Invitat
   const { workspaceId } = issuer;
   const minted = await drawSecret(secrets, newId('tok', now));
   return inTransaction(db, async (tx) => {
-    if (!(await lockForIssue(tx, issuer, false))) return refuse({ kind: 'unauthenticated', hasCredentials: true });
+    const by = await lockForAct(tx, issuer, 'issue', 'members:write');
+    if (!by.ok) return by;
+    if (!mayGrantRole(by.value, role)) {
+      return refuse({ kind: 'not_allowed', detail: `the role ${by.value} may not invite into the role ${role}` });
+    }
     const draft = { workspaceId, email, name, role, status: 'invited' } as const;
-    const isFree = async () => removeLapsed(tx, { workspaceId, email, by: invitation.by, origin }, now);
+    const isFree = async () => removeLapsed(tx, { workspaceId, email, by: by.value, origin }, now);
     const member =
       (await insertMember(tx, draft, now)) ?? ((await isFree()) ? await insertMember(tx, draft, now) : undefined);
     if (member === undefined) {

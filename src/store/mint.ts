@@ -16,13 +16,14 @@ import {
 import { addDays } from '../rules/lifetime.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import type { TokenKind } from '../rules/token.js';
+import { lockForAct } from './authority.js';
 import type { TransactionSql } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { policyRefusal } from './policy-admission.js';
 import { idempotencyKeys, tokens } from './schema.js';
 import type { Secrets } from './secret.js';
-import { type Issuer, lockForIssue } from './workspace-lock.js';
+import type { Issuer } from './workspace-lock.js';
 
 /** A fresh secret for a token: the printed form for its holder, the verifiers for the row. Only `printed` is a secret. */
 export interface Minted {
@@ -124,8 +125,8 @@ export async function mintToken(
   const row = { ...draft, kind: 'access', expiresAt, lineageId: minted.id, rotatedFrom: null } as const;
 
   return inTransaction(db, async (tx) => {
-    if (!(await lockForIssue(tx, request.issuer, false)))
-      return refuse({ kind: 'unauthenticated', hasCredentials: true });
+    const allowed = await lockForAct(tx, request.issuer, 'issue', 'tokens:mint');
+    if (!allowed.ok) return allowed;
     // Before the key is taken: a refusal takes none. If this complies, so does a token that the same request got before.
     const beyond = await policyRefusal(tx, row, retried === undefined, now);
     if (beyond) return refuse(beyond);

@@ -1,8 +1,9 @@
 import { type MemberId, newId, printId, type RunnerId } from '../rules/format.js';
 import { addDays, addSeconds } from '../rules/lifetime.js';
-import { accept, invalid, type Result, refuse } from '../rules/refusal.js';
+import { accept, invalid, type Result } from '../rules/refusal.js';
 import { ENROLMENT_SECONDS, RUNNER_EXPIRY_DAYS, RUNNER_SCOPES, RUNNER_WORKFLOW } from '../rules/runner.js';
 import { DEFAULT_MAX_RUN_SECONDS } from '../rules/workflow.js';
+import { lockForAct } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type EnrolmentRow, isOpen, lockEnrolment, updateEnrolment } from './enrolments.js';
 import { type Origin, recordEvents } from './events.js';
@@ -11,7 +12,7 @@ import { findRunner, type RunnerView, runnerExists } from './runners.js';
 import { runners } from './schema.js';
 import type { Secrets } from './secret.js';
 import { insertWorkflow } from './workflows.js';
-import { type Issuer, lockForIssue } from './workspace-lock.js';
+import type { Issuer } from './workspace-lock.js';
 
 /** Who decides about an enrolment, and when. */
 export interface Decider {
@@ -120,7 +121,8 @@ export function denyEnrolment(db: Db, enrolment: EnrolmentRow, by: Decider): Pro
 
 /** Locks the enrolment if it still waits and the calling token is still good. Of two who decide at once one does. */
 async function lockOpen(tx: Tx, { id }: EnrolmentRow, { issuer, now }: Decider): Promise<Result<EnrolmentRow>> {
-  if (!(await lockForIssue(tx, issuer, false))) return refuse({ kind: 'unauthenticated', hasCredentials: true });
+  const allowed = await lockForAct(tx, issuer, 'issue', 'runners:write');
+  if (!allowed.ok) return allowed;
   const row = await lockEnrolment(tx, id);
   return row && isOpen(row, now) ? accept(row) : unknownCode();
 }

@@ -1,13 +1,14 @@
 import { and, asc, eq, gt, ne, sql } from 'drizzle-orm';
 import { type MemberId, printId, type RunnerId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
+import { lockForAct } from './authority.js';
 import { sqlState } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
 import { revokeWhere } from './revocations.js';
 import { members, runners, tokens } from './schema.js';
-import { type Issuer, lockForIssue, lockWorkspace } from './workspace-lock.js';
+import type { Issuer } from './workspace-lock.js';
 
 export type RunnerRow = typeof runners.$inferSelect;
 
@@ -119,9 +120,8 @@ function changeRunner(
   act: (tx: Tx, runner: RunnerRow) => Promise<void>,
 ): Promise<Result<RunnerView>> {
   return inTransaction(db, async (tx) => {
-    await lockWorkspace(tx, change.workspaceId, 'end');
-    if (!(await lockForIssue(tx, change.caller, false)))
-      return refuse({ kind: 'unauthenticated', hasCredentials: true });
+    const allowed = await lockForAct(tx, change.caller, 'end', 'runners:write');
+    if (!allowed.ok) return allowed;
     const [runner] = await tx.select().from(runners).where(idIs(change.workspaceId, change.id)).for('update');
     if (runner === undefined || runner.status === 'removed') return refuse({ kind: 'not_found' });
     await act(tx, runner);

@@ -33,6 +33,21 @@ test.each<[string, (admin: Client) => Promise<unknown>]>([
   expect(await stateOf()).toEqual(before);
 });
 
+test('who was an owner when it was asked, and is a member when it is decided, brings no owner in', async () => {
+  const email = 'friend@acme.example';
+  const person = await people.makePerson('owner');
+  const invite = (client: Client) => client.members.invite({ email, role: 'owner' });
+  expect(await askedBefore(person, 'member', invite)).toBe(403);
+  expect((await people.client.members.list({ limit: 200 })).data.map((member) => member.email)).not.toContain(email);
+});
+
+test('who was a member when it was asked, and is an auditor when it is decided, mints nothing', async () => {
+  const person = await people.makePerson();
+  const mint = { workflow: maker.label, scopes: ['repo:read'], expires_in_days: 7 };
+  expect(await askedBefore(person, 'auditor', (client) => client.tokens.mint(mint))).toBe(403);
+  expect((await people.client.tokens.list({ creator: person.id, workflow: maker.label })).data).toEqual([]);
+});
+
 test('who was to take a token over, and is an auditor when it is decided, gets none', async () => {
   const successor = await people.makePerson();
   const left = await people.makeMaker({ rule: 'transfer', successor_id: successor.id, window_days: 1 });

@@ -34,7 +34,6 @@ export const inviteMemberRoute = endpoint(inviteMemberOperation, async (deps, ca
     name: body.name ?? null,
     role: body.role,
     issuer: { workspaceId: caller.workspaceId, tokenId: caller.id },
-    by: caller.creatorRole,
     origin: originOf(caller, call),
     now,
   });
