@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isProviderName } from '../rules/sign-in.js';
 import type { Verified } from './provider-keys.js';
 
 /** Whose sessions end: all of a person's at the provider, or those of one session there. */
@@ -13,13 +14,14 @@ export interface LogoutToken {
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const short = z.string().min(1).max(255);
+const name = z.string().refine(isProviderName);
 
 const claims = z
   .looseObject({
     jti: short,
     iat: z.number(),
-    sub: short.optional(),
-    sid: short.optional(),
+    sub: name.optional(),
+    sid: name.optional(),
     events: z.looseObject({ [EVENT]: z.looseObject({}) }),
     // It would be an ID token, which a browser may have handed on.
     nonce: z.undefined().optional(),

@@ -1,5 +1,6 @@
 import {
   isAllowedAddress,
+  isProviderName,
   mappedRole,
   type PersonClaims,
   type ProviderSettings,
@@ -178,23 +179,25 @@ async function identify(
   const expected = { issuer: server.issuer, audience: settings.clientId, claims: ['sub', 'exp', 'nonce'] };
   const { payload } = await keys.verify(tokens.id_token ?? '', expected, now);
   const { sub: subject, azp, sid, iat } = payload;
-  if (typeof subject !== 'string' || subject === '' || subject.length > MAX_SUBJECT) throw new TypeError('no subject');
+  if (!isProviderName(subject) || subject.length > MAX_SUBJECT) throw new TypeError('no subject');
+  if (sid !== undefined && !isProviderName(sid)) throw new TypeError('a session that cannot be named');
   if (azp !== undefined && azp !== settings.clientId) throw new TypeError('the ID token was issued to another client');
   const isShort = payload['email'] === undefined || lacksRole(settings, payload);
-  const more =
+  const more: PersonClaims =
     isShort && server.userinfo_endpoint !== undefined
       ? await client.fetchUserInfo(configuration, tokens.access_token, subject)
       : {};
   // An address and whether it is verified are one statement: no half of it comes from elsewhere.
-  const whole = payload['email'] === undefined ? {} : { email_verified: payload['email_verified'] };
-  const claims: PersonClaims = { ...more, ...payload, ...whole };
+  const said: PersonClaims = payload['email'] === undefined ? more : payload;
+  const { email, email_verified } = said;
+  const claims: PersonClaims = { ...more, ...payload, email, email_verified };
   const address = verifiedAddress(claims);
   return {
     issuer: server.issuer,
     subject,
     address: address !== undefined && isAllowedAddress(address, settings.allowedDomains) ? address : undefined,
     name: line(100).safeParse(claims['name']).data,
-    sid: typeof sid === 'string' ? sid : undefined,
+    sid,
     provenAt: iat === undefined ? now : new Date(iat * 1000),
     role: settings.roles && mappedRole(claims, settings.roles),
   };

@@ -60,6 +60,14 @@ export function describeFault(fault: SignInFault): string {
   }
 }
 
+const MAX_NAME = 1024;
+
+/** Whether a text is one by which a provider can name a person or a session of its own here: not empty, not without end, and
+ *  nothing in it that no database can hold. */
+export function isProviderName(text: unknown): text is string {
+  return typeof text === 'string' && text !== '' && text.length <= MAX_NAME && !text.includes('\u0000');
+}
+
 // What an address may be made of, as strict as an invitation takes it: one @, ASCII alone. A domain that only looks like
 // another one is not it.
 const ADDRESS =

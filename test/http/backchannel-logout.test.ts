@@ -254,6 +254,7 @@ describe('a logout token', () => {
     ['with an event that is none', () => sign(claimsOf({ events: { [EVENT]: true } }))],
     ['without events', () => sign(claimsOf({ events: undefined }))],
     ['of neither a person nor a session', () => sign(claimsOf({ sub: undefined }))],
+    ['of a session that no database can hold', () => sign(claimsOf({ sid: 'a\0' }))],
     ['without an id', () => sign(claimsOf({ jti: undefined }))],
     ['for another client', () => sign(claimsOf({ aud: 'another' }))],
     ['of another issuer', () => sign(claimsOf({ iss: 'https://evil.example' }))],

@@ -132,6 +132,8 @@ describe('an ID token is refused', () => {
     ['of nobody', without('sub')],
     ['of an empty subject', changed(() => ({ sub: '' }))],
     ['of a subject without an end', changed(() => ({ sub: 'x'.repeat(256) }))],
+    ['of a subject that no database can hold', changed(() => ({ sub: 'ada\0' }))],
+    ['of a session that no database can hold', changed(() => ({ sid: 'a\0' }))],
     ['that is a logout token', changed(() => ({ nonce: undefined, events: {}, jti: 'x' }))],
     ['that is none', async () => 'not a token'],
   ])('%s', async (_what, craft) => {
@@ -194,6 +196,14 @@ describe('what the provider tells beside the ID token', () => {
     expect((await signIn()).status).toBe(403);
     userinfo = { sub: SUBJECT, email: 'ada@acme.example', email_verified: true };
     expect((await signIn()).status).toBe(200);
+  });
+
+  test('is not verified by the ID token', async () => {
+    const { id } = await service.client().members.invite({ email: 'grace@acme.example', role: 'owner' });
+    make = (claims) => signed({ ...claims, sub: 'mallory', email: undefined, email_verified: true });
+    userinfo = { sub: 'mallory', email: 'grace@acme.example', email_verified: false };
+    expect((await signIn()).status).toBe(403);
+    expect((await service.client().members.show(id)).status).toBe('invited');
   });
 
   test('does not verify an address of the ID token', async () => {
