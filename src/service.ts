@@ -11,6 +11,7 @@ import { createProvider } from './http/provider.js';
 import { createSeals } from './http/seals.js';
 import { createWatches } from './http/watches.js';
 import type { Keys } from './keys.js';
+import { newId } from './rules/format.js';
 import type { ProviderSettings } from './rules/sign-in.js';
 import { createAdmissions } from './store/admissions.js';
 import { createCheckLog } from './store/checks.js';
@@ -42,7 +43,8 @@ export interface ServiceOptions {
   readonly shareFigures?: ShareFigures | undefined;
   /** For the tests, which make thousands of tokens: cheaper ones than those of `keys`. */
   readonly secrets?: Secrets;
-  /** For the tests, whose clocks stand still: how often lost runs are marked. */
+  /** For the tests, whose clocks stand still: how often lost runs are marked, and the database is
+   *  looked after. */
   readonly markLostEveryMs?: number | undefined;
   /** For the benchmark. */
   readonly lookupWidth?: LookupWidth | undefined;
@@ -64,6 +66,7 @@ export interface Service {
 const CLOSE_MS = 3_000;
 const HOUSEKEEPING_EVERY_MS = 3_600_000;
 const MARK_LOST_EVERY_MS = 5_000;
+const PROBE_EVERY_MS = 5_000;
 
 /** Puts the parts together. */
 export async function createService(options: ServiceOptions): Promise<Service> {
@@ -118,6 +121,12 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       isMarking = false;
     }
   }
+  // A page or a device that polls asks the pool alone, which waits for a database that hangs. The lookup gives it up, and has
+  // everybody connect anew; without it nobody would find out before somebody asked with a token.
+  function probe(): void {
+    lookup.find(newId('tok', now())).catch((error) => log.debug({ err: error }, 'the database is out of reach'));
+  }
+  const probing = setInterval(probe, options.markLostEveryMs ?? PROBE_EVERY_MS).unref();
   const marking = setInterval(markLost, options.markLostEveryMs ?? MARK_LOST_EVERY_MS).unref();
 
   const signer = await createSigner(options.keys.signingKeys);
@@ -165,6 +174,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     close: async () => {
       clearInterval(housekeeping);
       clearInterval(marking);
+      clearInterval(probing);
       watches.close();
       // A database that does not answer holds up no stop.
       await new Promise<void>((resolve, reject) => {

@@ -8,6 +8,7 @@ import { createDatabaseProxy, type DatabaseProxy, type Outage } from '../setup/d
 import { makeHostKey, sendAsHost } from '../setup/dpop.js';
 import { type Answered, type Sending, send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
+import { startTestSession } from '../setup/session.js';
 
 let database: TestDatabase;
 let proxy: DatabaseProxy;
@@ -135,6 +136,27 @@ it('a probe alone finds out that the database hangs, and that it is back', async
   expect(await ready()).toBe(503);
   await proxy.restore();
   await until(async () => (await ready()) === 200);
+}, 120_000);
+
+it('who asks without a token waits for no database that hangs, whoever else asks', async () => {
+  const node = await createTestService({
+    database: { ...database, options: proxy.options },
+    keys: service.keys,
+    markLostEveryMs: 500,
+  });
+  try {
+    const { cookie } = await startTestSession(node);
+    const page = () => inTime(send(node, 'GET', '/console', { token: null, headers: { cookie } }));
+    // So many at once that every connection of the pool is there.
+    for (const { status } of await Promise.all(Array.from({ length: 30 }, page))) expect(status).toBe(200);
+    await proxy.cut('hanging');
+    const answer = await page();
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([503, 'text/html; charset=utf-8']);
+    await proxy.restore();
+    await until(async () => (await page()).status === 200);
+  } finally {
+    await node.close();
+  }
 }, 120_000);
 
 /** Revokes on another way to the same database. */
