@@ -88,6 +88,19 @@ describe('an authorization response', () => {
     expect(await isIn(browser)).toBe(false);
   });
 
+  test('that the provider does not confirm is tried so often from one network, and asks the provider no more', async () => {
+    const eve = openBrowser(service, ISSUER, '198.51.100.66');
+    const statuses = new Set<number>();
+    for (let at = 0; at < 130; at += 1) {
+      const { searchParams } = await begin(eve);
+      const made = new URLSearchParams({ code: 'x', state: searchParams.get('state') ?? '', iss: provider.issuer });
+      statuses.add((await eve.send('GET', `/console/sign-in/callback?${made}`)).status);
+    }
+    expect([...statuses]).toEqual([403, 429]);
+    const callback = await cameBack('ada');
+    expect((await browser.open(callback)).url.pathname).toBe('/console');
+  });
+
   test('is too late after ten minutes', async () => {
     const callback = await cameBack('ada');
     service.clock.advance(600);

@@ -1,21 +1,26 @@
 import { randomBytes } from 'node:crypto';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { describeFault, returnPath, type SignInFault } from '../../rules/sign-in.js';
 import { acquaintances } from '../../store/identities.js';
 import { endSession } from '../../store/session-ends.js';
 import { enterBySignIn, type Person } from '../../store/sign-ins.js';
+import { callerNetwork } from '../address.js';
 import type { Deps } from '../deps.js';
 import { placeOf, type Route } from '../endpoint.js';
 import type { Answer, Exchange } from '../exchange.js';
 import { pageAnswer } from '../page.js';
 import { pagesUrl, properAddress } from '../pages-url.js';
 import type { Provider, Told } from '../provider.js';
+import { exhausted } from '../rate-limit.js';
 import { seeOther } from '../redirect.js';
 import { readOwnForm, sessionCookie, sessionOrigin, signedIn } from '../session.js';
 import { endedCookie, keepChoice, keepFlow, takeChoice, takeFlow } from '../sign-in-flow.js';
 import { relyingParty } from '../webauthn.js';
 
 const CALLBACK = '/console/sign-in/callback';
+// What the provider does not confirm, in a minute from one network: each costs a row, and a question to the provider.
+const misses = new RateLimiterMemory({ points: 120, duration: 60 });
 const AGAIN = 'Open the sign-in page again. A sign-in is good for ten minutes, once, and in the browser that began it.';
 
 /** The page: who wants to sign in chooses how. */
@@ -59,12 +64,18 @@ export const finishSignInRoute: Route = {
   handle: async (deps, exchange) => {
     const { provider } = deps;
     if (provider === undefined) return refuse({ kind: 'not_found' });
+    const network = callerNetwork(exchange.ip);
+    const limited = await exhausted(misses, network);
+    if (limited) return limited;
     const [state = '', ...more] = new URLSearchParams(exchange.search).getAll('state');
     const flow = more.length > 0 ? undefined : await takeFlow(deps, exchange, state);
     if (flow === undefined) return noSignIn('This sign-in is not known here', AGAIN);
     const callback = new URL(pagesUrl(deps.issuer) + CALLBACK + exchange.search);
     const told = await provider.finish(callback, flow.kept, exchange.now);
-    if (!told.ok) return unanswered(deps, exchange, told, state);
+    if (!told.ok) {
+      await misses.penalty(network);
+      return unanswered(deps, exchange, told, state);
+    }
     const person = told.value;
     const answer = await admit(deps, exchange, provider, { person, returnTo: flow.returnTo }, flow.workspace);
     return withCookie(answer, endedCookie(state));
