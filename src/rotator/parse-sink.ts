@@ -1,0 +1,23 @@
+import { execSink } from './exec-sink.js';
+import { fileSink } from './file-sink.js';
+import { kubernetesSecret } from './kubernetes-secret.js';
+import { type Environment, type MakeSink, type Sink, SinkTextError } from './sink.js';
+import { vaultSecret } from './vault-secret.js';
+
+/** The kinds of sinks, by what stands before the first colon of their text. */
+const KINDS: Readonly<Record<string, MakeSink>> = {
+  file: fileSink,
+  exec: execSink,
+  vault: vaultSecret,
+  kubernetes: kubernetesSecret,
+};
+
+/** Reads the text of a sink, `KIND:WHERE`. Its credentials come from the environment, and are missed here already. Throws
+ *  {@link SinkTextError}. */
+export function parseSink(text: string, env: Environment): Sink {
+  const [, kind = '', rest = ''] = /^([a-z-]+):(.+)$/s.exec(text) ?? [];
+  const make = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  if (make !== undefined) return make(rest, text, env);
+  const known = Object.keys(KINDS).map((one) => `${one}:…`);
+  throw new SinkTextError(`${JSON.stringify(text)} is no sink: give one of ${known.join(', ')}`);
+}
