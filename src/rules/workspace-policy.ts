@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type ConstraintKind, type Constraints, narrowConstraints, parseCidr, widerKinds } from './constraint.js';
 import { addDays } from './lifetime.js';
 import type { Role } from './role.js';
@@ -61,11 +62,10 @@ export function isBeyondReach({ kind, workflowLabel }: Pick<PolicedToken, 'kind'
  *  fault of one of them: that is asked when another is made. */
 export function policyFaults(token: PolicedToken, policy: WorkspacePolicy): PolicyFault[] {
   if (isBeyondReach(token)) return [];
-  const place = narrowConstraints(token.constraints, token.workflowConstraints);
   return [
     ...lifeFaults(token, policy),
     ...scopeFaults(token.scopes, policy),
-    ...placeFaults(place, policy),
+    ...placeFaults(token, policy),
     ...minterFaults(token.creatorRole, policy),
   ];
 }
@@ -91,6 +91,24 @@ export function isFaultless(policy: WorkspacePolicy): boolean {
   return isUnbounded({ ...policy, maxTokensPerWorkflow: undefined });
 }
 
+/** Of more patterns each is compared with each, which takes milliseconds where most take microseconds. */
+const FEW_PATTERNS = 16;
+const MAX_REMEMBERED = 1_000;
+const verdicts = new Map<string, readonly PolicyFault[]>();
+
+/** What long lists come to, by all that it comes from: every read of a token asks again, and others wait meanwhile. Nothing
+ *  stale can come of it: what is read anew is the lists. */
+function remembered(facts: readonly unknown[], judge: () => readonly PolicyFault[]): readonly PolicyFault[] {
+  const key = createHash('sha256').update(JSON.stringify(facts)).digest('base64');
+  const verdict = verdicts.get(key) ?? judge();
+  // The one that was asked for last goes last.
+  verdicts.delete(key);
+  verdicts.set(key, verdict);
+  const [oldest] = verdicts.keys();
+  if (verdicts.size > MAX_REMEMBERED && oldest !== undefined) verdicts.delete(oldest);
+  return verdict;
+}
+
 /** Whether a policy bounds nothing. */
 export function isUnbounded({ enforcement: _, ...bounds }: WorkspacePolicy): boolean {
   return Object.values(bounds).every((bound) => bound === undefined);
@@ -114,7 +132,30 @@ function isAllowed(scope: string, allowed: readonly string[]): boolean {
   return allowed.some((held) => coversScope(held, scope));
 }
 
-function placeFaults(place: Constraints, policy: WorkspacePolicy): PolicyFault[] {
+/** What is wrong with a token's place together with its workflow's. */
+function placeFaults({ constraints, workflowConstraints }: PolicedToken, policy: WorkspacePolicy) {
+  const { requiredConstraints = [], allowedRepositories } = policy;
+  if (requiredConstraints.length === 0 && allowedRepositories === undefined) return [];
+  const judge = (own: Constraints, workflows: Constraints) => judgePlace(narrowConstraints(own, workflows), policy);
+  const isShort = countPatterns(constraints) + countPatterns(workflowConstraints) <= FEW_PATTERNS;
+  if (isShort) return judge(constraints, workflowConstraints);
+  const kinds = new Set<ConstraintKind>([...requiredConstraints, ...(allowedRepositories ? REPOSITORIES : [])]);
+  const [own, workflows] = [kindsOf(constraints, kinds), kindsOf(workflowConstraints, kinds)];
+  const facts = [own, workflows, requiredConstraints, allowedRepositories ?? null];
+  return remembered(facts, () => judge(own, workflows));
+}
+
+const REPOSITORIES: readonly ConstraintKind[] = ['repositories'];
+
+function kindsOf(constraints: Constraints, kinds: ReadonlySet<ConstraintKind>): Constraints {
+  return Object.fromEntries([...kinds].map((kind) => [kind, constraints[kind]]));
+}
+
+function countPatterns(constraints: Constraints): number {
+  return Object.values(constraints).reduce((sum, patterns) => sum + (patterns?.length ?? 0), 0);
+}
+
+function judgePlace(place: Constraints, policy: WorkspacePolicy): PolicyFault[] {
   const { requiredConstraints = [], allowedRepositories } = policy;
   const missing = requiredConstraints.filter((kind) => !isConstrained(kind, place[kind]));
   const wider = allowedRepositories ? widerKinds(place, { repositories: allowedRepositories }) : [];

@@ -86,6 +86,42 @@ describe('a policy', () => {
     expect(rulesOf(byWorkflow, bounds)).toEqual([]);
   });
 
+  it('says the same of long lists as of the short ones that mean the same', () => {
+    const often = (patterns: readonly string[] | undefined) =>
+      patterns && Array.from({ length: 20 }, () => patterns).flat();
+    const longer = (constraints: Constraints): Constraints => ({
+      repositories: often(constraints.repositories),
+      refs: often(constraints.refs),
+      environments: often(constraints.environments),
+      runners: often(constraints.runners),
+      networks: often(constraints.networks),
+    });
+    const kinds = fc.uniqueArray(fc.constantFrom('repositories' as const, 'refs' as const, 'networks' as const));
+    fc.assert(
+      fc.property(anyConstraints, anyConstraints, anyConstraints, kinds, (own, workflows, { repositories }, asked) => {
+        const bounds = policy({ requiredConstraints: asked, allowedRepositories: repositories });
+        const short = policyFaults(token({ constraints: own, workflowConstraints: workflows }), bounds);
+        const long = { constraints: longer(own), workflowConstraints: longer(workflows) };
+        for (let again = 0; again < 2; again += 1) expect(policyFaults(token(long), bounds)).toEqual(short);
+      }),
+    );
+  });
+
+  it('holds nobody else up: the most and the worst patterns are compared once for thousands of reads', () => {
+    const many = (pattern: (at: number) => string) => Array.from({ length: 64 }, (_, at) => pattern(at));
+    const long = many((at) => `${'a'.repeat(240)}${at}/x`);
+    const hostile = many((at) => `*${'a'.repeat(120)}b${at}/x`);
+    const place = { repositories: long, environments: long, runners: long };
+    const around = { repositories: ['**', ...hostile], environments: ['**', ...hostile], runners: hostile };
+    const made = token({ constraints: place, workflowConstraints: around });
+    const bounds = policy({ requiredConstraints: ['environments', 'runners'], allowedRepositories: hostile });
+    const faults = new Set<string>();
+    for (let read = 0; read < 2_000; read += 1) {
+      for (const { path } of policyFaults(made, bounds)) faults.add(path.join('/'));
+    }
+    expect([...faults]).toEqual(['constraints/repositories']);
+  });
+
   it('bounds who may have tokens, and never an owner', () => {
     expect(rulesOf({ creatorRole: 'member' }, { minters: ['admin'] })).toEqual(['minters']);
     expect(rulesOf({ creatorRole: 'admin' }, { minters: ['admin'] })).toEqual([]);
