@@ -45,6 +45,7 @@ const settings = (more: Partial<ProviderSettings> = {}): ProviderSettings => ({
   clientId: CLIENT_ID,
   clientSecret: 'any',
   allowedDomains: [],
+  isEmailTrusted: false,
   workspace: undefined,
   roles: undefined,
   ...more,
@@ -204,6 +205,22 @@ describe('what the provider tells beside the ID token', () => {
     userinfo = { sub: 'mallory', email: 'grace@acme.example', email_verified: false };
     expect((await signIn()).status).toBe(403);
     expect((await service.client().members.show(id)).status).toBe('invited');
+  });
+
+  test('is a no when the ID token says no, also of a provider that is trusted with addresses', async () => {
+    const { id } = await service.client().members.invite({ email: 'hopper@acme.example', role: 'owner' });
+    const trusting = settings({ isEmailTrusted: true, allowedDomains: ['acme.example'] });
+    const node = await createTestService({ oidc: trusting, database: service.database, keys: service.keys });
+    try {
+      for (const isVerified of [false, 'false', undefined]) {
+        make = (claims) => signed({ ...claims, sub: 'mallet', email: undefined, email_verified: isVerified });
+        userinfo = { sub: 'mallet', email: 'hopper@acme.example' };
+        expect((await signIn(node)).status).toBe(isVerified === undefined ? 200 : 403);
+      }
+      expect((await service.client().members.show(id)).status).toBe('active');
+    } finally {
+      await node.close();
+    }
   });
 
   test('does not verify an address of the ID token', async () => {
