@@ -41,6 +41,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   hono: /^(http|console)\//,
   '@hono/node-server': /^(http\/|server\.ts$)/,
   commander: /^cli\//,
+  'libsodium-wrappers': /^rotator\/sealed-box\.ts$/,
   scimmy: /^http\/scim-schemas\.ts$/,
 };
 
@@ -119,7 +120,7 @@ describe('the imports of src/', () => {
   });
 
   test('read what is heavy and rarely needed at its first use, so that a start does not wait for it', () => {
-    const heavy = ['openid-client', '@simplewebauthn/server', 'scimmy'];
+    const heavy = ['openid-client', '@simplewebauthn/server', 'scimmy', 'libsodium-wrappers'];
     const early = [...texts].flatMap(([file, text]) =>
       [...text.matchAll(STATIC)].flatMap(([, type, name = '']) =>
         type === undefined && heavy.includes(name) ? [`${file} imports ${name}`] : [],

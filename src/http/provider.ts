@@ -191,9 +191,7 @@ async function identify(
   const said: PersonClaims = payload['email'] === undefined ? more : payload;
   const { email, email_verified } = said;
   const claims: PersonClaims = { ...more, ...payload, email, email_verified };
-  // A no of either is one, also where silence would do.
-  const isSilent = [more, payload].every((one: PersonClaims) => one['email_verified'] === undefined);
-  const address = verifiedAddress(claims, settings.isEmailTrusted && isSilent);
+  const address = verifiedAddress(claims);
   return {
     issuer: server.issuer,
     subject,

@@ -14,7 +14,6 @@ import { placeOf } from './endpoint.js';
 import type { Exchange } from './exchange.js';
 import { type ForeignToken, isSignedBy, readForeignToken } from './foreign-token.js';
 import type { IssuedToken } from './issued-token.js';
-import type { FoundKey } from './issuer-keys.js';
 import { exhausted, spent } from './rate-limit.js';
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
@@ -44,8 +43,7 @@ export async function tokenExchangeGrant(deps: Deps, exchange: Exchange, form: F
   if (limited) return limited;
   const asked = readRequest(form, exchange.now);
   const given = asked.ok ? await exchanged(deps, exchange, asked.value) : asked;
-  // An outage is nobody's guess: the jobs of a company come again, and are let in when it is over.
-  if (!given.ok && given.refusal.kind !== 'issuer_unavailable') await misses.penalty(network);
+  if (!given.ok) await misses.penalty(network);
   return given;
 }
 
@@ -88,8 +86,7 @@ function readAudience(audience: string | undefined): Result<Asked['named']> {
 async function exchanged(deps: Deps, exchange: Exchange, asked: Asked): Promise<Result<IssuedToken>> {
   const { token, audience, named } = asked;
   const rules = await rulesFor(deps.db, { issuer: token.issuer, audience }, named);
-  const published = await publishedKey(deps, token, rules, exchange.now);
-  const signed = await rulesThatBelieve(token, rules, published);
+  const signed = await rulesThatBelieve(deps, token, rules, exchange.now);
   const judged = signed.map((view) => ({ view, verdict: judgeClaims(view, token.claims) }));
   const meant = judged.filter(({ verdict }) => verdict.isMeant);
   if (new Set(meant.map(({ view }) => view.rule.workspaceId)).size > 1) {
@@ -99,10 +96,6 @@ async function exchanged(deps: Deps, exchange: Exchange, asked: Asked): Promise<
   // By name within the workspace, as they were read.
   const first = meant.find(({ verdict }) => verdict.grant !== undefined)?.view;
   if (first === undefined) {
-    // Also when none of the claims match: what is not signed must not be what somebody tries claims with.
-    if (published?.kind === 'away') {
-      return refuse({ kind: 'issuer_unavailable', retryAfterSeconds: published.retryAfterSeconds });
-    }
     const why = judged.slice(0, MAX_LOGGED).map(({ view, verdict }) => ({
       workspace: view.workspaceSlug,
       rule: view.rule.name,
@@ -116,19 +109,12 @@ async function exchanged(deps: Deps, exchange: Exchange, asked: Asked): Promise<
   return given(deps, exchange, asked, first);
 }
 
-/** The issuer's key, which is looked for once, if a rule does not bring its own. */
-async function publishedKey(deps: Deps, token: ForeignToken, rules: readonly TrustRuleView[], now: Date) {
+/** The rules for which the token was signed: by its issuer's key, which is looked for once, or by one that the rule itself
+ *  brings. */
+async function rulesThatBelieve(deps: Deps, token: ForeignToken, rules: readonly TrustRuleView[], now: Date) {
   const isFetched = rules.some(({ rule }) => rule.jwks === undefined);
-  return isFetched ? deps.issuerKeys.find(token.issuer, token.kid, now) : undefined;
-}
-
-/** The rules for which the token was signed: by its issuer's key, or by one that the rule itself brings. */
-async function rulesThatBelieve(
-  token: ForeignToken,
-  rules: readonly TrustRuleView[],
-  published: FoundKey | undefined,
-): Promise<TrustRuleView[]> {
-  const isPublished = published?.kind === 'found' && (await isSignedBy(token, published.key));
+  const published = isFetched ? await deps.issuerKeys.find(token.issuer, token.kid, now) : undefined;
+  const isPublished = published !== undefined && (await isSignedBy(token, published));
   const believed = await Promise.all(
     rules.map(async ({ rule }) => (rule.jwks === undefined ? isPublished : isSignedByOne(token, rule.jwks.keys))),
   );

@@ -135,7 +135,6 @@ describe('a logout token', () => {
         clientId: CLIENT_ID,
         clientSecret: undefined,
         allowedDomains: [],
-        isEmailTrusted: false,
         workspace: undefined,
         roles: undefined,
       },
@@ -229,7 +228,6 @@ describe('a logout token', () => {
       clientId: CLIENT_ID,
       clientSecret: undefined,
       allowedDomains: [],
-      isEmailTrusted: false,
       workspace: undefined,
       roles: undefined,
     };
