@@ -24,6 +24,10 @@ export const oidcVariables = {
     .transform((text) => text.split(',').map((one) => one.trim().toLowerCase()))
     .refine((list) => list.every((domain) => DOMAIN.test(domain)), 'domains parted by commas, such as acme.example')
     .default([]),
+  COUNTERSIGN_OIDC_TRUST_EMAIL: z
+    .enum(['true', 'false'], { error: 'true or false' })
+    .transform((text) => text === 'true')
+    .default(false),
   COUNTERSIGN_OIDC_WORKSPACE: z.string().refine(isWorkflowLabel, 'the slug of a workspace').optional(),
   COUNTERSIGN_OIDC_ROLE_CLAIM: z
     .string()
@@ -49,6 +53,12 @@ const NEEDS: readonly (readonly [OidcVariable, OidcVariable, string])[] = [
   ['COUNTERSIGN_OIDC_CLIENT_ID', 'COUNTERSIGN_OIDC_ISSUER', "the provider's https:// URL"],
   ['COUNTERSIGN_OIDC_CLIENT_SECRET', 'COUNTERSIGN_OIDC_ISSUER', "the provider's https:// URL"],
   ['COUNTERSIGN_OIDC_ALLOWED_DOMAINS', 'COUNTERSIGN_OIDC_ISSUER', "the provider's https:// URL"],
+  ['COUNTERSIGN_OIDC_TRUST_EMAIL', 'COUNTERSIGN_OIDC_ISSUER', "the provider's https:// URL"],
+  [
+    'COUNTERSIGN_OIDC_TRUST_EMAIL',
+    'COUNTERSIGN_OIDC_ALLOWED_DOMAINS',
+    'domains parted by commas, such as acme.example',
+  ],
   ['COUNTERSIGN_OIDC_WORKSPACE', 'COUNTERSIGN_OIDC_ISSUER', "the provider's https:// URL"],
   ['COUNTERSIGN_OIDC_ROLE_CLAIM', 'COUNTERSIGN_OIDC_ROLES', 'value=role pairs parted by commas'],
   ['COUNTERSIGN_OIDC_ROLES', 'COUNTERSIGN_OIDC_ROLE_CLAIM', 'the name of a claim'],
@@ -73,6 +83,7 @@ export function oidcSettings(values: Values): ProviderSettings | undefined {
     clientId,
     clientSecret: values.COUNTERSIGN_OIDC_CLIENT_SECRET,
     allowedDomains: values.COUNTERSIGN_OIDC_ALLOWED_DOMAINS,
+    isEmailTrusted: values.COUNTERSIGN_OIDC_TRUST_EMAIL,
     workspace: values.COUNTERSIGN_OIDC_WORKSPACE,
     roles: claim === undefined || pairs === undefined ? undefined : { claim, pairs },
   };

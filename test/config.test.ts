@@ -150,6 +150,7 @@ describe('a value', () => {
     ['COUNTERSIGN_OIDC_ALLOWED_DOMAINS', '*.acme.example', 'domains parted by commas'],
     ['COUNTERSIGN_OIDC_ALLOWED_DOMAINS', '@acme.example', 'domains parted by commas'],
     ['COUNTERSIGN_OIDC_ALLOWED_DOMAINS', 'acme', 'domains parted by commas'],
+    ['COUNTERSIGN_OIDC_TRUST_EMAIL', 'yes', 'true or false'],
     ['COUNTERSIGN_OIDC_WORKSPACE', 'Acme Inc', 'the slug of a workspace'],
     ['COUNTERSIGN_OIDC_ROLE_CLAIM', 'a claim', 'the name of a claim'],
     ['COUNTERSIGN_OIDC_ROLES', 'platform', 'value=role pairs'],
@@ -266,7 +267,8 @@ describe('an OpenID provider', () => {
   });
 
   it('is an issuer and a client, and what else is said', () => {
-    const none = { clientSecret: undefined, allowedDomains: [], workspace: undefined, roles: undefined };
+    const nobody = { clientSecret: undefined, allowedDomains: [], isEmailTrusted: false };
+    const none = { ...nobody, workspace: undefined, roles: undefined };
     const least = { issuer: 'https://login.acme.example/', clientId: 'countersign', ...none };
     expect(readConfig(oidc()).oidc).toEqual(least);
     const path = join(directory, 'client-secret');
@@ -275,6 +277,7 @@ describe('an OpenID provider', () => {
       ...oidc(),
       COUNTERSIGN_OIDC_CLIENT_SECRET_FILE: path,
       COUNTERSIGN_OIDC_ALLOWED_DOMAINS: 'Acme.example, acme.test',
+      COUNTERSIGN_OIDC_TRUST_EMAIL: 'true',
       COUNTERSIGN_OIDC_WORKSPACE: 'acme',
       COUNTERSIGN_OIDC_ROLE_CLAIM: 'https://acme.example/groups',
       COUNTERSIGN_OIDC_ROLES: 'cn=platform=admin, everyone=member',
@@ -283,6 +286,7 @@ describe('an OpenID provider', () => {
       ...least,
       clientSecret: 'hunter2',
       allowedDomains: ['acme.example', 'acme.test'],
+      isEmailTrusted: true,
       workspace: 'acme',
       roles: {
         claim: 'https://acme.example/groups',
@@ -299,6 +303,8 @@ describe('an OpenID provider', () => {
     ['COUNTERSIGN_OIDC_ISSUER', { COUNTERSIGN_OIDC_CLIENT_ID: 'countersign' }],
     ['COUNTERSIGN_OIDC_ISSUER', { COUNTERSIGN_OIDC_CLIENT_SECRET: 'hunter2' }],
     ['COUNTERSIGN_OIDC_ISSUER', { COUNTERSIGN_OIDC_ALLOWED_DOMAINS: 'acme.example' }],
+    ['COUNTERSIGN_OIDC_ALLOWED_DOMAINS', { ...oidc(), COUNTERSIGN_OIDC_TRUST_EMAIL: 'true' }],
+    ['COUNTERSIGN_OIDC_ISSUER', { COUNTERSIGN_OIDC_TRUST_EMAIL: 'true' }],
     ['COUNTERSIGN_OIDC_ISSUER', { COUNTERSIGN_OIDC_WORKSPACE: 'acme' }],
     ['COUNTERSIGN_OIDC_ROLES', { ...oidc(), COUNTERSIGN_OIDC_ROLE_CLAIM: 'groups' }],
     ['COUNTERSIGN_OIDC_ROLE_CLAIM', { ...oidc(), COUNTERSIGN_OIDC_ROLES: 'platform=admin' }],

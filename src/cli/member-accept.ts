@@ -15,8 +15,11 @@ export async function acceptInvitation(flags: { json?: true }): Promise<number> 
   );
   const { token, ...member } = await clientFor(url, undefined).members.accept(invitation);
   await rememberLogin(process.env, url, { token });
-  const { workspace } = await clientFor(url, token).me();
-  await nameLogin(process.env, url, workspace.slug);
+  // The invitation is used up by now: what comes after it is no reason to say that it failed.
+  const me = await clientFor(url, token)
+    .me()
+    .catch(() => undefined);
+  if (me) await nameLogin(process.env, url, me.workspace.slug);
   if (flags.json) printJson({ ...member, url });
   say(`Welcome, ${printable(member.name ?? member.email)}: signed in to ${url} as ${member.role}, for 7 days.`);
   say(`Stored in ${printable(loginPath(process.env))}.`);

@@ -5,9 +5,16 @@ import type { Outgoing } from './outgoing.js';
 
 /** The public keys of issuers, as they publish them. */
 export interface IssuerKeys {
-  /** A key by its name. `undefined` when the issuer has none of that name, or cannot be asked. */
-  find(issuer: string, kid: string, now: Date): Promise<VerifyKey | undefined>;
+  /** A key by its name. */
+  find(issuer: string, kid: string, now: Date): Promise<FoundKey>;
 }
+
+/** `unknown`: the issuer has no key of that name. `away`: it has to be asked, and cannot be; after so many seconds it is
+ *  asked again. */
+export type FoundKey =
+  | { readonly kind: 'found'; readonly key: VerifyKey }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'away'; readonly retryAfterSeconds: number };
 
 interface Known {
   readonly keys: ReadonlyMap<string, VerifyKey>;
@@ -21,6 +28,8 @@ const FRESH_MS = 600_000;
 const OUTAGE_MS = 86_400_000;
 /** How long nobody makes the service ask the same issuer again. */
 const PAUSE_MS = 30_000;
+/** The same, while it cannot be asked and a key is wanted that is not known: jobs wait for it. */
+const AWAY_PAUSE_MS = 5_000;
 const MAX_ISSUERS = 1_000;
 const MAX_KEYS = 100;
 const MAX_BYTES = 65_536;
@@ -42,8 +51,8 @@ const jwk = z.looseObject({
 const jwks = z.object({ keys: z.array(z.unknown()).max(MAX_KEYS) });
 
 /** Keeps the keys of the latest thousand issuers: 10 minutes; for a day, those that are known already, while the issuer is
- *  out of reach. A name that is not known makes the service look again, every 30 s at most for one issuer. Those who ask at
- *  the same moment wait for the same answer. */
+ *  out of reach. A name that is not known makes the service look again, for one issuer every 30 s at most, every 5 s while it is out
+ *  of reach. Those who ask at the same moment wait for the same answer. */
 export function createIssuerKeys(outgoing: Outgoing, log: Log): IssuerKeys {
   const known = new Map<string, Known>();
   const underWay = new Map<string, Promise<Known>>();
@@ -74,12 +83,29 @@ export function createIssuerKeys(outgoing: Outgoing, log: Log): IssuerKeys {
       const at = now.getTime();
       const before = known.get(issuer);
       const isFresh = before !== undefined && at - before.fetchedAt < FRESH_MS;
-      if (isFresh && before.keys.has(kid)) return before.keys.get(kid);
-      const mayAsk = before === undefined || at - before.triedAt >= PAUSE_MS;
+      const fresh = isFresh ? before.keys.get(kid) : undefined;
+      if (fresh) return { kind: 'found', key: fresh };
+      const mayAsk = before === undefined || at - before.triedAt >= pauseMs(before, kid, at);
       const current = mayAsk ? await refreshed(issuer, before, at) : before;
-      return at - current.fetchedAt < OUTAGE_MS ? current.keys.get(kid) : undefined;
+      const key = keyOf(current, kid, at);
+      if (key) return { kind: 'found', key };
+      if (!isAway(current)) return { kind: 'unknown' };
+      return { kind: 'away', retryAfterSeconds: (current.triedAt + AWAY_PAUSE_MS - at) / 1000 };
     },
   };
+}
+
+/** Whether the issuer did not answer when it was asked last. */
+function isAway({ fetchedAt, triedAt }: Known): boolean {
+  return fetchedAt < triedAt;
+}
+
+function keyOf({ keys, fetchedAt }: Known, kid: string, at: number): VerifyKey | undefined {
+  return at - fetchedAt < OUTAGE_MS ? keys.get(kid) : undefined;
+}
+
+function pauseMs(known: Known, kid: string, at: number): number {
+  return isAway(known) && keyOf(known, kid, at) === undefined ? AWAY_PAUSE_MS : PAUSE_MS;
 }
 
 type Fetched =

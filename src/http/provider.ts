@@ -191,7 +191,9 @@ async function identify(
   const said: PersonClaims = payload['email'] === undefined ? more : payload;
   const { email, email_verified } = said;
   const claims: PersonClaims = { ...more, ...payload, email, email_verified };
-  const address = verifiedAddress(claims);
+  // A no of either is one, also where silence would do.
+  const isSilent = [more, payload].every((one: PersonClaims) => one['email_verified'] === undefined);
+  const address = verifiedAddress(claims, settings.isEmailTrusted && isSilent);
   return {
     issuer: server.issuer,
     subject,

@@ -63,6 +63,12 @@ export function refused(refusal: Refusal): Refused {
       return { kind: refusal.kind, detail: 'too many requests', headers: retryAfter(refusal.retryAfterSeconds) };
     case 'busy':
       return { kind: refusal.kind, detail: 'too many requests wait', headers: retryAfter(refusal.retryAfterSeconds) };
+    case 'issuer_unavailable':
+      return {
+        kind: refusal.kind,
+        detail: 'the keys of the issuer cannot be asked for; nothing is known',
+        headers: retryAfter(refusal.retryAfterSeconds),
+      };
     case 'database_unavailable':
       return {
         kind: refusal.kind,
@@ -165,6 +171,7 @@ function oauthError(kind: ProblemKind): { readonly status: number; readonly erro
       return { status: 403, error: 'access_denied' };
     case 'rate_limited':
     case 'busy':
+    case 'issuer_unavailable':
     case 'database_unavailable':
       return { status: PROBLEMS[kind].status, error: 'temporarily_unavailable' };
     case 'internal':

@@ -50,6 +50,17 @@ function decision({ row, formToken }: StepUpView): Html {
 </div>`;
 }
 
+/** What is shown to somebody of whom nothing is asked there: a person may be signed in in another workspace than that of the
+ *  token. `signIn` leads to the sign-in page and back. */
+export function notAskedPage({ member, workspace }: SignedIn, signIn: string): Page {
+  const body = html`<main class="shell narrow"><p class="soft">Countersign · confirm</p>
+<h1>Nothing is asked of you here</h1>
+<p>You are signed in as <strong>${member.email}</strong> in the workspace <strong>${workspace.slug}</strong>. What a token of another
+workspace asks is shown to who is signed in there.</p>
+<p><a href="${signIn}">Sign in as somebody else, or in another workspace</a></p></main>`;
+  return page('Nothing is asked of you here', body);
+}
+
 /** What is shown after a no. */
 export function deniedPage(row: Pick<StepUpRow, 'tokenId'>): Page {
   const body = html`<main class="shell narrow"><p class="soft">Countersign · confirm</p>

@@ -14,6 +14,7 @@ import { placeOf } from './endpoint.js';
 import type { Exchange } from './exchange.js';
 import { type ForeignToken, isSignedBy, readForeignToken } from './foreign-token.js';
 import type { IssuedToken } from './issued-token.js';
+import type { FoundKey } from './issuer-keys.js';
 import { exhausted, spent } from './rate-limit.js';
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
@@ -43,7 +44,8 @@ export async function tokenExchangeGrant(deps: Deps, exchange: Exchange, form: F
   if (limited) return limited;
   const asked = readRequest(form, exchange.now);
   const given = asked.ok ? await exchanged(deps, exchange, asked.value) : asked;
-  if (!given.ok) await misses.penalty(network);
+  // An outage is nobody's guess: the jobs of a company come again, and are let in when it is over.
+  if (!given.ok && given.refusal.kind !== 'issuer_unavailable') await misses.penalty(network);
   return given;
 }
 
@@ -86,7 +88,8 @@ function readAudience(audience: string | undefined): Result<Asked['named']> {
 async function exchanged(deps: Deps, exchange: Exchange, asked: Asked): Promise<Result<IssuedToken>> {
   const { token, audience, named } = asked;
   const rules = await rulesFor(deps.db, { issuer: token.issuer, audience }, named);
-  const signed = await rulesThatBelieve(deps, token, rules, exchange.now);
+  const published = await publishedKey(deps, token, rules, exchange.now);
+  const signed = await rulesThatBelieve(token, rules, published);
   const judged = signed.map((view) => ({ view, verdict: judgeClaims(view, token.claims) }));
   const meant = judged.filter(({ verdict }) => verdict.isMeant);
   if (new Set(meant.map(({ view }) => view.rule.workspaceId)).size > 1) {
@@ -96,6 +99,10 @@ async function exchanged(deps: Deps, exchange: Exchange, asked: Asked): Promise<
   // By name within the workspace, as they were read.
   const first = meant.find(({ verdict }) => verdict.grant !== undefined)?.view;
   if (first === undefined) {
+    // Also when none of the claims match: what is not signed must not be what somebody tries claims with.
+    if (published?.kind === 'away') {
+      return refuse({ kind: 'issuer_unavailable', retryAfterSeconds: published.retryAfterSeconds });
+    }
     const why = judged.slice(0, MAX_LOGGED).map(({ view, verdict }) => ({
       workspace: view.workspaceSlug,
       rule: view.rule.name,
@@ -109,12 +116,19 @@ async function exchanged(deps: Deps, exchange: Exchange, asked: Asked): Promise<
   return given(deps, exchange, asked, first);
 }
 
-/** The rules for which the token was signed: by its issuer's key, which is looked for once, or by one that the rule itself
- *  brings. */
-async function rulesThatBelieve(deps: Deps, token: ForeignToken, rules: readonly TrustRuleView[], now: Date) {
+/** The issuer's key, which is looked for once, if a rule does not bring its own. */
+async function publishedKey(deps: Deps, token: ForeignToken, rules: readonly TrustRuleView[], now: Date) {
   const isFetched = rules.some(({ rule }) => rule.jwks === undefined);
-  const published = isFetched ? await deps.issuerKeys.find(token.issuer, token.kid, now) : undefined;
-  const isPublished = published !== undefined && (await isSignedBy(token, published));
+  return isFetched ? deps.issuerKeys.find(token.issuer, token.kid, now) : undefined;
+}
+
+/** The rules for which the token was signed: by its issuer's key, or by one that the rule itself brings. */
+async function rulesThatBelieve(
+  token: ForeignToken,
+  rules: readonly TrustRuleView[],
+  published: FoundKey | undefined,
+): Promise<TrustRuleView[]> {
+  const isPublished = published?.kind === 'found' && (await isSignedBy(token, published.key));
   const believed = await Promise.all(
     rules.map(async ({ rule }) => (rule.jwks === undefined ? isPublished : isSignedByOne(token, rule.jwks.keys))),
   );

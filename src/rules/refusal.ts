@@ -19,6 +19,7 @@ export type Refusal =
   | { readonly kind: 'not_implemented'; readonly detail: string }
   | { readonly kind: 'rate_limited'; readonly retryAfterSeconds: number }
   | { readonly kind: 'busy'; readonly retryAfterSeconds: number }
+  | { readonly kind: 'issuer_unavailable'; readonly retryAfterSeconds: number }
   | { readonly kind: 'database_unavailable'; readonly retryAfterSeconds: number };
 
 /** What is wrong with a proof of possession, in the words of RFC 9449 sections 7.1 and 9. */

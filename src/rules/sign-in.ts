@@ -8,6 +8,8 @@ export interface ProviderSettings {
   readonly clientSecret: string | undefined;
   /** In lower case. Empty: any. */
   readonly allowedDomains: readonly string[];
+  /** Whether an address counts of which the provider does not say whether it is verified. */
+  readonly isEmailTrusted: boolean;
   /** The slug of the workspace into which people come who were never invited. */
   readonly workspace: string | undefined;
   readonly roles: RoleMapping | undefined;
@@ -74,11 +76,13 @@ const ADDRESS =
   /^[A-Za-z0-9_'+\-.]{1,64}@([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+)$/;
 const MAX_ADDRESS = 254;
 
-/** The e-mail address that a provider vouches for, if it says so with `true` and nothing else. OpenID Connect Core 1.0
- *  section 5.7: an address is no identity, so that it counts only when verified. */
-export function verifiedAddress(claims: PersonClaims): string | undefined {
-  const { email, email_verified: isVerified } = claims;
-  if (isVerified !== true || typeof email !== 'string' || email.length > MAX_ADDRESS) return undefined;
+/** The e-mail address that a provider vouches for, if it says so with `true` and nothing else; where its addresses are
+ *  trusted, also if it says nothing. OpenID Connect Core 1.0 section 5.7: an address is no identity, so that it counts only
+ *  when verified. */
+export function verifiedAddress(claims: PersonClaims, isTrusted: boolean): string | undefined {
+  const { email, email_verified: said } = claims;
+  const isVerified = said === true || (isTrusted && said === undefined);
+  if (!isVerified || typeof email !== 'string' || email.length > MAX_ADDRESS) return undefined;
   return ADDRESS.test(email) ? email : undefined;
 }
 

@@ -141,6 +141,14 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
     meaning: 'A bounded queue is full, such as that of the slow hash. Nothing was changed.',
     whatToDo: 'Wait for the seconds that `Retry-After` says, then send the request again.',
   },
+  issuer_unavailable: {
+    title: 'Issuer unavailable',
+    status: 503,
+    meaning:
+      'A platform’s token is of an issuer and for an audience that a trust rule names, and the keys of the issuer cannot be asked for. Whether the token is taken is not known. It is not used up.',
+    whatToDo:
+      'Treat it as “not known”, never as a yes. Wait for the seconds that `Retry-After` says, then send it again. The service’s log says what stands between it and the issuer.',
+  },
   database_unavailable: {
     title: 'Database unavailable',
     status: 503,

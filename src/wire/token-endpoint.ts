@@ -39,7 +39,7 @@ export const tokenOperation = operation({
   tag,
   summary: 'Fetch a token by a grant (RFC 6749; device code: RFC 8628; token exchange: RFC 8693)',
   description:
-    'Errors are those of RFC 6749 section 5.2. While nobody has decided about a device: `authorization_pending`, or `slow_down` for who asks too often; after that `access_denied`, `expired_token`, or the token, once. A platform’s token that no trust rule takes, for whatever reason, is `invalid_grant`; `invalid_request` asks for `audience` when rules of several workspaces mean it. Within a workspace the first rule by name gives the token.',
+    'Errors are those of RFC 6749 section 5.2. While nobody has decided about a device: `authorization_pending`, or `slow_down` for who asks too often; after that `access_denied`, `expired_token`, or the token, once. A platform’s token that no trust rule takes, for whatever reason, is `invalid_grant`; 503 `temporarily_unavailable` means that the keys of an issuer that a rule names cannot be asked for; `invalid_request` asks for `audience` when rules of several workspaces mean it. Within a workspace the first rule by name gives the token.',
   auth: 'none',
   body: tokenForm,
   bodyType: form,

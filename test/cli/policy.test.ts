@@ -123,9 +123,22 @@ describe('member', () => {
     expect(accepted.code).toBe(0);
     expect(JSON.parse(accepted.stdout)).toEqual({ ...ADA, url: service.url });
     expect(accepted.stdout + accepted.stderr).not.toContain('cst_');
-    expect(service.received.at(-1)?.headers.authorization).toBe(`Bearer ${invitation}`);
+    const [accept] = service.received.filter(({ route }) => route === 'POST /v1/members/accept');
+    expect(accept?.headers.authorization).toBe(`Bearer ${invitation}`);
     await guest(['whoami']);
     expect(service.received.at(-1)?.headers.authorization).toBe(`Bearer ${signIn}`);
+  });
+
+  test('is in with the answer to accept, whatever becomes of the next', async () => {
+    const invitation = looseToken().token;
+    service.follow(({ route }) => {
+      if (route === 'POST /v1/members/accept') return { status: 201, body: { ...ADA, token: looseToken().token } };
+      return { status: 500 };
+    });
+    const guest = commandLineHere(temporaryDirectory());
+    const accepted = await guest(['member', 'accept'], { env: { COUNTERSIGN_URL: service.url }, input: invitation });
+    expect(accepted.code).toBe(0);
+    expect(accepted.stderr).toContain('Welcome');
   });
 
   test('is named by e-mail address or id', async () => {

@@ -135,6 +135,7 @@ describe('a logout token', () => {
         clientId: CLIENT_ID,
         clientSecret: undefined,
         allowedDomains: [],
+        isEmailTrusted: false,
         workspace: undefined,
         roles: undefined,
       },
@@ -228,6 +229,7 @@ describe('a logout token', () => {
       clientId: CLIENT_ID,
       clientSecret: undefined,
       allowedDomains: [],
+      isEmailTrusted: false,
       workspace: undefined,
       roles: undefined,
     };

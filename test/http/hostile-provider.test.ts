@@ -45,10 +45,15 @@ const settings = (more: Partial<ProviderSettings> = {}): ProviderSettings => ({
   clientId: CLIENT_ID,
   clientSecret: 'any',
   allowedDomains: [],
+  isEmailTrusted: false,
   workspace: undefined,
   roles: undefined,
   ...more,
 });
+
+/** Another node on the same database, with its clock. */
+const nodeWith = (oidc: ProviderSettings) =>
+  createTestService({ oidc, database: service.database, keys: service.keys, at: service.clock.now() });
 
 const seconds = () => Math.floor(service.clock.now().getTime() / 1000);
 const claimsOf = (more: JWTPayload = {}): JWTPayload => ({
@@ -206,10 +211,26 @@ describe('what the provider tells beside the ID token', () => {
     expect((await service.client().members.show(id)).status).toBe('invited');
   });
 
+  test('is a no when the ID token says no, also of a provider that is trusted with addresses', async () => {
+    const { id } = await service.client().members.invite({ email: 'hopper@acme.example', role: 'owner' });
+    const trusting = settings({ isEmailTrusted: true, allowedDomains: ['acme.example'] });
+    const node = await nodeWith(trusting);
+    try {
+      for (const isVerified of [false, 'false', undefined]) {
+        make = (claims) => signed({ ...claims, sub: 'mallet', email: undefined, email_verified: isVerified });
+        userinfo = { sub: 'mallet', email: 'hopper@acme.example' };
+        expect((await signIn(node)).status).toBe(isVerified === undefined ? 200 : 403);
+      }
+      expect((await service.client().members.show(id)).status).toBe('active');
+    } finally {
+      await node.close();
+    }
+  });
+
   test('does not verify an address of the ID token', async () => {
     const { id } = await service.client().members.invite({ email: 'owner-to-be@acme.example', role: 'owner' });
     const roles = { claim: 'groups', pairs: [{ value: 'x', role: 'owner' as const }] };
-    const node = await createTestService({ oidc: settings({ roles }), database: service.database, keys: service.keys });
+    const node = await nodeWith(settings({ roles }));
     try {
       make = (claims) =>
         signed({ ...claims, sub: 'eve', email: 'owner-to-be@acme.example', email_verified: undefined });

@@ -22,7 +22,11 @@ beforeEach(async () => {
 });
 afterEach(() => issuer.close());
 
-const find = async (kid = issuer.key.kid) => (await keys.find(issuer.url, kid, new Date(at)))?.kid;
+/** The name of the key that is found, or why none is. */
+const find = async (kid = issuer.key.kid) => {
+  const found = await keys.find(issuer.url, kid, new Date(at));
+  return found.kind === 'found' ? found.key.kid : found.kind;
+};
 const advance = (seconds: number) => {
   at += seconds * 1000;
 };
@@ -55,11 +59,11 @@ describe('the keys of an issuer', () => {
     await find();
     issuer.keys = [issuer.key.publicJwk, second.publicJwk];
     advance(29);
-    expect(await find(second.kid)).toBeUndefined();
+    expect(await find(second.kid)).toBe('unknown');
     expect(issuer.asked).toEqual(ONE_READING);
     advance(1);
     expect(await find(second.kid)).toBe(second.kid);
-    expect(await find('another')).toBeUndefined();
+    expect(await find('another')).toBe('unknown');
     expect(issuer.asked).toHaveLength(4);
   });
 
@@ -67,7 +71,7 @@ describe('the keys of an issuer', () => {
     await find();
     issuer.keys = [second.publicJwk];
     advance(600);
-    expect(await find()).toBeUndefined();
+    expect(await find()).toBe('unknown');
     expect(await find(second.kid)).toBe(second.kid);
   });
 
@@ -78,23 +82,36 @@ describe('the keys of an issuer', () => {
     for (let seconds = 600; seconds < 700; seconds += 10) {
       advance(seconds === 600 ? 600 : 10);
       expect(await find()).toBe(issuer.key.kid);
-      expect(await find(second.kid)).toBeUndefined();
+      expect(await find(second.kid)).toBe('away');
     }
-    expect(issuer.asked).toHaveLength(2 + 4);
+    expect(issuer.asked).toHaveLength(2 + 10);
     advance(86_400 - 691);
     expect(await find()).toBe(issuer.key.kid);
     advance(1);
-    expect(await find()).toBeUndefined();
+    expect(await find()).toBe('away');
     issuer.intercept = () => false;
-    advance(30);
+    advance(5);
     expect(await find(second.kid)).toBe(second.kid);
   });
 
   it('are none of an issuer that was never reached', async () => {
     breakDown();
-    expect(await find()).toBeUndefined();
-    expect(await find()).toBeUndefined();
+    expect(await find()).toBe('away');
+    advance(4);
+    expect(await keys.find(issuer.url, 'any', new Date(at))).toEqual({ kind: 'away', retryAfterSeconds: 1 });
     expect(issuer.asked).toHaveLength(1);
+    issuer.intercept = () => false;
+    advance(1);
+    expect(await find()).toBe(issuer.key.kid);
+  });
+
+  it('are asked for every 30 s at most by names that it does not have, as long as it answers', async () => {
+    await find();
+    for (let seconds = 0; seconds < 30; seconds += 5) {
+      advance(4);
+      expect(await find(`kid-${seconds}`)).toBe('unknown');
+    }
+    expect(issuer.asked).toEqual(ONE_READING);
   });
 });
 
@@ -146,7 +163,7 @@ describe('nothing is believed', () => {
     ],
   ])('%s', async (_, spoil) => {
     spoil();
-    expect(await find()).toBeUndefined();
+    expect(await find()).not.toBe(issuer.key.kid);
     expect(issuer.asked).not.toContain('/elsewhere');
   });
 

@@ -222,7 +222,7 @@ describe('a renewal', () => {
     const job = { ...paused, runId: run_id ?? '' };
     await service.client().members.suspend(admin.id);
     expect((await renew(job, { token: runner })).body).toMatchObject({
-      detail: "the token's creator or workspace is suspended",
+      detail: 'the token is frozen, or its creator or workspace is suspended',
     });
     await service.client().members.remove(admin.id);
     expect((await renew(job, { token: runner })).body).toMatchObject({ detail: 'the token was revoked' });
@@ -242,7 +242,7 @@ describe('a renewal', () => {
     ['a pause', 'the workflow is paused', ({ workflow }: Renewed) => service.client().workflows.pause(workflow)],
     [
       'a suspension',
-      "the token's creator or workspace is suspended",
+      'the token is frozen, or its creator or workspace is suspended',
       ({ memberId }: Renewed) => service.client().members.suspend(memberId),
     ],
     ['a removal', 'the token was revoked', ({ memberId }: Renewed) => service.client().members.remove(memberId)],

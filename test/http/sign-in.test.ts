@@ -114,6 +114,23 @@ describe('an address that is not proven to be the person’s', () => {
     expect((await service.client().members.show(id)).status).toBe('invited');
   });
 
+  test('counts without a word where the provider is trusted with addresses, of the allowed domains alone', async () => {
+    const [silent, denied, other] = [
+      person({ email_verified: undefined }),
+      person({ email_verified: false }),
+      person({ email: `eve-${serial}@evil.example`, email_verified: undefined }),
+    ];
+    const { id } = await invite(silent.email);
+    await invite(denied.email);
+    await invite(`eve-${serial - 1}@evil.example`);
+    await configured({ isEmailTrusted: true, allowedDomains: ['acme.example'] }, async (node) => {
+      expect((await signInAs(openBrowser(node), silent.subject)).status).toBe(200);
+      expect((await signInAs(openBrowser(node), denied.subject)).status).toBe(403);
+      expect((await signInAs(openBrowser(node), other.subject)).status).toBe(403);
+    });
+    expect((await service.client().members.show(id)).status).toBe('active');
+  });
+
   test('does not lead to a member who signs in with another account of the provider', async () => {
     const { subject, email } = person();
     await invite(email);

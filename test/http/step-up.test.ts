@@ -233,6 +233,20 @@ describe('a step-up', () => {
     expect(page.text).toContain(`data-return-to="${path}"`);
   });
 
+  test('tells who is signed in as somebody else, or in another workspace, how to go on, and not whether it is there', async () => {
+    const [person, other] = [await owner(), await owner()];
+    const path = await askForStepUp(service, person.token, 'wipe it all');
+    const browser = await signedInBrowser(service, other.authenticator);
+    const pages = [await browser.get(path), await browser.get(`/console/step-up/stp_${'0'.repeat(22)}`)];
+    for (const page of pages) {
+      expect(page.status).toBe(404);
+      expect(page.text).toContain(service.owner.workspace.slug);
+      expect(page.text).toContain(`/console/sign-in?return_to=${encodeURIComponent('/console/step-up/stp_')}`);
+    }
+    const [one, none] = pages.map(({ text }) => text.replaceAll(/stp_[0-9A-Za-z]{22}/g, 'stp_'));
+    expect(one).toBe(none);
+  });
+
   test('is of its person alone, and told to its token alone', async () => {
     const [person, other] = [await owner(), await owner()];
     const path = await askForStepUp(service, person.token);

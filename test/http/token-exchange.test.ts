@@ -204,6 +204,65 @@ describe('a job that a rule takes', () => {
   });
 });
 
+describe('while the keys of an issuer cannot be asked for', () => {
+  const away = async () => {
+    const one = await createLoopbackIssuer(() => service.clock.now());
+    opened.push(one);
+    one.intercept = (_, response) => {
+      response.writeHead(500).end();
+      return true;
+    };
+    const signed = (claims: Record<string, unknown> = {}) => one.sign({ ...GITHUB_PUSH, aud: ISSUER, ...claims });
+    return { one, signed };
+  };
+  const told = ({ status, headers, body }: Answered) => [status, headers.get('retry-after'), body['error']];
+  const NOT_KNOWN = [503, '5', 'temporarily_unavailable'];
+
+  it('the answer is 503 and how long to wait, the same whatever the token claims, and it is not used up', async () => {
+    const { one, signed } = await away();
+    await setRule({ issuer: one.url });
+    const token = await signed();
+    expect(told(await exchange(token))).toEqual(NOT_KNOWN);
+    expect(told(await exchange(await signed({ ref: 'refs/heads/other', repository_id: '1' })))).toEqual(NOT_KNOWN);
+    expect(told(await exchange(`${(await signed()).slice(0, -8)}AAAAAAAA`))).toEqual(NOT_KNOWN);
+    one.intercept = () => false;
+    service.clock.advance(5);
+    expect((await exchange(token)).status).toBe(200);
+    expect((await exchange(await signed({ ref: 'refs/heads/other' }))).body).toEqual(NOT_TAKEN);
+  });
+
+  it('it is a plain no where no rule names the issuer and the audience, and nobody is asked', async () => {
+    const { one, signed } = await away();
+    expect((await exchange(await signed())).body).toEqual(NOT_TAKEN);
+    await setRule({ issuer: one.url });
+    expect((await exchange(await signed({ aud: 'https://elsewhere.example' }))).body).toEqual(NOT_TAKEN);
+    const elsewhere = { audience: `${service.owner.workspace.slug}/other` };
+    expect((await exchange(await signed(), elsewhere)).body).toEqual(NOT_TAKEN);
+    expect(one.asked).toEqual([]);
+  });
+
+  it('a rule that brings the key itself takes the job, and one that brings another key does not hide it', async () => {
+    const { one, signed } = await away();
+    const key = await makeIssuerKey('EdDSA');
+    await setRule({ issuer: one.url }, 'a');
+    await setRule({ issuer: one.url, jwks: { keys: [publicJwk(key)] } }, 'b');
+    const claims = { ...GITHUB_PUSH, aud: ISSUER, iss: one.url };
+    expect((await exchange(await issuer.sign(claims, { key }))).status).toBe(200);
+    expect(told(await exchange(await signed()))).toEqual(NOT_KNOWN);
+  });
+
+  it('no network is shut out for asking again', async () => {
+    const { one, signed } = await away();
+    await setRule({ issuer: one.url });
+    const send60 = async () => {
+      const form = { grant_type: GRANT, subject_token: await signed(), subject_token_type: JWT };
+      const request = { token: null, address: '203.0.113.77', form: new URLSearchParams(form).toString() };
+      return (await send(service, 'POST', '/oauth2/token', request)).status;
+    };
+    for (let asked = 0; asked < 61; asked += 1) expect(await send60()).toBe(503);
+  });
+});
+
 describe('which rule', () => {
   it('the first by name within a workspace that takes it', async () => {
     await setRule({ scopes: ['codex:exec'] }, 'b');

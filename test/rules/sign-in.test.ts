@@ -3,13 +3,25 @@ import { isAllowedAddress, mappedRole, parseRolePairs, returnPath, verifiedAddre
 
 describe('an address counts', () => {
   test.each([true])('when the provider calls it verified', (isVerified) => {
-    expect(verifiedAddress({ email: 'Ada@Acme.example', email_verified: isVerified })).toBe('Ada@Acme.example');
+    expect(verifiedAddress({ email: 'Ada@Acme.example', email_verified: isVerified }, false)).toBe('Ada@Acme.example');
   });
 
   test.each([[false], ['true'], [1], [undefined], [null], [{}], [[true]]])(
     'never when it says %j of it',
     (isVerified) => {
-      expect(verifiedAddress({ email: 'ada@acme.example', email_verified: isVerified })).toBeUndefined();
+      expect(verifiedAddress({ email: 'ada@acme.example', email_verified: isVerified }, false)).toBeUndefined();
+    },
+  );
+
+  test('of a trusted provider also when it says nothing of it', () => {
+    expect(verifiedAddress({ email: 'ada@acme.example' }, true)).toBe('ada@acme.example');
+    expect(verifiedAddress({ email: 'ada@acme.example', email_verified: true }, true)).toBe('ada@acme.example');
+  });
+
+  test.each([[false], ['false'], ['true'], [0], [1], [null], [{}]])(
+    'of a trusted provider never when it says %j of it',
+    (isVerified) => {
+      expect(verifiedAddress({ email: 'ada@acme.example', email_verified: isVerified }, true)).toBeUndefined();
     },
   );
 
@@ -37,7 +49,8 @@ describe('an address counts', () => {
     ['ada@acme.example'],
     { address: 'ada@acme.example' },
   ])('never as %j', (email) => {
-    expect(verifiedAddress({ email, email_verified: true })).toBeUndefined();
+    expect(verifiedAddress({ email, email_verified: true }, true)).toBeUndefined();
+    expect(verifiedAddress({ email }, true)).toBeUndefined();
   });
 });
 

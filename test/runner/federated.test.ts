@@ -157,6 +157,22 @@ describe.concurrent('an exchange with a fault: nothing starts', () => {
     expect(exchanges(service)).toHaveLength(1);
   });
 
+  test('the exchange, 503 while the keys of the platform cannot be asked for: tried again, then 69', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { service, trace } = await ground(onTestFinished);
+    const { variables } = await gitHub(onTestFinished);
+    service.exchange = (response) => {
+      response.setHeader('retry-after', '1');
+      oauthError(response, 503, 'temporarily_unavailable', 'the keys of the issuer cannot be asked for');
+    };
+    const run = federated(service, variables, { command: ['touch', trace] });
+    expect({ code: await run.exitCode, hasStarted: existsSync(trace) }).toEqual({ code: 69, hasStarted: false });
+    expect(run.stderr.text).toContain('the keys of the issuer cannot be asked for');
+    expect(exchanges(service)).toHaveLength(3);
+  });
+
   test('a service that gives the token back in its refusal: it is not shown', async ({ expect, onTestFinished }) => {
     const { service, trace } = await ground(onTestFinished);
     const { variables } = await gitHub(onTestFinished);

@@ -75,6 +75,7 @@ export async function startOidcProvider({
       clientId: CLIENT_ID,
       clientSecret: CLIENT_SECRET,
       allowedDomains: [],
+      isEmailTrusted: false,
       workspace: undefined,
       roles: undefined,
       ...more,

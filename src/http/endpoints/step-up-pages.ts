@@ -37,8 +37,8 @@ export const stepUpPageRoute: Route = {
     const by = await signedIn(deps, exchange);
     if (by === undefined) return seeOther(signInPath(exchange.path));
     const asked = await askedOf(deps, exchange, by);
-    if (!asked.ok) return asked;
-    const { stepUpPage } = await import('../step-up-page.js');
+    const { notAskedPage, stepUpPage } = await import('../step-up-page.js');
+    if (!asked.ok) return accept(pageAnswer(notAskedPage(by, signInPath(exchange.path)), 404));
     const formToken = deps.seals.formToken(by.session.id);
     const { origin } = relyingParty(deps.issuer);
     const view = { ...asked.value, isOpen: isOpen(asked.value.row, exchange.now), origin, formToken };
