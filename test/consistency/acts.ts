@@ -2,13 +2,17 @@ import { anyNode, ask, pick, post, type Sent, type Stage, send, sendAs } from '.
 import type { Sending } from './connection.js';
 import type { Effect, Outcome, Selection } from './history.js';
 import { rotate } from './minting.js';
-import { type Job, type Person, type Tenant, workflowKey } from './world.js';
+import { type Job, type Person, policyKey, type Tenant, workflowKey } from './world.js';
+
+/** What one request can revoke. */
+type Revocable = Exclude<Selection, { readonly by: 'leaver' }>;
 
 /** One change, from its request to the questions that follow on its answer. */
 type Play = (stage: Stage, tenant: Tenant) => Promise<void>;
 
 const ENDED_KEPT = 20;
 const ASKED_ABOUT = 2;
+const ALLOW_TRIES = 20;
 
 /** The plays of a run with how often they come. Each needs a live token. */
 export const PLAYS: readonly (readonly [number, Play])[] = [
@@ -19,6 +23,7 @@ export const PLAYS: readonly (readonly [number, Play])[] = [
   [10, rotateWithoutDrain],
   [22, pauseAndResume],
   [14, suspendAndReactivate],
+  [14, blockAndAllow],
   [5, (stage, tenant) => revokeLineage(stage, tenant)],
   [2, (stage, tenant) => revokeWorkflow(stage, tenant)],
   [2, (stage, tenant) => revokeCreator(stage, tenant)],
@@ -100,14 +105,44 @@ async function suspendAndReactivate(stage: Stage, tenant: Tenant): Promise<void>
   const of = person.id;
   const hit = madeBy(tenant, person);
   const path = `/v1/members/${person.id}`;
-  const suspended = await race(stage, tenant, hit, () =>
-    change(stage, tenant, 'suspend', { does: 'off', of }, post(`${path}/suspend`)),
-  );
+  const suspended = await race(stage, tenant, hit, () => suspend(stage, tenant, person));
+  // What was frozen stays so when the person comes back.
+  if (suspended === 'done') {
+    bury(
+      tenant,
+      hit.filter((job) => tenant.freezing.has(job.label)),
+    );
+  }
   const active = await race(stage, tenant, hit, () =>
     change(stage, tenant, 'reactivate', { does: 'on', of }, post(`${path}/reactivate`)),
   );
   if (suspended !== 'unknown' && active === 'done') return;
   await replace(stage, tenant, person);
+}
+
+async function suspend(stage: Stage, tenant: Tenant, { id }: Person): Promise<Outcome> {
+  const sent = await sendAs(stage, anyNode(stage), post(`/v1/members/${id}/suspend`), tenant, tenant.owner);
+  for (const label of tenant.freezing) {
+    const of = { by: 'leaver', creator: id, workflow: workflowKey(tenant, label) } as const;
+    record(stage, 'freeze', { does: 'end_all', of }, sent);
+  }
+  return record(stage, 'suspend', { does: 'off', of: id }, sent);
+}
+
+/** Sets a policy that blocks all jobs, and takes it away. In one workspace alone: when an answer is lost, nothing can be told
+ *  of its tokens any more. */
+async function blockAndAllow(stage: Stage, tenant: Tenant): Promise<void> {
+  if (tenant !== stage.world.tenants.at(-1)) return;
+  const of = policyKey(tenant);
+  const bounds = { enforcement: 'block', allowed_scopes: ['nobody:nothing'] };
+  const blocking = { method: 'PUT', path: '/v1/policy', json: bounds } as const;
+  const allowing = { method: 'DELETE', path: '/v1/policy' } as const;
+  const hit = [...tenant.live];
+  await race(stage, tenant, hit, () => change(stage, tenant, 'block by policy', { does: 'off', of }, blocking));
+  const allow = () => change(stage, tenant, 'allow by policy', { does: 'on', of }, allowing);
+  for (let left = ALLOW_TRIES; left > 0; left -= 1) {
+    if ((await race(stage, tenant, hit, allow)) === 'done') return;
+  }
 }
 
 async function removePerson(stage: Stage, tenant: Tenant): Promise<void> {
@@ -128,7 +163,8 @@ async function leaveAndReturn(stage: Stage, tenant: Tenant): Promise<void> {
     const schemas = ['urn:ietf:params:scim:api:messages:2.0:PatchOp'];
     return { method: 'PATCH', path, json: { schemas, Operations: [{ op: 'replace', value: { active } }] } };
   };
-  const effect = { does: 'remove', creator: person.id } as const;
+  // What others mint as the person once it is back is good.
+  const effect = { does: 'end_all', of: { by: 'creator', creator: person.id } } as const;
   await end(stage, tenant, hit, async () => {
     const outcome = await change(stage, tenant, 'leave', effect, patch(false));
     await sendAs(stage, anyNode(stage), patch(true), tenant, tenant.owner);
@@ -156,7 +192,7 @@ function revokeIssuedBefore(stage: Stage, tenant: Tenant): Promise<void> {
   return revokeAll(stage, tenant, 'issued_before', { by: 'issued_before', workspace: tenant.id, at });
 }
 
-async function revokeAll(stage: Stage, tenant: Tenant, member: string, of: Selection): Promise<void> {
+async function revokeAll(stage: Stage, tenant: Tenant, member: string, of: Revocable): Promise<void> {
   const hit = tenant.live.filter((job) => isHit(of, job));
   const body = { reason: 'leaked', [member]: selector(of) };
   const sending = post('/v1/revocations', body);
@@ -175,12 +211,14 @@ function isHit(of: Selection, { record }: Job): boolean {
       return record.creator === of.creator;
     case 'lineage':
       return record.lineage === of.lineage;
+    case 'leaver':
+      return record.creator === of.creator && record.workflow === of.workflow;
     case 'issued_before':
       return record.createdAt < of.at;
   }
 }
 
-function selector(of: Selection): string | true {
+function selector(of: Revocable): string | true {
   switch (of.by) {
     case 'workspace':
       return true;

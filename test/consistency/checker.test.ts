@@ -30,6 +30,8 @@ function verdict(acts: readonly Act[], question: Question, made = token): string
 
 const END = { does: 'end', token: 'tok_1' } as const;
 const OFF = { does: 'off', of: 'ws_1/nightly' } as const;
+const BLOCKED = { does: 'off', of: 'policy of ws_1' } as const;
+const ALLOWED = { does: 'on', of: 'policy of ws_1' } as const;
 const ON = { does: 'on', of: 'ws_1/nightly' } as const;
 
 describe('an end for good', () => {
@@ -62,6 +64,21 @@ describe('an end for good', () => {
   });
 });
 
+describe('a policy that blocks', () => {
+  const policed = { ...token, policy: 'policy of ws_1' };
+
+  it('holds back what it speaks of, until it is taken away', () => {
+    expect(verdict([act(BLOCKED, 30, 40)], ask('yes', 50, 60), policed)).toBe('stale (off)');
+    expect(verdict([act(BLOCKED, 30, 40)], ask('no', 50, 60), policed)).toBe('fine');
+    expect(verdict([act(BLOCKED, 30, 40), act(ALLOWED, 42, 45)], ask('no', 50, 60), policed)).toBe('false no');
+  });
+
+  it('leaves alone what people sign in with', () => {
+    expect(verdict([act(BLOCKED, 30, 40)], ask('yes', 50, 60))).toBe('fine');
+    expect(verdict([act(BLOCKED, 30, 40)], ask('no', 50, 60))).toBe('false no');
+  });
+});
+
 describe('an end of many', () => {
   const selections = [
     { by: 'workspace', workspace: 'ws_1' },
@@ -69,6 +86,7 @@ describe('an end of many', () => {
     { by: 'creator', creator: 'mem_1' },
     { by: 'lineage', lineage: 'tok_1' },
     { by: 'issued_before', workspace: 'ws_1', at: 1001 },
+    { by: 'leaver', creator: 'mem_1', workflow: 'ws_1/nightly' },
   ] as const;
 
   it.each(selections)('by $by takes what was there', (of) => {

@@ -87,7 +87,7 @@ function lifeFrom(token: TokenRecord, acts: SortedActs): Life {
       undefined,
     ),
     maybeEndedFrom: Math.min(Number.POSITIVE_INFINITY, ...possible.map((act) => act.startedAt)),
-    switches: [acts.ofSwitch.get(token.workflow) ?? [], acts.ofSwitch.get(token.creator) ?? []],
+    switches: [token.workflow, token.creator, token.policy ?? ''].map((key) => acts.ofSwitch.get(key) ?? []),
   };
 }
 
@@ -146,6 +146,8 @@ function isOf(selection: Selection, token: TokenRecord): boolean {
       return token.creator === selection.creator;
     case 'lineage':
       return token.lineage === selection.lineage;
+    case 'leaver':
+      return token.creator === selection.creator && token.workflow === selection.workflow;
     case 'issued_before':
       return token.workspace === selection.workspace && token.createdAt < selection.at;
   }

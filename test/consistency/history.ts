@@ -25,6 +25,8 @@ export interface TokenRecord {
   readonly workflow: string;
   readonly creator: string;
   readonly lineage: string;
+  /** The switch of the policy that may hold it back; none for what people sign in with. */
+  readonly policy?: string;
   /** Milliseconds since the epoch, by the service's clock. */
   readonly createdAt: number;
   readonly mintStartedAt: Tick;
@@ -37,9 +39,11 @@ export type Selection =
   | { readonly by: 'workflow'; readonly workflow: string }
   | { readonly by: 'creator'; readonly creator: string }
   | { readonly by: 'lineage'; readonly lineage: string }
+  | { readonly by: 'leaver'; readonly creator: string; readonly workflow: string }
   | { readonly by: 'issued_before'; readonly workspace: string; readonly at: number };
 
-/** `off` and `on` move a switch that all tokens of a workflow or a creator hang on. `remove` ends a creator's tokens,
+/** `off` and `on` move a switch that all tokens of a workflow or a creator hang on, or all that a
+ *  policy speaks of. `remove` ends a creator's tokens,
  *  whenever they were made. */
 export type Effect =
   | { readonly does: 'end'; readonly token: string }

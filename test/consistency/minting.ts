@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { anyNode, pick, post, type Sent, type Stage, sendAs } from './asking.js';
-import { type Job, type Tenant, workflowKey } from './world.js';
+import { type Job, policyKey, type Tenant, workflowKey } from './world.js';
 
 const mintedToken = z.object({
   id: z.string(),
@@ -48,6 +48,7 @@ function adopt(stage: Stage, tenant: Tenant, { reply, startedAt, endedAt }: Sent
     workflow: workflowKey(tenant, minted.workflow),
     creator: minted.creator.id,
     lineage: minted.lineage_id,
+    policy: policyKey(tenant),
     createdAt: Date.parse(minted.created_at),
     mintStartedAt: startedAt,
     mintEndedAt: endedAt,

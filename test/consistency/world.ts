@@ -43,6 +43,8 @@ export interface Tenant {
   readonly owner: Person;
   people: Person[];
   labels: string[];
+  /** Those that freeze the tokens of whoever goes, the ones that are not used any more among them. */
+  readonly freezing: Set<string>;
   live: Job[];
   /** Some of those that ended. They are asked about again and again. */
   ended: Job[];
@@ -124,7 +126,16 @@ export async function openWorld({ database, keys, recorder, tenants, isOver }: W
     const { workspace, member } = made.signIn;
     const owner: Person = { id: printId('mem', member.id), email: member.email, signIn: made.holder };
     const id = printId('ws', workspace.id);
-    const tenant: Tenant = { id, row: workspace, owner, people: [], labels: [], live: [], ended: [] };
+    const tenant: Tenant = {
+      id,
+      row: workspace,
+      owner,
+      people: [],
+      labels: [],
+      freezing: new Set(),
+      live: [],
+      ended: [],
+    };
     for (let at = 0; at < LABELS; at += 1) await addLabel(tenant);
     for (let at = 0; at < PEOPLE; at += 1) await addPerson(tenant);
     return tenant;
@@ -141,7 +152,10 @@ export async function openWorld({ database, keys, recorder, tenants, isOver }: W
 
   async function addLabel(tenant: Tenant): Promise<void> {
     const label = unique('wf');
-    await persist((db, now) => putWorkflow(db, tenant.row.id, label, POLICY, { grantor: OWNER, origin: HOST }, now));
+    const isFreezing = !tenant.labels.some((other) => tenant.freezing.has(other));
+    const policy = { ...POLICY, leaver: isFreezing ? ({ rule: 'freeze' } as const) : undefined };
+    await persist((db, now) => putWorkflow(db, tenant.row.id, label, policy, { grantor: OWNER, origin: HOST }, now));
+    if (isFreezing) tenant.freezing.add(label);
     tenant.labels.push(label);
   }
 
@@ -178,6 +192,11 @@ export async function openWorld({ database, keys, recorder, tenants, isOver }: W
 /** The key of a workflow in a history: labels are unique in their workspace only. */
 export function workflowKey(tenant: Pick<Tenant, 'id'>, label: string): string {
   return `${tenant.id}/${label}`;
+}
+
+/** The key of the switch of a workspace's policy in a history. */
+export function policyKey(tenant: Pick<Tenant, 'id'>): string {
+  return `policy of ${tenant.id}`;
 }
 
 function holderOf(recorder: Recorder, signIn: SignIn, createdAt: number, mintStartedAt: Tick): Holder {
