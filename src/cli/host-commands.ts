@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addCommand, exitsWith } from './command.js';
+import type { RestoreFlags } from './restore.js';
 
 interface InitFlags {
   workspace: string;
@@ -35,6 +36,37 @@ PORT=0 COUNTERSIGN_DATA_DIR=/var/lib/countersign countersign serve --json`,
     .requiredOption('--workspace <slug>', 'short name of the workspace')
     .requiredOption('--owner-email <email>', 'e-mail address of its owner')
     .action(onHost(async (flags: InitFlags) => (await import('./init.js')).runInit(flags)));
+
+  addCommand(
+    program,
+    'backup <target>',
+    'copy the embedded database into one file, while the service runs or not',
+    'countersign backup /mnt/backups',
+  )
+    .addHelpText(
+      'after',
+      '\nThe target is a new file, or a directory for a file named after the time. It holds what the database holds: no token\nthat can be used. It does not hold the keys: keep pepper and signing-keys.json of the data directory elsewhere.',
+    )
+    .action(
+      onHost(async (target: string, flags: { json?: true }) => (await import('./backup.js')).runBackup(target, flags)),
+    );
+
+  addCommand(
+    program,
+    'restore <file>',
+    'put a backup into the embedded database, while nobody serves it',
+    'countersign restore /mnt/backups/countersign-20261124T030000Z.backup',
+  )
+    .option('--replace', 'put it in the place of what the database holds')
+    .option('--yes', 'do not ask before replacing')
+    .option('--unverified', 'do not ask who signed it: the signing keys are lost')
+    .addHelpText(
+      'after',
+      '\nPut pepper and signing-keys.json of the service that made the backup into the data directory first.',
+    )
+    .action(
+      onHost(async (file: string, flags: RestoreFlags) => (await import('./restore.js')).runRestore(file, flags)),
+    );
 
   addCommand(
     program,

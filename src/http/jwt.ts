@@ -1,4 +1,15 @@
-import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
+import {
+  CompactSign,
+  calculateJwkThumbprint,
+  compactVerify,
+  createLocalJWKSet,
+  errors,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  SignJWT,
+} from 'jose';
 import { z } from 'zod';
 
 /** Signs what the service says, and shows the public keys. The only home of jose in the service. */
@@ -11,6 +22,8 @@ export interface Signer {
   signIntrospection(claims: { iss: string; aud: string; introspection: object }, now: Date): Promise<string>;
   /** A compact JWS over a JSON document. RFC 7515 section 7.1. */
   signDocument(document: object): Promise<string>;
+  /** Reads the document of a compact JWS that one of the keys has signed; `undefined` for any other. RFC 7515 section 5.2. */
+  readDocument(jws: string): Promise<unknown>;
 }
 
 const privateJwk = z.union(
@@ -51,9 +64,11 @@ export async function createSigner(set: SigningKeySet): Promise<Signer> {
   const [current] = keys;
   if (current === undefined) throw new Error('no signing key');
   const { alg, kid, key } = current;
+  const publicKeys = keys.map((one) => one.publicJwk);
+  const ownKeys = createLocalJWKSet({ keys: publicKeys });
   return {
     alg,
-    publicKeys: keys.map((one) => one.publicJwk),
+    publicKeys,
     signIntrospection: ({ iss, aud, introspection }, now) =>
       new SignJWT({ token_introspection: introspection })
         .setProtectedHeader({ alg, kid, typ: 'token-introspection+jwt' })
@@ -63,6 +78,15 @@ export async function createSigner(set: SigningKeySet): Promise<Signer> {
         .sign(key),
     signDocument: (document) =>
       new CompactSign(new TextEncoder().encode(JSON.stringify(document))).setProtectedHeader({ alg, kid }).sign(key),
+    readDocument: async (jws) => {
+      try {
+        const { payload } = await compactVerify(jws, ownKeys, { algorithms: ['EdDSA', 'ES256'] });
+        return JSON.parse(new TextDecoder().decode(payload));
+      } catch (error) {
+        if (error instanceof errors.JOSEError || error instanceof SyntaxError) return undefined;
+        throw error;
+      }
+    },
   };
 }
 

@@ -200,20 +200,22 @@ export async function dropOldPartitions(tx: TransactionSql, now: Date): Promise<
   return old;
 }
 
-// Attaching a table takes a weaker lock than creating it as a partition: checks go on meanwhile.
-async function ensurePartition(sql: Sql, month: Date): Promise<void> {
+function ensurePartition(sql: Sql, month: Date): Promise<void> {
+  return sql.begin((tx) => unlessLost(() => attachPartition(tx, month)));
+}
+
+/** Makes the partition of the month that begins then, within a transaction, unless it is there. Attaching a table takes a
+ *  weaker lock than creating it as a partition: checks go on meanwhile. */
+export async function attachPartition(tx: TransactionSql, month: Date): Promise<void> {
   const name = partitionName(month);
   const bounds = `from ('${idFloor('chk', month)}') to ('${idFloor('chk', monthOf(month, 1))}')`;
-  const attach = async (tx: TransactionSql) => {
-    const [found] = await tx`select to_regclass(${name}) is not null as exists`;
-    if (found?.['exists'] === true) return;
-    await tx`select pg_advisory_xact_lock(${PARTITION_LOCK})`;
-    // DDL takes no parameters: the bounds are printed from dates, the name from digits.
-    await tx.unsafe(`create table if not exists ${name} (like exec_checks including all)`);
-    const [attached] = await tx`select 1 from pg_inherits where inhrelid = to_regclass(${name})`;
-    if (!attached) await tx.unsafe(`alter table exec_checks attach partition ${name} for values ${bounds}`);
-  };
-  await sql.begin((tx) => unlessLost(() => attach(tx)));
+  const [found] = await tx`select to_regclass(${name}) is not null as exists`;
+  if (found?.['exists'] === true) return;
+  await tx`select pg_advisory_xact_lock(${PARTITION_LOCK})`;
+  // DDL takes no parameters: the bounds are printed from dates, the name from digits.
+  await tx.unsafe(`create table if not exists ${name} (like exec_checks including all)`);
+  const [attached] = await tx`select 1 from pg_inherits where inhrelid = to_regclass(${name})`;
+  if (!attached) await tx.unsafe(`alter table exec_checks attach partition ${name} for values ${bounds}`);
 }
 
 function partitionName(month: Date): string {

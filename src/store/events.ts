@@ -9,6 +9,7 @@ export type AuditAction =
   | 'workspace.created'
   | 'workspace.suspended'
   | 'workspace.resumed'
+  | 'workspace.restored'
   | 'policy.set'
   | 'member.invited'
   | 'member.accepted'
@@ -118,6 +119,25 @@ export async function recordEvents(
     .where(eq(auditHeads.workspaceId, workspaceId))
     .for('update');
   if (head === undefined) throw new Error('the workspace has no audit chain');
+  const { rows, link } = continueChain(workspaceId, head, origin, events, now);
+  for (let at = 0; at < rows.length; at += 1000) await tx.insert(auditEvents).values(rows.slice(at, at + 1000));
+  await tx.update(auditHeads).set(link).where(eq(auditHeads.workspaceId, workspaceId));
+}
+
+/** The last link of a chain: what the next event follows. */
+export interface ChainLink {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+/** The rows of events that follow a link, and the link that they end with. */
+export function continueChain(
+  workspaceId: WorkspaceId,
+  head: ChainLink,
+  origin: Origin,
+  events: readonly NewEvent[],
+  now: Date,
+) {
   let link = head;
   const rows = events.map((event) => {
     const row = {
@@ -137,8 +157,7 @@ export async function recordEvents(
     link = { seq: row.seq, hash: eventHash(shownEvent(row)) };
     return { ...row, workspaceId, hash: link.hash };
   });
-  for (let at = 0; at < rows.length; at += 1000) await tx.insert(auditEvents).values(rows.slice(at, at + 1000));
-  await tx.update(auditHeads).set(link).where(eq(auditHeads.workspaceId, workspaceId));
+  return { rows, link };
 }
 
 /** An event as the outside sees it, which is what is hashed. */
