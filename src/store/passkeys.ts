@@ -1,13 +1,14 @@
-import { and, asc, eq, getTableColumns } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, inArray, ne } from 'drizzle-orm';
 import { type MemberId, newId, type PasskeyId, parsePublicId, printId, type WorkspaceId } from '../rules/format.js';
 import { addSeconds } from '../rules/lifetime.js';
 import { isCounterBack, LINK_SECONDS, MAX_PASSKEYS } from '../rules/passkey.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import type { Role } from '../rules/role.js';
+import { STEP_UP_SECONDS } from '../rules/step-up.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { findPerson, type Person } from './people.js';
-import { members, passkeys, sessions } from './schema.js';
+import { members, passkeys, sessions, stepUps, tokens } from './schema.js';
 import type { Secrets } from './secret.js';
 import { takeOnce } from './seen.js';
 import { endSessions, holdSession, type SignedIn, startSession } from './sessions.js';
@@ -113,18 +114,54 @@ export function addPasskey(
   });
 }
 
-/** Forgets a passkey on the word of a token. Refuses one that is not there, and a token that is not good any more. */
+/** Forgets a passkey on the word of a token, and ends what may rest on it: the person's sessions that a passkey began, but for
+ *  the one in which that token was approved, and what was confirmed for other tokens of the person. Refuses one that is not there, and a token that is not good any more. */
 export function removePasskey(
   db: Db,
-  { workspaceId, id }: PasskeyRow,
+  { workspaceId, id, memberId }: PasskeyRow,
   { caller, origin }: { readonly caller: Issuer; readonly origin: Origin },
   now: Date,
 ): Promise<Result<undefined>> {
   return inTransaction(db, async (tx) => {
     if (!(await lockForIssue(tx, caller, false))) return refuse({ kind: 'unauthenticated', hasCredentials: true });
     const gone = await deletePasskeys(tx, workspaceId, { id }, origin, now);
-    return gone > 0 ? accept(undefined) : refuse({ kind: 'not_found' });
+    if (gone === 0) return refuse({ kind: 'not_found' });
+    await endProofs(tx, { workspaceId, memberId }, caller, origin, now);
+    return accept(undefined);
   });
+}
+
+/** Nobody keeps which passkey it was: whoever has it could otherwise go on, or add another one. */
+async function endProofs(
+  tx: Tx,
+  { workspaceId, memberId }: Pick<PasskeyRow, 'workspaceId' | 'memberId'>,
+  { tokenId }: Issuer,
+  origin: Origin,
+  now: Date,
+): Promise<void> {
+  const [asking] = await tx
+    .select({ sessionId: tokens.sessionId })
+    .from(tokens)
+    .where(and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, tokenId)));
+  const others = asking?.sessionId ? ne(sessions.id, asking.sessionId) : undefined;
+  const theirs = and(eq(sessions.memberId, memberId), eq(sessions.method, 'passkey'), others);
+  await endSessions(tx, workspaceId, theirs, origin, now);
+  // By what was asked lately: a person may have made a million tokens.
+  const confirmed = tx
+    .select({ id: stepUps.tokenId })
+    .from(stepUps)
+    .where(
+      and(
+        eq(stepUps.workspaceId, workspaceId),
+        eq(stepUps.memberId, memberId),
+        eq(stepUps.status, 'confirmed'),
+        gt(stepUps.expiresAt, addSeconds(now, -STEP_UP_SECONDS)),
+      ),
+    );
+  await tx
+    .update(tokens)
+    .set({ steppedUpUntil: null })
+    .where(and(eq(tokens.workspaceId, workspaceId), ne(tokens.id, tokenId), inArray(tokens.id, confirmed)));
 }
 
 /** Forgets a passkey, or all of a person, within a transaction. Gives how many there were. */

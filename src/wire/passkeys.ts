@@ -62,7 +62,7 @@ export const removePasskeyOperation = operation({
   tag,
   summary: 'Remove a passkey',
   description:
-    'One’s own with a sign-in token; that of a member whom one may manage with the scope `members:write`. It needs a step-up.',
+    'One’s own with a sign-in token; that of a member whom one may manage with the scope `members:write`. It needs a step-up. The person’s sessions that a passkey began end with it, but for the one in which the calling token was approved.',
   auth: 'bearer',
   answers: { 204: { description: 'Removed' } },
   refusals: [403],

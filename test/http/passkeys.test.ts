@@ -491,6 +491,27 @@ describe('a person’s passkeys', () => {
     expect((await send(service, 'DELETE', `/v1/passkeys/${owners?.['id']}`, { token: admin.token })).status).toBe(403);
   });
 
+  test('take along what may rest on them: sessions, and what was confirmed for other tokens', async () => {
+    const person = await service.makeMember('owner');
+    const authenticator = await givePasskey(service, person.token);
+    await stepUp(service, person.token, authenticator);
+    await givePasskey(service, person.token, { name: 'kept' });
+    const { token: other } = await service.client(person.token).tokens.rotate('self');
+    await stepUp(service, other, authenticator);
+    const thief = await signedInBrowser(service, authenticator);
+    const mine = await signedInBrowser(service, authenticator);
+    const approvedIn = parseToken(mine.cookies.get(SESSION) ?? '')?.id ?? null;
+    const asking = parseToken(person.token)?.id ?? null;
+    await service.db.sql`update tokens set session_id = ${approvedIn} where id = ${asking}`;
+    const [lost] = await passkeysOf(person.token);
+    const gone = await send(service, 'DELETE', `/v1/passkeys/${lost?.['id']}`, { token: person.token });
+    expect(gone.status).toBe(204);
+    expect([(await thief.get('/console')).status, (await mine.get('/console')).status]).toEqual([303, 200]);
+    const danger = { json: { reason: 'leaked', workflow: 'no-such-workflow' } };
+    expect((await send(service, 'POST', '/v1/revocations', { token: other, ...danger })).status).toBe(401);
+    expect((await send(service, 'POST', '/v1/revocations', { token: person.token, ...danger })).status).toBe(200);
+  });
+
   test('are not removed behind a confirmed revocation of the token that asks', async () => {
     const person = await service.makeMember('member');
     await givePasskey(service, person.token);
