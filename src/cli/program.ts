@@ -7,6 +7,7 @@ import { createRoot } from './command.js';
 import { addExecCheckCommands } from './exec-check-commands.js';
 import { addHookCommands } from './hook-commands.js';
 import { addHostCommands } from './host-commands.js';
+import { addIncidentCommands } from './incident-commands.js';
 import { addMemberCommands } from './member-commands.js';
 import { addPasskeyCommands } from './passkey-commands.js';
 import { addPolicyCommands } from './policy-commands.js';
@@ -64,6 +65,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addRunsCommands(program);
   addAuditCommands(program);
   addReportCommands(program);
+  addIncidentCommands(program);
   program.commandsGroup('On the machine of the service:');
   addHostCommands(program);
   addWorkspaceCommands(program);

@@ -16,6 +16,7 @@ import {
   watchExecCheckRoute,
 } from './endpoints/exec-checks.js';
 import { explainTokenRoute } from './endpoints/explain-token.js';
+import { closeIncidentRoute, listIncidentsRoute, showIncidentRoute } from './endpoints/incidents.js';
 import { introspectRoute } from './endpoints/introspect.js';
 import { inviteMemberRoute } from './endpoints/invite-member.js';
 import { listTokensRoute } from './endpoints/list-tokens.js';
@@ -39,6 +40,7 @@ import {
 import { passkeySignInOptionsRoute, passkeySignInRoute } from './endpoints/passkey-sign-in.js';
 import { addPasskeyRoute, listPasskeysRoute, removePasskeyRoute } from './endpoints/passkeys.js';
 import { dryRunPolicyRoute, putPolicyRoute, removePolicyRoute, showPolicyRoute } from './endpoints/policy.js';
+import { reportLeaksRoute } from './endpoints/report-leaks.js';
 import { reportTokensRoute } from './endpoints/report-tokens.js';
 import { revokeRoute } from './endpoints/revoke.js';
 import { revokeTokenRoute } from './endpoints/revoke-token.js';
@@ -133,6 +135,10 @@ const ROUTES: readonly Route[] = [
   unfreezeTokenRoute,
   reportTokensRoute,
   revokeTokensRoute,
+  reportLeaksRoute,
+  listIncidentsRoute,
+  showIncidentRoute,
+  closeIncidentRoute,
   listWorkflowsRoute,
   showWorkflowRoute,
   putWorkflowRoute,

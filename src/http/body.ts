@@ -1,24 +1,24 @@
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import type { Exchange } from './exchange.js';
 
-/** The largest body that is read, in bytes. */
+/** The largest body that is read where nothing else is said, in bytes. */
 export const MAX_BODY_BYTES = 65_536;
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Gathers a body piece by piece. `add` gives false once there is too much. */
-export function bodyReader(): { add(piece: Uint8Array): boolean; text(): Result<string> } {
+export function bodyReader(maxBytes: number): { add(piece: Uint8Array): boolean; text(): Result<string> } {
   const pieces: Uint8Array[] = [];
   let length = 0;
   return {
     add(piece) {
       length += piece.length;
-      if (length > MAX_BODY_BYTES) return false;
+      if (length > maxBytes) return false;
       pieces.push(piece);
       return true;
     },
     text() {
-      if (length > MAX_BODY_BYTES) return refuse({ kind: 'body_too_large' });
+      if (length > maxBytes) return refuse({ kind: 'body_too_large', maxBytes });
       const [first] = pieces;
       if (first === undefined) return accept('');
       try {
@@ -31,17 +31,27 @@ export function bodyReader(): { add(piece: Uint8Array): boolean; text(): Result<
 }
 
 /** Reads a JSON body, also one that calls itself by `alsoAs`. Gives `undefined` for an empty one where it may be left out. */
-export async function readJson(exchange: Exchange, isOptional: boolean, alsoAs?: string): Promise<Result<unknown>> {
-  const text = await exchange.readText();
+export async function readJson(
+  exchange: Exchange,
+  isOptional: boolean,
+  alsoAs?: string,
+  maxBytes?: number,
+): Promise<Result<unknown>> {
+  const text = await exchange.readText(maxBytes);
   if (!text.ok) return text;
   if (text.value === '' && isOptional) return accept(undefined);
+  return parseJson(exchange, text.value, alsoAs);
+}
+
+/** Reads a body that was read as text as JSON. */
+export function parseJson(exchange: Exchange, text: string, alsoAs?: string): Result<unknown> {
   const type = mediaType(exchange);
   if (type !== 'application/json' && (type === undefined || type !== alsoAs)) {
     const types = ['application/json', ...(alsoAs === undefined ? [] : [alsoAs])].join(' or ');
     return refuse({ kind: 'unsupported_media_type', detail: `send the body as ${types}` });
   }
   try {
-    return accept(JSON.parse(text.value));
+    return accept(JSON.parse(text));
   } catch {
     return refuse({ kind: 'malformed_body', detail: 'the body is not JSON' });
   }

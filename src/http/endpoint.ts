@@ -109,10 +109,11 @@ export function parseQuery({ search }: Exchange, operation: Operation): Result<u
 /** Reads a JSON body by a schema. A token has no place in it: it would end up in the database. */
 async function parseBody(exchange: Exchange, operation: Operation): Promise<Result<unknown>> {
   if (operation.body === undefined) return accept(undefined);
-  const json = await readJson(exchange, operation.isBodyOptional === true, operation.bodyType);
+  const { isBodyOptional, bodyType, maxBodyBytes, takesTokens } = operation;
+  const json = await readJson(exchange, isBodyOptional === true, bodyType, maxBodyBytes);
   if (!json.ok) return json;
   const value = json.value === undefined ? {} : json.value;
-  const misplaced = tokenFaults(value, []);
+  const misplaced = takesTokens ? [] : tokenFaults(value, []);
   if (misplaced.length > 0) return invalidAt(misplaced);
   return parseWith(operation.body, value);
 }

@@ -16,8 +16,9 @@ export interface Exchange {
   signal(): AbortSignal;
   /** A header by its lower-case name. */
   header(name: string): string | undefined;
-  /** Reads the body as UTF-8, once. Refuses one of more than 64 KiB, without reading on, and one that is not UTF-8. */
-  readText(): Promise<Result<string>>;
+  /** Reads the body as UTF-8, once. Refuses one of more than `maxBytes` (64 KiB unless said), without reading on, and one
+   *  that is not UTF-8. */
+  readText(maxBytes?: number): Promise<Result<string>>;
 }
 
 /** What is answered. Header names are lower-case. */

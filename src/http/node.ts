@@ -38,16 +38,16 @@ function nodeExchange(deps: Deps, request: IncomingMessage, response: ServerResp
     // No getter: an object with one of its own has a shape of its own, and its garbage outlives the request.
     signal: () => signalOf(response),
     header,
-    readText: () => readText(request),
+    readText: (maxBytes) => readText(request, maxBytes ?? MAX_BODY_BYTES),
   };
 }
 
-function readText(request: IncomingMessage): Promise<Result<string>> {
+function readText(request: IncomingMessage, maxBytes: number): Promise<Result<string>> {
   return new Promise((resolve, reject) => {
-    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
-      return resolve(refuse({ kind: 'body_too_large' }));
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+      return resolve(refuse({ kind: 'body_too_large', maxBytes }));
     }
-    const reader = bodyReader();
+    const reader = bodyReader(maxBytes);
     request.on('data', (piece: Buffer) => {
       if (!reader.add(piece)) resolve(reader.text());
     });

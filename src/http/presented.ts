@@ -41,6 +41,24 @@ export async function findBoth(
   };
 }
 
+/** How many are read in one statement, so that no introspection waits long behind it. */
+const AT_ONCE = 100;
+
+/** What {@link findPresented} gives for each of many, in their order. */
+export async function findEach(deps: Deps, printed: readonly string[]): Promise<(StoredToken | undefined)[]> {
+  const found: (StoredToken | undefined)[] = [];
+  for (let at = 0; at < printed.length; at += AT_ONCE) {
+    const asked = printed.slice(at, at + AT_ONCE).map((text) => deps.credentials(text));
+    const ids = asked.flatMap((credential) => (credential === undefined ? [] : [credential.parsed.id]));
+    const rows = ids.length === 0 ? [] : await deps.lookup.findAll(ids);
+    const byId = new Map(rows.flatMap((row) => (row === undefined ? [] : [[row.facts.id, row] as const])));
+    for (const credential of asked) {
+      found.push(credential && (await verified(deps, credential, byId.get(credential.parsed.id))));
+    }
+  }
+  return found;
+}
+
 function verified(
   deps: Deps,
   { parsed, digest }: Credential,

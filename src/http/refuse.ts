@@ -37,7 +37,7 @@ export function refused(refusal: Refusal): Refused {
     case 'scim':
       return { kind: refusal.kind, detail: refusal.detail, scimType: refusal.error, headers: {} };
     case 'body_too_large':
-      return { kind: refusal.kind, detail: 'the body is larger than 64 KiB', headers: {} };
+      return { kind: refusal.kind, detail: `the body is larger than ${refusal.maxBytes / 1024} KiB`, headers: {} };
     case 'invalid':
       return { kind: refusal.kind, detail: 'the request is not valid', errors: refusal.errors, headers: {} };
     case 'unauthenticated':

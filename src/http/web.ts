@@ -24,7 +24,7 @@ export function webExchange(
     now: deps.now(),
     signal: () => request.signal,
     header,
-    readText: () => readText(request),
+    readText: (maxBytes) => readText(request, maxBytes ?? MAX_BODY_BYTES),
   };
 }
 
@@ -35,9 +35,11 @@ export function responseOf(answer: Answer): Response {
   return response;
 }
 
-async function readText(request: Request): ReturnType<Exchange['readText']> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return refuse({ kind: 'body_too_large' });
-  const reader = bodyReader();
+async function readText(request: Request, maxBytes: number): ReturnType<Exchange['readText']> {
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) {
+    return refuse({ kind: 'body_too_large', maxBytes });
+  }
+  const reader = bodyReader(maxBytes);
   for await (const piece of request.body ?? []) if (!reader.add(piece)) break;
   return reader.text();
 }

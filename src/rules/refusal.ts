@@ -3,7 +3,7 @@
 export type Refusal =
   | { readonly kind: 'malformed_body'; readonly detail: string }
   | { readonly kind: 'unsupported_media_type'; readonly detail: string }
-  | { readonly kind: 'body_too_large' }
+  | { readonly kind: 'body_too_large'; readonly maxBytes: number }
   | { readonly kind: 'oauth'; readonly error: OAuthErrorCode; readonly detail: string }
   | { readonly kind: 'scim'; readonly error: ScimErrorType; readonly detail: string }
   | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }

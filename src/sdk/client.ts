@@ -1,6 +1,7 @@
 import { auditPage, checkpoint, introspection, me } from '../wire/answers.js';
 import type { AuditEvent, Checkpoint, Introspection, Me, Page } from '../wire/resources.js';
 import { type ExecChecksClient, execChecksClient } from './exec-checks.js';
+import { type IncidentsClient, incidentsClient } from './incidents.js';
 import { type MembersClient, membersClient } from './members.js';
 import { type OAuthClient, oauthClient } from './oauth.js';
 import { type PasskeysClient, passkeysClient, type StepUpsClient, stepUpsClient } from './passkeys.js';
@@ -35,6 +36,7 @@ export interface Client {
   readonly enrolments: EnrolmentsClient;
   readonly runs: RunsClient;
   readonly reports: ReportsClient;
+  readonly incidents: IncidentsClient;
   readonly oauth: OAuthClient;
   readonly trustRules: TrustRulesClient;
   /** Who is calling, with what. */
@@ -70,6 +72,7 @@ export function createClient(options: ClientOptions): Client {
     enrolments: enrolmentsClient(options),
     runs: runsClient(options),
     reports: reportsClient(options),
+    incidents: incidentsClient(options),
     oauth: oauthClient(options),
     trustRules: trustRulesClient(options),
     me: () => sendFor(options, { method: 'GET', path: '/v1/me' }, me),

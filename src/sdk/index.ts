@@ -1,3 +1,4 @@
+export type * from '../wire/incident-resources.js';
 export type * from '../wire/oauth-resources.js';
 export type * from '../wire/passkey-resources.js';
 export type * from '../wire/policy-resources.js';
@@ -7,6 +8,7 @@ export type * from '../wire/trust-rule-resources.js';
 export { type Client, createClient, everyPage, type PageQuery } from './client.js';
 export { isOutOfReach, ProblemError, UnreachableError } from './errors.js';
 export type { ExecCheckQuery, ExecChecksClient } from './exec-checks.js';
+export type { IncidentQuery, IncidentsClient } from './incidents.js';
 export type { MembersClient } from './members.js';
 export type { DeviceRequest, ExchangeRequest, OAuthClient } from './oauth.js';
 export type { PasskeysClient, StepUpsClient } from './passkeys.js';

@@ -39,6 +39,8 @@ export type AuditAction =
   | 'token.taken_over'
   | 'token.reused'
   | 'token.drain_started'
+  | 'incident.opened'
+  | 'incident.closed'
   | 'run.stopped'
   | 'run.lost'
   | 'runner.approved'

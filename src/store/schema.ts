@@ -36,7 +36,7 @@ import type {
   WorkflowId,
   WorkspaceId,
 } from '../rules/format.js';
-import type { IncidentKind, ReuseRule } from '../rules/incident.js';
+import type { IncidentKind, IncidentRecord, ReuseRule } from '../rules/incident.js';
 import type { LeaverRule } from '../rules/leaver.js';
 import type { Role } from '../rules/role.js';
 import type { RunStatus } from '../rules/run.js';
@@ -532,7 +532,7 @@ export const incidents = pgTable(
     openedAt: instant('opened_at').notNull(),
     lastSeenAt: instant('last_seen_at').notNull(),
     timesSeen: integer('times_seen').notNull(),
-    source: jsonb('source').$type<Record<string, unknown>>().notNull(),
+    source: jsonb('source').$type<IncidentRecord>().notNull(),
     closedAt: instant('closed_at'),
     closedBy: text('closed_by'),
     closedNote: text('closed_note'),

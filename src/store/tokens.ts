@@ -102,6 +102,17 @@ export async function findToken(
   return row && view(row, now);
 }
 
+/** The newest tokens of a lineage. */
+export function lineageOf(
+  db: Db,
+  workspaceId: WorkspaceId,
+  lineageId: TokenId,
+  limit: number,
+  now: Date,
+): Promise<TokenView[]> {
+  return findViews(db, and(eq(tokens.workspaceId, workspaceId), eq(tokens.lineageId, lineageId)), limit, now);
+}
+
 /** Tokens as they are listed. What lies before `end`, where there is one, was not looked at. */
 export interface TokenList {
   readonly views: readonly TokenView[];

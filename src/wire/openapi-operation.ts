@@ -60,6 +60,7 @@ const PATH_PARAMETERS: Readonly<Record<string, { readonly pattern: string; reado
   '/v1/runner-enrolments/{id}': { pattern: '^enr_[0-9A-Za-z]{22}$', description: 'The id of the enrolment.' },
   '/v1/exec/checks/{id}': { pattern: '^chk_[0-9A-Za-z]{22}$', description: 'The id of the check.' },
   '/v1/exec/runs/{id}': { pattern: '^run_[0-9A-Za-z]{22}$', description: 'The id of the run.' },
+  '/v1/incidents/{id}': { pattern: '^inc_[0-9A-Za-z]{22}$', description: 'The id of the incident.' },
   '/v1/passkeys/{id}': { pattern: '^pky_[0-9A-Za-z]{22}$', description: 'The id of the passkey.' },
   '/v1/step-ups/{id}': { pattern: '^stp_[0-9A-Za-z]{22}$', description: 'The id of the step-up.' },
   '/v1/workflows/{label}': {

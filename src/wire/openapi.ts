@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { VERSION } from '../version.js';
 import * as audit from './audit.js';
 import * as execChecks from './exec-checks.js';
+import * as incidents from './incidents.js';
+import * as leaks from './leaks.js';
 import * as leavers from './leavers.js';
 import * as members from './members.js';
 import * as oauth from './oauth.js';
@@ -43,6 +45,10 @@ export const operations: readonly Operation[] = [
   leavers.unfreezeTokenOperation,
   reports.reportTokensOperation,
   tokens.revokeManyOperation,
+  leaks.reportLeaksOperation,
+  incidents.listIncidentsOperation,
+  incidents.showIncidentOperation,
+  incidents.closeIncidentOperation,
   workflows.listWorkflowsOperation,
   workflows.showWorkflowOperation,
   workflows.putWorkflowOperation,
@@ -130,6 +136,7 @@ export const operations: readonly Operation[] = [
 
 const TAGS = [
   { name: 'tokens', description: 'Mint a token for each workflow, rotate it without an outage, revoke it for good.' },
+  { name: 'incidents', description: 'Report a token that leaked; see what was done about it, and close it.' },
   { name: 'workflows', description: 'What a token may be: its scopes, its periods, the places where it may be used.' },
   { name: 'trust rules', description: 'Which CI jobs get a token by their platform’s own, with no secret stored.' },
   { name: 'policy', description: 'What every workflow of the workspace is held to, and which tokens are not.' },
@@ -153,7 +160,7 @@ const DESCRIPTION = `Countersign gives every workflow of a coding agent a token 
 
 **Runners.** The token of a trusted runner is bound to its key (RFC 9449): send \`Authorization: DPoP cst_…\` and a fresh proof in \`DPoP\` with every call. An answer with \`error="use_dpop_nonce"\` has the nonce to sign in \`DPoP-Nonce\`. Sent as Bearer, such a token is refused.
 
-**Messages.** JSON in UTF-8, 64 KiB at most; names in snake_case. Times under \`/v1\` are RFC 3339 in UTC, under \`/oauth2\` seconds since the epoch. Members that are not known are refused in requests; answers may gain members, so ignore those you do not know.
+**Messages.** JSON in UTF-8, 64 KiB at most unless said otherwise; names in snake_case. Times under \`/v1\` are RFC 3339 in UTC, under \`/oauth2\` seconds since the epoch. Members that are not known are refused in requests; answers may gain members, so ignore those you do not know.
 
 **Lists.** \`limit\` (1 to 200, default 50) and \`cursor\`. An answer is \`{"data":[…],"next_cursor":…}\`: pass \`next_cursor\` as \`cursor\` for the next page, until it is \`null\`.
 

@@ -22,6 +22,10 @@ export interface Operation {
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly isBodyOptional?: boolean;
+  /** The largest body, in bytes, where it is not 64 KiB. */
+  readonly maxBodyBytes?: number;
+  /** Tokens are what its body is about; elsewhere one in a body is refused. */
+  readonly takesTokens?: boolean;
   readonly bodyType?: 'application/x-www-form-urlencoded' | 'application/scim+json';
   readonly headers?: readonly { readonly name: string; readonly description: string }[];
   readonly answers: Readonly<Record<number, Answer>>;

@@ -93,7 +93,8 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
   body_too_large: {
     title: 'Body too large',
     status: 413,
-    meaning: 'The body is longer than 64 KiB (65 536 bytes).',
+    meaning:
+      'The body is longer than 64 KiB (65 536 bytes), or than what its endpoint takes where that says otherwise.',
     whatToDo: 'Send less: no message of this interface needs as much.',
   },
   unsupported_media_type: {

@@ -5,6 +5,7 @@ import { mayUse } from '../../src/rules/role.js';
 import { USER_SCHEMA } from '../../src/rules/scim-user.js';
 import { SERVICE_SCOPES, type ServiceScope } from '../../src/rules/scope.js';
 import { SERVICE_WORKFLOW } from '../../src/rules/workflow.js';
+import type { Client } from '../../src/sdk/index.js';
 import { inTransaction } from '../../src/store/database.js';
 import { drawShortSecret, insertToken } from '../../src/store/mint.js';
 import { startSession } from '../../src/store/sessions.js';
@@ -49,6 +50,7 @@ interface Things {
   readonly runnerId: string;
   readonly ruleName: string;
   readonly sessionId: string;
+  readonly incidentId: string;
 }
 
 async function makeThings(ownerToken: string): Promise<Things> {
@@ -74,6 +76,10 @@ async function makeThings(ownerToken: string): Promise<Things> {
     runnerId: runner.id,
     ruleName: label,
     sessionId: await makeSession(member.id),
+    incidentId: await makeIncident(
+      client,
+      await client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 }),
+    ),
   };
 }
 
@@ -87,6 +93,7 @@ const NOTHING: Things = {
   runnerId: `rnr_${'0'.repeat(21)}1`,
   ruleName: 'flow-nowhere',
   sessionId: `ses_${'0'.repeat(21)}1`,
+  incidentId: `inc_${'0'.repeat(21)}1`,
 };
 
 /** Things of which the member with this role is the maker, as far as there are such. */
@@ -96,7 +103,10 @@ async function makeOwn(role: Role): Promise<Things> {
   const { check_id, run_id } = await service.client(token).execChecks.check({ workflow: own.label });
   await service.client(token).execChecks.finish(check_id, { exit_code: 0 });
   const memberId = printId('mem', creatorId);
-  return { ...own, memberId, tokenId, checkId: check_id, runId: run_id ?? '', sessionId: await makeSession(memberId) };
+  const leaked = await insertAccess(creatorId, own.label, ['repo:read']);
+  const incidentId = await makeIncident(service.client(), { id: leaked.tokenId, token: leaked.token });
+  const sessionId = await makeSession(memberId);
+  return { ...own, memberId, tokenId, checkId: check_id, runId: run_id ?? '', sessionId, incidentId };
 }
 
 const granted = new Map<string, string>();
@@ -132,6 +142,14 @@ function told({ status, headers, text }: Answered, things: Things) {
   const named = Object.values(things).reduce((rest, value) => rest.replaceAll(value, '*'), text);
   const kept = [...headers].filter(([name]) => name !== 'x-request-id');
   return { status, text: named, headers: Object.fromEntries(kept) };
+}
+
+/** An incident of a token, which ends with it. */
+async function makeIncident(client: Client, { id, token }: { id: string; token: string }): Promise<string> {
+  serial += 1;
+  await service.client(null, `2001:db8:${serial.toString(16)}::1`).incidents.report({ tokens: [token] });
+  const { data } = await client.incidents.list({ token: id });
+  return data[0]?.id ?? '';
 }
 
 /** A session of a member on the pages. */
@@ -241,6 +259,21 @@ const ROWS: Readonly<Record<string, Row>> = {
     path: () => '/v1/revocations',
     json: ({ label }) => ({ reason: 'leaked', workflow: label }),
     answers: admins(200),
+  },
+  reportLeaks: { path: () => '/v1/leaks', json: () => ({ tokens: ['cst_noise'] }), answers: all(202) },
+  listIncidents: { path: () => '/v1/incidents', answers: all(200) },
+  showIncident: {
+    path: ({ incidentId }) => `/v1/incidents/${incidentId}`,
+    answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
+    foreign: 404,
+    mine: all(200),
+  },
+  closeIncident: {
+    path: ({ incidentId }) => `/v1/incidents/${incidentId}/close`,
+    json: () => ({ note: 'looked into' }),
+    answers: { owner: 200, admin: 200, member: 404, auditor: 403 },
+    foreign: 404,
+    mine: { owner: 200, admin: 200, member: 200, auditor: 403 },
   },
   listWorkflows: { path: () => '/v1/workflows', answers: all(200) },
   showWorkflow: { path: ({ label }) => `/v1/workflows/${label}`, answers: all(200), foreign: 404 },
@@ -619,7 +652,7 @@ describe.each(operations.map((operation) => ({ ...operation })))('$id', (operati
         const { status, text } = await ask(operation.id, operation.method, tokens[role], own);
         if (status !== 200) continue;
         for (const [name, value] of Object.entries(foreign)) expect(text, name).not.toContain(`"${value}"`);
-        const theirs = [own.tokenId, own.checkId, own.runId, own.sessionId];
+        const theirs = [own.tokenId, own.checkId, own.runId, own.sessionId, own.incidentId];
         if (role === 'member') for (const id of theirs) expect(text).not.toContain(id);
       }
     });
@@ -636,6 +669,7 @@ describe('rights', () => {
     expect((await client.runs.show(foreign.runId)).status).toBe('running');
     expect((await client.runners.show(foreign.runnerId)).status).toBe('active');
     expect((await client.trustRules.show(foreign.ruleName)).workflow).toBe(foreign.label);
+    expect((await client.incidents.show(foreign.incidentId)).status).toBe('open');
   });
 
   it('every route is an operation with a row, or says why it is none', () => {
