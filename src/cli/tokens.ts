@@ -1,4 +1,4 @@
-import { everyPage, type Token, type TokenStatus } from '../sdk/index.js';
+import { everyPage, type LastRun, type Token, type TokenStatus } from '../sdk/index.js';
 import { collect, signedInClient } from './client.js';
 import { constraintLines } from './constraint-flags.js';
 import { relativeTime, timeIn } from './instant.js';
@@ -114,6 +114,7 @@ function printToken(token: Token): void {
       ['last used', time(token.last_used_at) ?? 'never'],
       ['last used from', token.last_used_ip],
       ['last used by', token.last_used_by],
+      ...lastRunLines(token.last_used_run, time),
       ['lineage', token.lineage_id],
       ['rotated from', token.rotated_from],
       ['rotated to', token.rotated_to],
@@ -129,4 +130,16 @@ function printToken(token: Token): void {
     view,
   );
   for (const line of lines) print(line);
+}
+
+function lastRunLines(run: LastRun | null, time: (at: string | null) => string | undefined | null) {
+  if (run === null) return [];
+  const lines: [string, string | null | undefined][] = [
+    ['last run', run.run_id],
+    ['began', time(run.started_at)],
+    ['in', [run.repository, run.ref].filter((part) => part !== null).join(' at ') || null],
+    ['as job', run.job],
+    ['on runner', run.runner?.name],
+  ];
+  return lines;
 }

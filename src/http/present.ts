@@ -6,6 +6,7 @@ import { isSessionAlive } from '../rules/session.js';
 import type { BeyondPolicyView } from '../store/beyond-policy.js';
 import type { CheckRow } from '../store/checks.js';
 import { type AuditEventRow, shownEvent } from '../store/events.js';
+import type { LastRun } from '../store/last-runs.js';
 import type { MemberRow } from '../store/members.js';
 import type { PasskeyRow } from '../store/passkeys.js';
 import type { RunnerView } from '../store/runners.js';
@@ -38,6 +39,7 @@ export function presentToken(view: TokenView): wire.Token {
     last_used_at: time(token.lastUsedAt),
     last_used_ip: token.lastUsedIp,
     last_used_by: tokenId(token.lastUsedBy),
+    last_used_run: view.lastRun === undefined ? null : presentLastRun(view.lastRun),
     lineage_id: printId('tok', token.lineageId),
     rotated_from: tokenId(token.rotatedFrom),
     rotated_to: tokenId(token.rotatedTo),
@@ -49,6 +51,18 @@ export function presentToken(view: TokenView): wire.Token {
     frozen_at: time(token.frozenAt),
     takeover_by: token.takeoverBy && printId('mem', token.takeoverBy),
     takeover_until: time(token.takeoverUntil),
+  };
+}
+
+function presentLastRun({ id, at, context, runner }: LastRun): wire.LastRun {
+  return {
+    run_id: printId('run', id),
+    check_id: checkId(id),
+    started_at: at.toISOString(),
+    repository: context['repository'] ?? null,
+    ref: context['ref'] ?? null,
+    job: context['job'] ?? null,
+    runner: runner && { id: printId('rnr', runner.id), name: runner.name },
   };
 }
 

@@ -22,6 +22,7 @@ import { type MemberStatus, type TokenStatus, tokenStatus } from '../rules/token
 import { policyFaults } from '../rules/workspace-policy.js';
 import { blockingPolicy, isBlocking, policedConstraints } from './blocking-policy.js';
 import type { Db, Tx } from './database.js';
+import { type LastRun, lastRuns } from './last-runs.js';
 import { isSuccessor, lives, overlapEndsAt, successors } from './live-tokens.js';
 import { members, runners, tokens, workflows, workspaces } from './schema.js';
 import { MAX_SEARCHED, onAll, type Path, pathsOf, searchEnd } from './search.js';
@@ -76,6 +77,7 @@ export interface TokenView {
   /** What it would be without the workspace's policy. */
   readonly statusApartFromPolicy: TokenStatus;
   readonly overlapEndsAt: Date | undefined;
+  readonly lastRun: LastRun | undefined;
 }
 
 /** What a list of tokens is narrowed to. `visibleTo` shows only what that member made or owns; `before` is exclusive. */
@@ -98,8 +100,9 @@ export async function findToken(
   id: TokenId,
   now: Date,
 ): Promise<TokenView | undefined> {
-  const [row] = await viewQuery(db, and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id)));
-  return row && view(row, now);
+  const rows = await viewQuery(db, and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id)));
+  const [found] = await viewsOf(db, rows, now);
+  return found;
 }
 
 /** The newest tokens of a lineage. */
@@ -141,8 +144,19 @@ export async function listTokens(db: Db, workspaceId: WorkspaceId, query: TokenQ
 
 /** The newest of the tokens that a condition means. It may speak of {@link owners}. */
 export async function findViews(db: Db, where: SQL | undefined, limit: number, now: Date): Promise<TokenView[]> {
-  const found = await viewQuery(db, where).orderBy(desc(tokens.id)).limit(limit);
-  return found.map((row) => view(row, now));
+  return viewsOf(db, await viewQuery(db, where).orderBy(desc(tokens.id)).limit(limit), now);
+}
+
+/** The views of rows of one workspace, each with the last run. */
+async function viewsOf(db: Db | Tx, rows: readonly Row[], now: Date): Promise<TokenView[]> {
+  const [first] = rows;
+  if (first === undefined) return [];
+  const ids = rows.flatMap(({ token }) => token.lastUsedCheckId ?? []);
+  const runs = await lastRuns(db, first.token.workspaceId, ids);
+  return rows.map((row) => {
+    const { lastUsedCheckId } = row.token;
+    return { ...view(row, now), lastRun: lastUsedCheckId === null ? undefined : runs.get(lastUsedCheckId) };
+  });
 }
 
 /** Whether a status says something of a policy that blocks. SQL knows none: what it finds is weighed again. */
@@ -232,7 +246,7 @@ function hasStatus(status: TokenStatus, isPoliced: boolean, now: Date): (SQL | u
 
 type Row = Awaited<ReturnType<typeof viewQuery>>[number];
 
-function view(row: Row, now: Date): TokenView {
+function view(row: Row, now: Date): Omit<TokenView, 'lastRun'> {
   const { token } = row;
   const { rotatedTo, drainSeconds } = token;
   const succession = successionOf(rotatedTo, token.overlapEndsAt, drainSeconds, row.successorFirstUsedAt);

@@ -1,16 +1,18 @@
 import { and, eq, isNull, lt, or, sql } from 'drizzle-orm';
-import { printId, type TokenId } from '../rules/format.js';
+import { type CheckId, printId, type TokenId } from '../rules/format.js';
 import { addSeconds } from '../rules/lifetime.js';
 import { type Db, inTransaction } from './database.js';
 import { recordEvents, SYSTEM } from './events.js';
 import type { StoredToken } from './lookup.js';
 import { tokens } from './schema.js';
 
-/** One use of a token: when, from which address, and which other token asked about it, if one did. */
+/** One use of a token: when, from which address, and which other token asked about it, if one did. `checkId` is the exec
+ *  check that let a run begin by it. */
 export interface Use {
   readonly at: Date;
   readonly ip: string | undefined;
   readonly by: TokenId | undefined;
+  readonly checkId?: CheckId | undefined;
 }
 
 /** At most one `token.reused` an hour is recorded for a token: the alarm rings, the trail is not flooded. */
@@ -106,6 +108,8 @@ interface LastUse {
   atMs: number;
   ip: string | undefined;
   by: TokenId | undefined;
+  /** Of the last run, whatever came after it. */
+  checkId: CheckId | undefined;
 }
 
 export function createUseLog(db: () => Db): UseLog {
@@ -119,32 +123,40 @@ export function createUseLog(db: () => Db): UseLog {
       at: new Date(use.atMs).toISOString(),
       ip: use.ip ?? null,
       by: use.by ?? null,
+      check_id: use.checkId ?? null,
     }));
     const free = await db().execute<{ id: TokenId }>(sql`
       with free as (
         select k.workspace_id, r.* from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-          as r(id uuid, at timestamptz, ip text, by uuid)
+          as r(id uuid, at timestamptz, ip text, by uuid, check_id uuid)
         join tokens k on k.id = r.id for update of k skip locked
       ), written as (
-        update tokens t set last_used_at = u.at, last_used_ip = u.ip, last_used_by = u.by
+        update tokens t set
+          last_used_at = greatest(t.last_used_at, u.at),
+          last_used_ip = case when t.last_used_at > u.at then t.last_used_ip else u.ip end,
+          last_used_by = case when t.last_used_at > u.at then t.last_used_by else u.by end,
+          last_used_check_id = greatest(t.last_used_check_id, u.check_id)
         from free u
-        where t.workspace_id = u.workspace_id and t.id = u.id and (t.last_used_at is null or t.last_used_at < u.at)
+        where t.workspace_id = u.workspace_id and t.id = u.id
+          and (t.last_used_at is null or t.last_used_at < u.at
+            or u.check_id > coalesce(t.last_used_check_id, '00000000-0000-0000-0000-000000000000'))
       )
       select id from free`);
     return free.map((row) => row.id);
   }
 
   return {
-    note(token, { at, ip, by }) {
+    note(token, { at, ip, by, checkId }) {
       const known = gathered.get(token.facts.id);
       if (known === undefined) {
-        if (gathered.size < MAX_GATHERED) gathered.set(token.facts.id, { atMs: at.getTime(), ip, by });
+        if (gathered.size < MAX_GATHERED) gathered.set(token.facts.id, { atMs: at.getTime(), ip, by, checkId });
         return;
       }
       // In place, so that a token in constant use leaves no garbage in the old heap.
       known.atMs = at.getTime();
       if (known.ip !== ip) known.ip = ip;
       if (known.by !== by) known.by = by;
+      if (checkId !== undefined) known.checkId = checkId;
     },
     async flush() {
       const uses = new Map<TokenId, LastUse>();
@@ -158,15 +170,21 @@ export function createUseLog(db: () => Db): UseLog {
       try {
         written = new Set(await write(uses));
       } finally {
-        // A use that came meanwhile is newer.
-        for (const [id, use] of uses) if (!written.has(id) && !gathered.has(id)) gathered.set(id, use);
+        for (const [id, use] of uses) {
+          if (written.has(id)) continue;
+          // A use that came meanwhile is newer, and may be no run.
+          const newer = gathered.get(id);
+          if (newer === undefined) gathered.set(id, use);
+          else newer.checkId ??= use.checkId;
+        }
       }
       return written.size;
     },
   };
 }
 
-// A thousand tokens a second at most.
+// A thousand tokens a second at most, each once however often it is used: a use shows within a second while fewer than that
+// are in use at a time, and within ten, which is all that is gathered, while there are more.
 const EVERY_MS = 100;
 const PAUSE_MS = 1_000;
 

@@ -13,6 +13,7 @@ import type {
   Explanation,
   Introspection,
   InvitedMember,
+  LastRun,
   Leaver,
   Me,
   Member,
@@ -62,6 +63,18 @@ export const person: z.ZodType<Person> = z
   .object({ id: z.string(), email: z.string(), name: z.string().nullable() })
   .meta({ id: 'Person' });
 
+const lastRun: z.ZodType<LastRun> = z
+  .object({
+    run_id: z.string(),
+    check_id: z.string(),
+    started_at: timestamp,
+    repository: z.string().nullable(),
+    ref: z.string().nullable(),
+    job: z.string().nullable(),
+    runner: z.object({ id: z.string(), name: z.string() }).nullable().describe('The trusted runner that asked.'),
+  })
+  .meta({ id: 'LastRun', description: 'The last run that began by a token. Where it ran is what its job said.' });
+
 export const tokenShape = {
   id: z.string().describe('`tok_…`. Public: it proves nothing.'),
   name: z.string().nullable(),
@@ -80,6 +93,10 @@ export const tokenShape = {
   last_used_at: timestamp.nullable(),
   last_used_ip: z.string().nullable(),
   last_used_by: z.string().nullable().describe('The token that asked, when another one did, such as a runner’s.'),
+  last_used_run: lastRun
+    .nullable()
+    .default(null)
+    .describe('The last run that it was let in for, whatever it was used for since. Kept for 13 months.'),
   lineage_id: z.string().describe('The id of the first token of its line of rotations.'),
   rotated_from: z.string().nullable().describe('The predecessor.'),
   rotated_to: z.string().nullable().describe('The successor.'),

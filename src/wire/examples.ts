@@ -20,6 +20,7 @@ export const mintedExample: MintedToken = {
   last_used_at: null,
   last_used_ip: null,
   last_used_by: null,
+  last_used_run: null,
   lineage_id: 'tok_01KfV2bq7Nw4XcTzJ5yLgH',
   rotated_from: null,
   rotated_to: null,

@@ -27,6 +27,18 @@ export interface Person {
   name: string | null;
 }
 
+/** The last run that began by a token. Where it ran is what its job said. */
+export interface LastRun {
+  run_id: string;
+  check_id: string;
+  started_at: string;
+  repository: string | null;
+  ref: string | null;
+  job: string | null;
+  /** The trusted runner that asked, if one did. */
+  runner: { id: string; name: string } | null;
+}
+
 export interface Token {
   id: string;
   name: string | null;
@@ -44,6 +56,8 @@ export interface Token {
   last_used_ip: string | null;
   /** The token that asked, when another one did (a runner's, a resource server's). */
   last_used_by: string | null;
+  /** The last run that it was let in for. */
+  last_used_run: LastRun | null;
   lineage_id: string;
   rotated_from: string | null;
   rotated_to: string | null;

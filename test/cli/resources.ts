@@ -38,6 +38,7 @@ export function tokenResource(changes: Partial<Token> = {}): Token {
     last_used_at: null,
     last_used_ip: null,
     last_used_by: null,
+    last_used_run: null,
     lineage_id: id,
     rotated_from: null,
     rotated_to: null,

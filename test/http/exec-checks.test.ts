@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parsePublicId, printId } from '../../src/rules/format.js';
 import type { ExecDecision, MintRequest } from '../../src/wire/resources.js';
+import { seedRunner } from '../setup/dpop.js';
 import { type Answered, type Sending, send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
 
@@ -94,6 +95,40 @@ describe('a check', () => {
       last_used_ip: '203.0.113.7',
       last_used_by: runnerId,
     });
+  });
+
+  it('is the last run of the token: where, and on which runner; neither a denial nor an introspection is', async () => {
+    const { id, token } = await mint();
+    const host = await seedRunner(service, { approver: service.owner.printed });
+    const lastRun = async () => (await service.client().tokens.show(id)).last_used_run;
+    expect(await lastRun()).toBeNull();
+    const context = { repository: 'acme/shop', ref: 'refs/heads/main', job: 'nightly 7' };
+    const asked = { json: { token, workflow: 'flow', context } };
+    const { body } = await host.send('POST', '/v1/exec/checks', asked);
+    await expect.poll(lastRun).toEqual({
+      run_id: body['run_id'],
+      check_id: body['check_id'],
+      started_at: service.clock.now().toISOString(),
+      repository: 'acme/shop',
+      ref: 'refs/heads/main',
+      job: 'nightly 7',
+      runner: { id: host.runner.id, name: host.runner.name },
+    });
+    service.clock.advance(60);
+    await check({ token, workflow: 'flow', scopes: ['never:held'] });
+    await service.client(runner, '203.0.113.8').introspect(token);
+    const shown = () => service.client().tokens.show(id);
+    await expect.poll(async () => (await shown()).last_used_ip).toBe('203.0.113.8');
+    expect(await shown()).toMatchObject({
+      last_used_at: service.clock.now().toISOString(),
+      last_used_run: { run_id: body['run_id'] },
+    });
+    service.clock.advance(60);
+    const own = await service.client(token).execChecks.check({ workflow: 'flow' });
+    await expect.poll(async () => (await lastRun())?.run_id).toBe(own.run_id);
+    expect(await lastRun()).toMatchObject({ repository: null, ref: null, job: null, runner: null });
+    const listed = (await service.client().tokens.list({ workflow: 'flow', limit: 200 })).data;
+    expect(listed.find((one) => one.id === id)?.last_used_run?.run_id).toBe(own.run_id);
   });
 
   it('of a hundred at the same moment are all on record', async () => {

@@ -46,6 +46,7 @@ describe('minting', () => {
       last_used_at: null,
       last_used_ip: null,
       last_used_by: null,
+      last_used_run: null,
       lineage_id: answer.json.id,
       rotated_from: null,
       rotated_to: null,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { newId, parseToken, printId } from '../../src/rules/format.js';
+import { newId, parsePublicId, parseToken, printId } from '../../src/rules/format.js';
 import type { Client } from '../../src/sdk/index.js';
 import { keepHouse } from '../../src/store/housekeeping.js';
 import { acquaintances } from '../../src/store/identities.js';
@@ -133,8 +133,11 @@ async function remakeAndUse(scene: Scene): Promise<void> {
   await verifierOf(db, stored);
   await remakeDigest(db, stored, { digest: Buffer.alloc(32), pepperKid: 'other' });
   const uses = createUseLog(() => db);
-  uses.note(stored, { at: new Date(), ip: undefined, by: undefined });
+  const run = await scene.service.client(token).execChecks.check({ workflow: MINT.workflow });
+  const checkId = parsePublicId('chk', run.check_id);
+  uses.note(stored, { at: new Date(), ip: undefined, by: undefined, checkId });
   await uses.flush();
+  await owner(scene).tokens.show(printId('tok', stored.facts.id));
 }
 
 async function changeWorkflow(scene: Scene): Promise<void> {

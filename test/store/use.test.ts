@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseToken } from '../../src/rules/format.js';
+import { newId, parseToken } from '../../src/rules/format.js';
 import { createLookup, type Lookup, type StoredToken } from '../../src/store/lookup.js';
 import { createUseLog, recordFirstUse, recordReuse, remakeDigest, verifierOf } from '../../src/store/use.js';
 import { createTestService, type TestService } from '../setup/service.js';
@@ -121,6 +121,31 @@ describe('the log of last uses', () => {
     });
   });
 
+  it('keeps the latest run of each token, whatever came after it and in whatever order they are written', async () => {
+    const { id, token } = await service.seedToken();
+    const found = await stored(token);
+    const at = (seconds: number) => new Date(service.clock.now().getTime() + seconds * 1000);
+    const [older, newer] = [newId('chk', at(10)), newId('chk', at(20))];
+    const [one, other] = [createUseLog(() => service.db.db), createUseLog(() => service.db.db)];
+    const kept = async () => {
+      const rows = await service.db
+        .sql`select last_used_check_id, last_used_ip from tokens where id = ${found.facts.id}`;
+      return rows[0] && { check: rows[0]['last_used_check_id'], ip: rows[0]['last_used_ip'] };
+    };
+    one.note(found, { at: at(10), ip: '192.0.2.10', by: undefined, checkId: older });
+    one.note(found, { at: at(30), ip: '192.0.2.30', by: undefined });
+    other.note(found, { at: at(20), ip: '192.0.2.20', by: undefined, checkId: newer });
+    await one.flush();
+    expect(await kept()).toEqual({ check: older, ip: '192.0.2.30' });
+    await other.flush();
+    expect(await kept()).toEqual({ check: newer, ip: '192.0.2.30' });
+    one.note(found, { at: at(10), ip: '192.0.2.10', by: undefined, checkId: older });
+    await one.flush();
+    expect(await kept()).toEqual({ check: newer, ip: '192.0.2.30' });
+    // No row of a run has that id: nothing is made up.
+    expect((await service.client().tokens.show(id)).last_used_run).toBeNull();
+  });
+
   it('writes a hundred tokens at a time, those first that have waited longest', async () => {
     const seeded = [await service.seedToken()];
     while (seeded.length < 101) seeded.push(await service.seedToken());
@@ -151,6 +176,25 @@ describe('the log of last uses', () => {
     }
     await log.flush();
     expect((await service.client().tokens.show(id)).last_used_ip).toBe('192.0.2.7');
+  });
+
+  it('keeps a run that was not taken also when another use comes meanwhile', async () => {
+    const { id, token } = await service.seedToken();
+    const found = await stored(token);
+    const log = createUseLog(() => service.db.db);
+    const checkId = newId('chk', service.clock.now());
+    const at = new Date(service.clock.now().getTime() + 9000);
+    await service.db.sql.begin(async (tx) => {
+      await tx`select 1 from tokens where id = ${found.facts.id} for update`;
+      log.note(found, { at, ip: '192.0.2.7', by: undefined, checkId });
+      const flushed = log.flush();
+      log.note(found, { at, ip: '192.0.2.8', by: undefined });
+      await flushed;
+    });
+    await log.flush();
+    const rows = await service.db.sql`select last_used_check_id from tokens where id = ${found.facts.id}`;
+    expect(rows[0]?.['last_used_check_id']).toBe(checkId);
+    expect((await service.client().tokens.show(id)).last_used_ip).toBe('192.0.2.8');
   });
 });
 

@@ -63,6 +63,10 @@ async function decide(
   const denials = held.length > 0 ? held : execDenials(facts, caller, requestOf(body, caller, exchange.ip), now);
   const asked = checkOf(exchange, { caller, subject, body, facts, denials });
   const check = await record(deps, asked, facts);
+  if (check.decision === 'allow' && subject) {
+    const by = subject.facts.id === caller.id ? undefined : caller.id;
+    deps.useLog.note(subject, { at: now, ip: exchange.ip, by, checkId: check.id });
+  }
   deps.metrics.execCheck(check.decision);
   return {
     check_id: printId('chk', check.id),
