@@ -79,8 +79,10 @@ export type LifeFacts = { readonly runner: Pick<RunnerFacts, 'status'> | undefin
 /** A token's state at an instant. What ends it for good comes before what only holds it back. At `expiresAt` it is
  *  expired, at `notBefore` it is valid. */
 export function tokenStatus(facts: LifeFacts, now: Date): TokenStatus {
-  if (hasEnded(facts)) return 'revoked';
+  if (facts.isRevoked) return 'revoked';
+  // What expired before its creator or runner was removed was left as it was.
   if (now >= facts.expiresAt) return 'expired';
+  if (hasEnded(facts)) return 'revoked';
   if (facts.succession && now >= overlapEnd(facts.succession)) return 'superseded';
   if (isHeldBack(facts) || facts.isWorkflowPaused || facts.policyFaults.length > 0) return 'suspended';
   if (facts.notBefore && now < facts.notBefore) return 'not_yet_valid';

@@ -8,6 +8,7 @@ import { isReservedLabel } from '../rules/workflow.js';
 import type { Tx } from './database.js';
 import { type NewEvent, type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
+import { isOfUse } from './of-use.js';
 import { revokeWhere } from './revocations.js';
 import { sessions, tokens, workflows } from './schema.js';
 import { endSessions } from './sessions.js';
@@ -75,8 +76,8 @@ async function findTokens(tx: Tx, leaving: Leaving): Promise<Found[]> {
 
 /** Locked in the order of their ids, so that two that end tokens never wait for each other in a circle. */
 function lockTokens(tx: Tx, { workspaceId, memberId, departure, now }: Leaving) {
-  // The removal of a person marks all: an expired token of theirs is a revoked one.
-  const isLive = departure === 'removed' ? undefined : gt(tokens.expiresAt, now);
+  // The removal of a person marks those too that have expired, as far as they were made for days.
+  const isLive = departure === 'removed' ? isOfUse(now) : gt(tokens.expiresAt, now);
   return tx
     .select({
       id: tokens.id,

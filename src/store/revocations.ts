@@ -4,6 +4,7 @@ import type { RevokeReason } from '../rules/token.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type NewEvent, type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
+import { isOfUse } from './of-use.js';
 import { tokens } from './schema.js';
 import { lockWorkspace } from './workspace-lock.js';
 
@@ -33,7 +34,7 @@ export function revokeToken(db: Db, workspaceId: WorkspaceId, id: TokenId, cause
   });
 }
 
-/** Revokes all that are meant, in one transaction. Gives how many, and the first 200, oldest first. */
+/** Revokes all that are meant and of any use, in one transaction. Gives how many, and the first 200, oldest first. */
 export function revokeTokens(
   db: Db,
   workspaceId: WorkspaceId,
@@ -43,7 +44,7 @@ export function revokeTokens(
 ): Promise<{ readonly count: number; readonly ids: readonly TokenId[] }> {
   return inTransaction(db, async (tx) => {
     await lockWorkspace(tx, workspaceId, 'end');
-    const ids = await revokeWhere(tx, workspaceId, selected(workspaceId, selection), cause, now);
+    const ids = await revokeWhere(tx, workspaceId, and(selected(workspaceId, selection), isOfUse(now)), cause, now);
     return { count: ids.length, ids: ids.slice(0, SHOWN_IDS) };
   });
 }
@@ -53,8 +54,10 @@ export async function countTokens(
   db: Db,
   workspaceId: WorkspaceId,
   selection: Selection,
+  now: Date,
 ): Promise<{ readonly count: number; readonly ids: readonly TokenId[] }> {
-  const where = and(eq(tokens.workspaceId, workspaceId), isNull(tokens.revokedAt), selected(workspaceId, selection));
+  const isMeant = and(selected(workspaceId, selection), isOfUse(now));
+  const where = and(eq(tokens.workspaceId, workspaceId), isNull(tokens.revokedAt), isMeant);
   const [total] = await db.select({ count: sql<string>`count(*)` }).from(tokens).where(where);
   const rows = await db.select({ id: tokens.id }).from(tokens).where(where).orderBy(tokens.id).limit(SHOWN_IDS);
   return { count: Number(total?.count ?? 0), ids: rows.map((row) => row.id) };

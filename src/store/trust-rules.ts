@@ -9,8 +9,9 @@ import { MAX_TRUST_RULES, TRUST_PRESETS, type TrustRule, type TrustRuleTerms } f
 import { lockForAct } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
+import { isOfUse } from './of-use.js';
 import { revokeWhere } from './revocations.js';
-import { execChecks, members, tokens, trustRules, workflows, workspaces } from './schema.js';
+import { members, tokens, trustRules, workflows, workspaces } from './schema.js';
 import type { Issuer } from './workspace-lock.js';
 
 const COLUMNS = {
@@ -148,21 +149,10 @@ function changeTrustRules<T>(
   });
 }
 
-/** Revokes what a rule gave, as far as anything can still be done with it: live tokens, and expired ones that a run goes on
- *  under. */
+/** Revokes what a rule gave, as far as anything can still be done with it. */
 async function revokeGiven(tx: Tx, rule: TrustRule, { origin, now }: TrustRuleChange, note: string): Promise<void> {
-  const at = now.toISOString();
-  const runs = sql`exists (select 1 from ${execChecks} where ${execChecks.workspaceId} = ${tokens.workspaceId}
-    and ${execChecks.tokenId} = ${tokens.id} and ${execChecks.decision} = 'allow'
-    and ${execChecks.finishedAt} is null and ${execChecks.validUntil} > ${at}::timestamptz)`;
-  const isOfUse = sql`(${tokens.expiresAt} > ${at}::timestamptz or ${runs})`;
-  await revokeWhere(
-    tx,
-    rule.workspaceId,
-    and(eq(tokens.trustRuleId, rule.id), isOfUse),
-    { reason: 'other', note, origin },
-    now,
-  );
+  const given = and(eq(tokens.trustRuleId, rule.id), isOfUse(now));
+  await revokeWhere(tx, rule.workspaceId, given, { reason: 'other', note, origin }, now);
 }
 
 function record(

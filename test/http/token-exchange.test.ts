@@ -614,6 +614,28 @@ describe('the right to give', () => {
     await service.client().workflows.put('nightly', { allowed_scopes: ['repo:*', 'codex:exec'] });
   });
 
+  it('is taken back with all that is of any use: what expired long ago makes a panic no longer', async () => {
+    await setRule();
+    const old = await service.client(tokenOf(await exchange(await job()))).me();
+    const underWay = tokenOf(await exchange(await job()));
+    const place = { repository: 'octo/shop', ref: 'refs/heads/main' };
+    const runner = service.client(underWay);
+    const { decision } = await runner.execChecks.check({ workflow: 'nightly', scopes: ['repo:read'], context: place });
+    expect(decision).toBe('allow');
+    const { token: running } = await runner.me();
+    service.clock.advance(2 * 3_600);
+    const live = tokenOf(await exchange(await job()));
+    const client = service.client();
+    const meant = { reason: 'leaked', workflow: 'nightly' } as const;
+    const dry = await client.tokens.revokeMany({ ...meant, dry_run: true });
+    const { revoked, token_ids: ids } = await client.tokens.revokeMany(meant);
+    expect(dry.revoked).toBe(revoked);
+    expect(ids).not.toContain(old.token.id);
+    expect((await client.tokens.show(old.token.id)).status).toBe('expired');
+    expect(await isActive(live)).toBe(false);
+    expect(ids).toContain(running.id);
+  });
+
   it('ends while the workspace is suspended', async () => {
     await setRule();
     const { id } = service.owner.workspace;

@@ -19,7 +19,7 @@ export const revokeTokensRoute = endpoint(revokeManyOperation, async (deps, call
   const cause = { reason: body.reason, note: undefined, origin: originOf(caller, call) };
   const { count, ids } =
     body.dry_run === true
-      ? await countTokens(deps.db, caller.workspaceId, selection)
+      ? await countTokens(deps.db, caller.workspaceId, selection, now)
       : await revokeTokens(deps.db, caller.workspaceId, selection, cause, now);
   if (body.dry_run !== true) deps.metrics.tokens('revoked', count);
   return accept({ status: 200, body: { revoked: count, token_ids: ids.map((id) => printId('tok', id)) } });
