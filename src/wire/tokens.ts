@@ -222,6 +222,8 @@ export const revokeManyOperation = operation({
   path: '/v1/revocations',
   tag,
   summary: 'Revoke many tokens in one transaction',
+  description:
+    'By `creator_id`, `workspace` or `issued_before` the sessions of the same people end too (those begun before): nobody approves another device in one.',
   auth: 'bearer',
   scope: 'tokens:revoke',
   body: revocationRequest,

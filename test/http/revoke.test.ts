@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeBase62, printId, printToken } from '../../src/rules/format.js';
+import { encodeBase62, printId, printToken, type SessionId } from '../../src/rules/format.js';
+import { recoverMember } from '../../src/store/workspaces.js';
 import type { RevocationRequest } from '../../src/wire/resources.js';
 import { createTestService, type TestService } from '../setup/service.js';
+import { startTestSession } from '../setup/session.js';
 import { fault, halvesOf, raw } from './raw.js';
 
 let service: TestService;
@@ -320,3 +322,50 @@ describe('the panic button', () => {
     }
   });
 });
+
+describe('a panic about people', () => {
+  it('ends the sessions in which the same people could make other tokens', async () => {
+    const ada = await service.makeMember('admin');
+    const eve = await service.makeMember('member');
+    const [hers, other] = [
+      await startTestSession(service, { memberId: ada.id }),
+      await startTestSession(service, { memberId: eve.id }),
+    ];
+    const statusOf = async ({ id }: { id: string }, who: string) => {
+      const { data } = await service.client().sessions.list({ member: who });
+      return data.find((one) => one.id === printId('ses', id as SessionId))?.status;
+    };
+    expect((await bulk({ reason: 'leaked', creator_id: ada.id, dry_run: true })).status).toBe(200);
+    expect(await statusOf(hers, ada.id)).toBe('active');
+    expect((await bulk({ reason: 'leaked', creator_id: ada.id })).status).toBe(200);
+    expect([await statusOf(hers, ada.id), await statusOf(other, eve.id)]).toEqual(['ended', 'active']);
+    expect((await bulk({ reason: 'leaked', workflow: 'nightly' })).status).toBe(200);
+    expect(await statusOf(other, eve.id)).toBe('active');
+
+    service.clock.advance(1);
+    const issuedBefore = service.clock.now().toISOString();
+    service.clock.advance(1);
+    const later = await startTestSession(service, { memberId: eve.id });
+    const { printed } = await service.makeWorkspace('panicked');
+    expect(
+      (await raw(service, 'POST', '/v1/revocations', { token: printed, json: { reason: 'leaked', workspace: true } }))
+        .status,
+    ).toBe(200);
+    expect(await statusOf(other, eve.id)).toBe('active');
+    expect((await bulk({ reason: 'leaked', issued_before: issuedBefore })).status).toBe(200);
+    const auditor = await recovered();
+    const { data } = await auditor.sessions.list({ member: eve.id });
+    expect(data.map(({ id, status }) => [id, status])).toEqual([
+      [printId('ses', later.id), 'active'],
+      [printId('ses', other.id), 'ended'],
+    ]);
+  });
+});
+
+/** The owner again, after a panic that took the owner's own token. */
+async function recovered() {
+  const { workspace, member } = service.owner;
+  const signIn = await recoverMember(service.db.db, service.secrets, workspace, member.email, service.clock.now());
+  if (!signIn.ok) throw new Error('the owner is no member');
+  return service.client(signIn.value.printed);
+}

@@ -2,7 +2,7 @@ import { parsePublicId, printId } from '../../rules/format.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { seesAllTokens } from '../../rules/role.js';
 import type { TokenFacts } from '../../rules/token.js';
-import { countTokens, revokeTokens, type Selection } from '../../store/revocations.js';
+import { countTokens, revokeTokens, type Selection } from '../../store/mass-revocation.js';
 import { revokeManyOperation } from '../../wire/tokens.js';
 import { type Call, endpoint, originOf } from '../endpoint.js';
 import { requireStepUp } from '../step-up.js';
