@@ -31,6 +31,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** CIDRs of private networks in which issuers of trust rules may be. */
   readonly allowedPrivateNetworks: readonly string[];
+  /** Where the keys of GitHub's secret scanning are. `undefined`: where GitHub publishes them. */
+  readonly githubKeysUrl: string | undefined;
   readonly logLevel: LogLevel;
   /** `undefined`: nobody signs in by an OpenID provider. */
   readonly oidc: ProviderSettings | undefined;
@@ -57,6 +59,7 @@ const VARIABLES = [
   'COUNTERSIGN_ISSUER',
   'COUNTERSIGN_TRUSTED_PROXIES',
   'COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS',
+  'COUNTERSIGN_GITHUB_KEYS_URL',
   'LOG_LEVEL',
   'COUNTERSIGN_OIDC_ISSUER',
   'COUNTERSIGN_OIDC_CLIENT_ID',
@@ -162,6 +165,10 @@ const schema = z.object({
   COUNTERSIGN_ISSUER: issuer,
   COUNTERSIGN_TRUSTED_PROXIES: cidrs,
   COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS: cidrs,
+  COUNTERSIGN_GITHUB_KEYS_URL: z
+    .string()
+    .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'an https:// URL')
+    .optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` }).default('info'),
   ...oidcVariables,
 });
@@ -201,6 +208,7 @@ export function readConfig(environment: Environment): Config {
     issuer: it.COUNTERSIGN_ISSUER ?? defaultIssuer(it.HOST),
     trustedProxies: it.COUNTERSIGN_TRUSTED_PROXIES,
     allowedPrivateNetworks: it.COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS,
+    githubKeysUrl: it.COUNTERSIGN_GITHUB_KEYS_URL,
     logLevel: it.LOG_LEVEL,
     oidc: oidcSettings(it),
   };

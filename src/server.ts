@@ -39,6 +39,7 @@ export async function startServer(
     issuer: () => config.issuer ?? url,
     trustedProxies: config.trustedProxies,
     allowedPrivateNetworks: config.allowedPrivateNetworks,
+    githubKeysUrl: config.githubKeysUrl,
     log,
     now: () => new Date(),
     oidc: config.oidc,

@@ -1,5 +1,6 @@
 import { BUSY_ROUTES, createApp } from './http/app.js';
 import { createCredentials } from './http/credentials.js';
+import { createGithubKeys, GITHUB_KEYS_URL } from './http/github-keys.js';
 import { createIssuerKeys } from './http/issuer-keys.js';
 import { createSigner } from './http/jwt.js';
 import type { Log } from './http/log.js';
@@ -35,6 +36,8 @@ export interface ServiceOptions {
   readonly trustedProxies: readonly string[];
   /** Where issuers of trust rules may be beside public addresses (default: nowhere). */
   readonly allowedPrivateNetworks?: readonly string[] | undefined;
+  /** Where the keys of GitHub's secret scanning are (default: where GitHub publishes them). */
+  readonly githubKeysUrl?: string | undefined;
   readonly log: Log;
   readonly now: () => Date;
   /** The OpenID provider, if people sign in by one. */
@@ -135,6 +138,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const nonces = createNonces(pepperKeys);
   const seals = createSeals(pepperKeys);
   const allowedPrivateNetworks = options.allowedPrivateNetworks ?? [];
+  const outgoing = createOutgoing({ allowedPrivateNetworks });
   const deps = {
     get db() {
       return database.db;
@@ -154,7 +158,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     seals,
     provider: options.oidc && createProvider(options.oidc),
     watches,
-    issuerKeys: createIssuerKeys(createOutgoing({ allowedPrivateNetworks }), log),
+    issuerKeys: createIssuerKeys(outgoing, log),
+    githubKeys: createGithubKeys(outgoing, options.githubKeysUrl ?? GITHUB_KEYS_URL, log),
     metrics,
     log,
     get issuer() {

@@ -52,6 +52,7 @@ describe('defaults', () => {
       issuer: undefined,
       trustedProxies: [],
       allowedPrivateNetworks: [],
+      githubKeysUrl: undefined,
       logLevel: 'info',
       oidc: undefined,
     });
@@ -86,6 +87,7 @@ describe('a value', () => {
       COUNTERSIGN_ISSUER: 'https://tokens.example/base/',
       COUNTERSIGN_TRUSTED_PROXIES: '10.0.0.0/8, fd00::/8',
       COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS: '192.168.4.0/24',
+      COUNTERSIGN_GITHUB_KEYS_URL: 'https://github.acme.example/keys',
       LOG_LEVEL: 'silent',
     });
     expect(config).toMatchObject({
@@ -99,6 +101,7 @@ describe('a value', () => {
       issuer: 'https://tokens.example/base',
       trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
       allowedPrivateNetworks: ['192.168.4.0/24'],
+      githubKeysUrl: 'https://github.acme.example/keys',
       logLevel: 'silent',
       signingKeys: { keys: [key] },
     });

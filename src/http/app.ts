@@ -40,6 +40,7 @@ import {
 import { passkeySignInOptionsRoute, passkeySignInRoute } from './endpoints/passkey-sign-in.js';
 import { addPasskeyRoute, listPasskeysRoute, removePasskeyRoute } from './endpoints/passkeys.js';
 import { dryRunPolicyRoute, putPolicyRoute, removePolicyRoute, showPolicyRoute } from './endpoints/policy.js';
+import { reportGithubLeaksRoute } from './endpoints/report-github-leaks.js';
 import { reportLeaksRoute } from './endpoints/report-leaks.js';
 import { reportTokensRoute } from './endpoints/report-tokens.js';
 import { revokeRoute } from './endpoints/revoke.js';
@@ -136,6 +137,7 @@ const ROUTES: readonly Route[] = [
   reportTokensRoute,
   revokeTokensRoute,
   reportLeaksRoute,
+  reportGithubLeaksRoute,
   listIncidentsRoute,
   showIncidentRoute,
   closeIncidentRoute,

@@ -6,6 +6,7 @@ import type { Lookup } from '../store/lookup.js';
 import type { Secrets } from '../store/secret.js';
 import type { UseLog } from '../store/use.js';
 import type { Credential } from './credentials.js';
+import type { GithubKeys } from './github-keys.js';
 import type { IssuerKeys } from './issuer-keys.js';
 import type { Signer } from './jwt.js';
 import type { Log } from './log.js';
@@ -34,6 +35,7 @@ export interface Deps {
   readonly provider: Provider | undefined;
   readonly watches: Watches;
   readonly issuerKeys: IssuerKeys;
+  readonly githubKeys: GithubKeys;
   readonly metrics: Metrics;
   readonly log: Log;
   /** Public base URL without a slash at its end. */

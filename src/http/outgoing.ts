@@ -16,7 +16,13 @@ export interface OutgoingRequest {
 
 /** What came back; or why nothing did, for the log of the operator: to the caller it would tell what is inside. */
 export type OutgoingAnswer =
-  | { readonly ok: true; readonly status: number; readonly contentType: string; readonly text: string }
+  | {
+      readonly ok: true;
+      readonly status: number;
+      readonly contentType: string;
+      readonly etag: string | undefined;
+      readonly text: string;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /** Finds the addresses of a host. */
@@ -120,11 +126,11 @@ async function readText(response: IncomingMessage, maxBytes: number): Promise<st
 }
 
 function answerOf({ headers, statusCode }: IncomingMessage, text: string): OutgoingAnswer {
-  const { 'content-encoding': encoding, 'content-type': contentType } = headers;
+  const { 'content-encoding': encoding, 'content-type': contentType, etag } = headers;
   if (encoding !== undefined && encoding !== 'identity') {
     return { ok: false, reason: 'the answer is compressed, though that was not asked for' };
   }
-  return { ok: true, status: statusCode ?? 0, contentType: contentType ?? '', text };
+  return { ok: true, status: statusCode ?? 0, contentType: contentType ?? '', etag, text };
 }
 
 /** Waits no longer than the signal lets: a name may take its time to be resolved, and cannot be stopped. */

@@ -13,6 +13,13 @@ export interface LeakReceipt {
   received: number;
 }
 
+/** What GitHub learns of one item. */
+export interface GithubFeedback {
+  token_hash: string;
+  token_type: string;
+  label: 'true_positive' | 'false_positive';
+}
+
 /** A token that leaked, or whose dead secret was used. */
 export interface Incident {
   id: string;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { VERSION } from '../version.js';
 import * as audit from './audit.js';
 import * as execChecks from './exec-checks.js';
+import * as githubLeaks from './github-leaks.js';
 import * as incidents from './incidents.js';
 import * as leaks from './leaks.js';
 import * as leavers from './leavers.js';
@@ -46,6 +47,7 @@ export const operations: readonly Operation[] = [
   reports.reportTokensOperation,
   tokens.revokeManyOperation,
   leaks.reportLeaksOperation,
+  githubLeaks.reportGithubLeaksOperation,
   incidents.listIncidentsOperation,
   incidents.showIncidentOperation,
   incidents.closeIncidentOperation,

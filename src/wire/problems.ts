@@ -146,7 +146,7 @@ export const PROBLEMS: Readonly<Record<ProblemKind, ProblemText>> = {
     title: 'Issuer unavailable',
     status: 503,
     meaning:
-      'A platform’s token is of an issuer and for an audience that a trust rule names, and the keys of the issuer cannot be asked for. Whether the token is taken is not known. It is not used up.',
+      'A platform’s token is of an issuer and for an audience that a trust rule names, and the keys of the issuer cannot be asked for. Whether the token is taken is not known. It is not used up. Or it is GitHub’s keys that cannot: then nothing was read of its alert.',
     whatToDo:
       'Treat it as “not known”, never as a yes. Wait for the seconds that `Retry-After` says, then send it again. The service’s log says what stands between it and the issuer.',
   },

@@ -261,6 +261,8 @@ const ROWS: Readonly<Record<string, Row>> = {
     answers: admins(200),
   },
   reportLeaks: { path: () => '/v1/leaks', json: () => ({ tokens: ['cst_noise'] }), answers: all(202) },
+  // Nobody but GitHub signs it.
+  reportGithubLeaks: { path: () => '/v1/leaks/github', json: () => [], answers: all(403) },
   listIncidents: { path: () => '/v1/incidents', answers: all(200) },
   showIncident: {
     path: ({ incidentId }) => `/v1/incidents/${incidentId}`,

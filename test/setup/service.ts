@@ -60,6 +60,8 @@ export interface TestServiceOptions {
   readonly trustedProxies?: readonly string[];
   /** Where issuers of trust rules may be (default: nowhere private). */
   readonly allowedPrivateNetworks?: readonly string[];
+  /** Where the keys of GitHub's secret scanning are (default: where GitHub publishes them). */
+  readonly githubKeysUrl?: string;
   /** How often runs with a lease that ran out are marked (default: never by itself). */
   readonly markLostEveryMs?: number;
   /** Read when it is needed, as the service does (default {@link ISSUER}). */
@@ -84,6 +86,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     issuer,
     trustedProxies: options.trustedProxies ?? [],
     allowedPrivateNetworks: options.allowedPrivateNetworks,
+    githubKeysUrl: options.githubKeysUrl,
     log: createLog('trace', stream),
     now: () => clock.now(),
     secrets,
