@@ -12,6 +12,7 @@ import { addMemberCommands } from './member-commands.js';
 import { addPasskeyCommands } from './passkey-commands.js';
 import { addPolicyCommands } from './policy-commands.js';
 import { addReportCommands } from './report-commands.js';
+import { addRotationCommands } from './rotation-commands.js';
 import { addCompletionCommand, addRunCommands } from './run-commands.js';
 import { addRunnerCommands } from './runner-commands.js';
 import { addRunsCommands } from './runs-commands.js';
@@ -53,6 +54,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addPasskeyCommands(program);
   program.commandsGroup('Who may do what:');
   addTokenCommands(program);
+  addRotationCommands(program);
   addWorkflowCommands(program);
   addTrustRuleCommands(program);
   addPolicyCommands(program);

@@ -8,7 +8,8 @@ const found = z.object({
     metadata: z.object({ version: z.int().min(0) }),
   }),
 });
-const refusal = z.object({ errors: z.array(z.string()) });
+/** What never was. A mount that is not there has an error in it. */
+const nothing = z.object({ errors: z.tuple([]) });
 
 const ATTEMPTS = 4;
 
@@ -42,7 +43,7 @@ export function vaultSecret(rest: string, name: string, env: Environment): Sink 
     if (answer.status === 200 && parsed.success) return versionOf(parsed.data);
     // A version that was deleted is not found, and counts all the same; what never was has no body but errors.
     if (answer.status === 404 && parsed.success) return versionOf(parsed.data);
-    if (answer.status === 404 && isRefusal(answer)) return { data: {}, version: 0 };
+    if (answer.status === 404 && isNothing(answer)) return { data: {}, version: 0 };
     throw refused(what, answer);
   };
   const put = async (secret: string, signal: AbortSignal): Promise<boolean> => {
@@ -72,8 +73,8 @@ function versionOf({ data: { data, metadata } }: z.infer<typeof found>): Version
   return { data: data ?? {}, version: metadata.version };
 }
 
-function isRefusal(answer: SinkAnswer): boolean {
-  return refusal.safeParse(jsonOf(answer)).success;
+function isNothing(answer: SinkAnswer): boolean {
+  return nothing.safeParse(jsonOf(answer)).success;
 }
 
 /** Why it was refused, in a status: what a server says may repeat what it was sent. */

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
+import { MAX_DRAIN_SECONDS, MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
+import { parseSink } from './parse-sink.js';
+import type { Due } from './rotation-plan.js';
+import { type Environment, type Sink, SinkTextError } from './sink.js';
+
+const days = z.number().min(0).max(MAX_EXPIRY_DAYS);
+
+const entry = z
+  .strictObject({
+    token: z
+      .string()
+      .regex(/^tok_[0-9A-Za-z]{22}$/, 'must be the id of a token, tok_…')
+      .optional(),
+    workflow: z.string().min(1).optional(),
+    name: z.string().optional(),
+    into: z.array(z.string()).min(1),
+    if_expires_within_days: days.optional(),
+    every_days: days.optional(),
+    expires_in_days: z.int().min(1).max(MAX_EXPIRY_DAYS).optional(),
+    overlap_seconds: z.int().min(0).max(MAX_OVERLAP_SECONDS).optional(),
+    drain_seconds: z.int().min(0).max(MAX_DRAIN_SECONDS).optional(),
+  })
+  .refine((one) => (one.token === undefined) !== (one.workflow === undefined), 'must name either a token or a workflow')
+  .refine((one) => one.name === undefined || one.workflow !== undefined, 'a name goes with a workflow')
+  .refine(
+    (one) => one.if_expires_within_days !== undefined || one.every_days !== undefined,
+    'must say when: if_expires_within_days or every_days',
+  );
+
+const config = z.strictObject({ rotations: z.array(entry).min(1) });
+
+/** What the rotator looks after: a token by its id or that of an ancestor, or the one token of a workflow (and name). */
+export interface Rotation {
+  readonly subject:
+    | { readonly kind: 'token'; readonly id: string }
+    | { readonly kind: 'workflow'; readonly label: string; readonly name: string | undefined };
+  /** The subject, for people. */
+  readonly title: string;
+  readonly sinks: readonly Sink[];
+  readonly due: Due;
+  readonly expiresInDays: number | undefined;
+  readonly overlapSeconds: number | undefined;
+  readonly drainSeconds: number | undefined;
+}
+
+/** Reads what the rotator looks after. Refuses, all at once, what is no such document, a sink that two of them write to, and
+ *  two of one subject: they would undo each other's work. Throws {@link SinkTextError}. */
+export function parseRotations(document: unknown, env: Environment): Rotation[] {
+  const parsed = config.safeParse(document);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(({ path, message }) => `  ${path.join('.')} ${message}`);
+    throw new SinkTextError(['the configuration of the rotator is not one:', ...faults].join('\n'));
+  }
+  const rotations = parsed.data.rotations.map((one) => rotationOf(one, env));
+  const claims = rotations.flatMap(({ title, sinks }) => [title, ...sinks.map(({ name }) => name)]);
+  const twice = claims.find((claim, at) => claims.indexOf(claim) !== at);
+  if (twice !== undefined) throw new SinkTextError(`${JSON.stringify(twice)} is in the configuration twice`);
+  return rotations;
+}
+
+function rotationOf(one: z.infer<typeof entry>, env: Environment): Rotation {
+  const { token, workflow = '', name } = one;
+  const subject = token === undefined ? ({ kind: 'workflow', label: workflow, name } as const) : tokenSubject(token);
+  return {
+    subject,
+    title: token ?? (name === undefined ? workflow : `${workflow} ${name}`),
+    sinks: one.into.map((text) => parseSink(text, env)),
+    due: { ifExpiresWithinDays: one.if_expires_within_days, everyDays: one.every_days },
+    expiresInDays: one.expires_in_days,
+    overlapSeconds: one.overlap_seconds,
+    drainSeconds: one.drain_seconds,
+  };
+}
+
+function tokenSubject(id: string) {
+  return { kind: 'token', id } as const;
+}

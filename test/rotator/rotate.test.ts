@@ -1,0 +1,417 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseSink } from '../../src/rotator/parse-sink.js';
+import { type Rotating, type RotationOrder, rotateInto } from '../../src/rotator/rotate-into.js';
+import { takeRotationLock } from '../../src/rotator/rotation-lock.js';
+import { type Sink, SinkError } from '../../src/rotator/sink.js';
+import type { Client } from '../../src/sdk/index.js';
+import { commandLine, removeTemporaryDirectories, temporaryDirectory } from '../cli/command-line.js';
+import { createListeningService, type ListeningService } from '../setup/listening.js';
+
+let service: ListeningService;
+
+beforeAll(async () => {
+  service = await createListeningService();
+});
+afterAll(async () => {
+  await service.close();
+  removeTemporaryDirectories();
+});
+
+class Crash extends Error {}
+
+/** What happens before and after every act of a rotation. */
+type Step = () => Promise<void>;
+
+const QUIET: Step = async () => {};
+
+function rotatingWith(step: Step, token?: string): Rotating {
+  const around = async <T>(act: () => Promise<T>): Promise<T> => {
+    await step();
+    const outcome = await act();
+    await step();
+    return outcome;
+  };
+  const stepping = (client: Client): Client => ({
+    ...client,
+    introspect: (asked) => around(() => client.introspect(asked)),
+    tokens: { ...client.tokens, rotate: (id, request) => around(() => client.tokens.rotate(id, request)) },
+  });
+  return {
+    url: service.url,
+    client: stepping(service.client(token)),
+    own: token ?? service.owner.printed,
+    clientOf: (secret) => stepping(service.client(secret)),
+    now: () => service.clock.now(),
+  };
+}
+
+function sinkWith(step: Step, inner: Sink): Sink {
+  const { read } = inner;
+  return {
+    name: inner.name,
+    describe: () => inner.describe(),
+    write: async (secret, signal) => {
+      await step();
+      await inner.write(secret, signal);
+      await step();
+    },
+    ...(read === undefined ? {} : { read: (signal) => read(signal) }),
+  };
+}
+
+function orderOf(token: string, sinks: readonly Sink[], over: Partial<RotationOrder> = {}): RotationOrder {
+  return {
+    token,
+    sinks,
+    due: {},
+    request: { overlap_seconds: 604_800, drain_seconds: 900 },
+    leaveSeconds: 0,
+    isDryRun: false,
+    ...over,
+  };
+}
+
+/** A sink like GitHub's: nobody reads it but jobs. */
+function blindSink(name = 'blind') {
+  const kept = { value: '', writes: 0 };
+  const write = async (secret: string) => {
+    kept.value = secret;
+    kept.writes += 1;
+  };
+  const sink: Sink = { name, describe: () => name, write };
+  return { kept, sink };
+}
+
+const brokenSink: Sink = {
+  name: 'broken',
+  describe: () => 'broken',
+  write: async () => {
+    throw new SinkError('it is broken');
+  },
+};
+
+async function seedFile(name?: string) {
+  const seeded = await service.seedToken({ scopes: ['codex:exec'], ...(name === undefined ? {} : { name }) });
+  const path = join(temporaryDirectory(), 'token');
+  writeFileSync(path, `${seeded.token}\n`, { mode: 0o600 });
+  const read = () => readFileSync(path, 'utf8').trim();
+  return { ...seeded, path, read, sink: parseSink(`file:${path}`, {}) };
+}
+
+/** Of a lineage one token has no successor: there are no two successors of one token. Gives its id. */
+async function expectOneHead(id: string): Promise<string> {
+  const { data } = await service.client().tokens.list({ workflow: 'nightly', limit: 200 });
+  const lineage = data.filter(({ lineage_id }) => lineage_id === id);
+  const heads = lineage.filter(({ rotated_to }) => rotated_to === null);
+  expect(heads).toHaveLength(1);
+  return heads[0]?.id ?? '';
+}
+
+test('200 jobs and more run through 20 rotations that crash at every step, and none is refused', async () => {
+  const { id, token, path, read } = await seedFile();
+  const blind = blindSink();
+  blind.kept.value = token;
+  const taken: string[] = [];
+  let jobs = 0;
+  const job = async (secret: string) => {
+    jobs += 1;
+    const decision = await service.client(secret).execChecks.check({ workflow: 'nightly', scopes: ['codex:exec'] });
+    expect(decision.decision).toBe('allow');
+  };
+  const crashedAt = new Set<number>();
+  for (let rotation = 0; rotation < 20; rotation++) {
+    let crashAt = rotation % 10;
+    for (let isDone = false; !isDone; ) {
+      let steps = 0;
+      const step = async () => {
+        // A job begins at each step, with what its sink holds, and uses that some steps later.
+        taken.push(rotation % 2 === 0 ? read() : blind.kept.value);
+        if (taken.length > 3) await job(taken.shift() ?? '');
+        if (steps++ !== crashAt) return;
+        crashedAt.add(crashAt);
+        // The first crash of a rotation is followed by another one, two steps earlier.
+        crashAt = crashAt >= 2 ? crashAt - 2 : -1;
+        throw new Crash();
+      };
+      const sinks = [sinkWith(step, blind.sink), sinkWith(step, parseSink(`file:${path}`, {}))];
+      isDone = await rotateInto(rotatingWith(step), orderOf(id, sinks)).then(
+        (report) => {
+          expect(report.outcome).toMatch(/^(rotated|completed)$/);
+          return true;
+        },
+        (error: unknown) => {
+          if (!(error instanceof Crash)) throw error;
+          return false;
+        },
+      );
+    }
+    expect(blind.kept.value).toBe(read());
+    for (const secret of taken.splice(0)) await job(secret);
+    for (let more = 0; more < 6; more++) await job(read());
+    await expectOneHead(id);
+    service.clock.advance(1_000);
+  }
+  expect(jobs).toBeGreaterThan(200);
+  expect([...crashedAt].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  const { data } = await service.client().tokens.list({ workflow: 'nightly', limit: 200 });
+  expect(data.filter(({ lineage_id }) => lineage_id === id).length).toBeLessThanOrEqual(50);
+}, 60_000);
+
+describe('a rotation', () => {
+  test('uses the successor only when every sink has it: until then the old one does not begin to end', async () => {
+    const { id, sink } = await seedFile();
+    const states: string[] = [];
+    const watching: Sink = {
+      ...blindSink().sink,
+      write: async () => {
+        const { rotated_to: successor } = await service.client().tokens.show(id);
+        states.push(String((await service.client().tokens.show(successor ?? '')).last_used_at));
+      },
+    };
+    const report = await rotateInto(rotatingWith(QUIET), orderOf(id, [watching, sink]));
+    expect(states).toEqual(['null']);
+    expect((await service.client().tokens.show(report.token)).last_used_at).not.toBeNull();
+  });
+
+  test('that the first sink fails touches no other, and leaves the old token good', async () => {
+    const { id, token } = await seedFile();
+    const blind = blindSink();
+    const report = await rotateInto(rotatingWith(QUIET), orderOf(id, [brokenSink, blind.sink]));
+    expect(report).toMatchObject({
+      outcome: 'failed',
+      sinks: [
+        { sink: 'broken', state: 'failed', detail: 'it is broken' },
+        { sink: 'blind', state: 'untouched' },
+      ],
+    });
+    expect(blind.kept.writes).toBe(0);
+    expect((await service.client(token).introspect(token)).active).toBe(true);
+    const { overlap_ends_at: end } = await service.client().tokens.show(id);
+    expect(Date.parse(end ?? '') - service.clock.now().getTime()).toBe(604_800_000);
+  });
+
+  test('that a later sink fails goes on with the rest, says what is where, and is completed by another run', async () => {
+    const { id, token, read, sink } = await seedFile();
+    const blind = blindSink();
+    const report = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink, brokenSink, blind.sink]));
+    expect(report.outcome).toBe('failed');
+    expect(report.sinks.map(({ state }) => state)).toEqual(['written', 'failed', 'written']);
+    expect((await service.client(token).introspect(token)).active).toBe(true);
+    const placed = read();
+    const again = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink, blind.sink]));
+    expect(again).toMatchObject({ outcome: 'completed', token: report.token });
+    expect([read(), blind.kept.value]).toEqual([placed, placed]);
+  });
+
+  test('is not begun when a sink cannot be read', async () => {
+    const { id, sink } = await seedFile();
+    const unreadable = { ...brokenSink, read: brokenSink.write.bind(undefined, '') as unknown as Sink['read'] };
+    const order = orderOf(id, [sink, unreadable as Sink]);
+    await expect(rotateInto(rotatingWith(QUIET), order)).rejects.toThrow('it is broken');
+    expect((await service.client().tokens.show(id)).rotated_to).toBeNull();
+  });
+
+  test('that reads back something else has failed', async () => {
+    const { id } = await seedFile();
+    const lying: Sink = { ...blindSink('lying').sink, read: async () => 'another' };
+    const report = await rotateInto(rotatingWith(QUIET), orderOf(id, [lying]));
+    expect(report.sinks[0]).toMatchObject({ state: 'failed', detail: expect.stringContaining('something else') });
+  });
+
+  test('that another one overtakes looks again, so that what is stored last is good', async () => {
+    const { id, read, sink } = await seedFile();
+    let isOvertaken = false;
+    const overtaken: Sink = {
+      ...sink,
+      write: async (secret, signal) => {
+        if (!isOvertaken) await service.client().tokens.rotate(id);
+        isOvertaken = true;
+        await sink.write(secret, signal);
+      },
+    };
+    const report = await rotateInto(rotatingWith(QUIET), orderOf(id, [overtaken]));
+    expect(report.outcome).toBe('completed');
+    expect((await service.client(read()).introspect(read())).active).toBe(true);
+    await expectOneHead(id);
+  });
+
+  test('of what is not due or was tried out changes nothing', async () => {
+    const { id, token, read, sink } = await seedFile();
+    const due = { ifExpiresWithinDays: 7 };
+    expect((await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { due }))).outcome).toBe('not_due');
+    const dry = { isDryRun: true };
+    expect((await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], dry))).outcome).toBe('due');
+    expect(read()).toBe(token);
+    expect((await service.client().tokens.show(id)).rotated_to).toBeNull();
+  });
+
+  test('leaves alone what somebody else is rotating: on this machine, and elsewhere just now', async () => {
+    const { id, sink } = await seedFile();
+    const lock = await takeRotationLock(service.url, id);
+    expect((await rotateInto(rotatingWith(QUIET), orderOf(id, [sink]))).outcome).toBe('busy');
+    await lock?.release();
+    await service.client().tokens.rotate(id);
+    const order = orderOf(id, [sink], { leaveSeconds: 300 });
+    expect((await rotateInto(rotatingWith(QUIET), order)).outcome).toBe('busy');
+    service.clock.advance(300);
+    expect((await rotateInto(rotatingWith(QUIET), order)).outcome).toBe('completed');
+  });
+
+  test('goes on from any token of the lineage, and from a successor whose predecessor has ended', async () => {
+    const { id, read, sink } = await seedFile();
+    await rotateInto(rotatingWith(QUIET), orderOf(id, [sink]));
+    await rotateInto(rotatingWith(QUIET), orderOf(id, [sink]));
+    const head = await expectOneHead(id);
+    await service.client().tokens.rotate(head);
+    await service.client().tokens.revoke(head, { reason: 'leaked' });
+    expect((await rotateInto(rotatingWith(QUIET), orderOf(id, [sink]))).outcome).toMatch(/rotated|completed/);
+    expect((await service.client(read()).introspect(read())).active).toBe(true);
+  });
+
+  test('of a revoked token is none', async () => {
+    const { id, sink } = await seedFile();
+    await service.client().tokens.revoke(id, { reason: 'leaked' });
+    const report = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink]));
+    expect(report).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('revoked') });
+  });
+});
+
+describe('a token that rotates itself', () => {
+  test('needs no right but tokens:rotate, and goes on after a crash at any step', async () => {
+    const path = join(temporaryDirectory(), 'token');
+    const sink = parseSink(`file:${path}`, {});
+    const seeded = await service.seedToken({ scopes: ['codex:exec', 'tokens:rotate'] });
+    writeFileSync(path, seeded.token, { mode: 0o600 });
+    for (let crashAt = 0; crashAt < 8; crashAt++) {
+      let steps = 0;
+      const step = async () => {
+        if (steps++ === crashAt) throw new Crash();
+      };
+      const own = readFileSync(path, 'utf8').trim();
+      const order = orderOf('self', [sinkWith(step, sink)]);
+      await rotateInto(rotatingWith(step, own), order).catch((error: unknown) => {
+        if (!(error instanceof Crash)) throw error;
+      });
+      // By the token that its job began with, and by the one that the sink has now.
+      const late = crashAt % 2 === 0 ? own : readFileSync(path, 'utf8').trim();
+      const report = await rotateInto(rotatingWith(QUIET, late), orderOf('self', [sink]));
+      expect(report.outcome).toMatch(/rotated|completed|not_due/);
+      const kept = readFileSync(path, 'utf8').trim();
+      expect((await service.client(kept).introspect(kept)).active).toBe(true);
+      await expectOneHead(seeded.id);
+    }
+  });
+});
+
+describe('the command', () => {
+  const run = (args: readonly string[], env: Record<string, string> = {}) =>
+    commandLine(temporaryDirectory())(args, {
+      env: { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: service.owner.printed, ...env },
+    });
+
+  /** A command for a sink that kills the rotation, the first time before or after it stored the secret. */
+  function killer(at: 'before' | 'after'): { sink: string; stored: string } {
+    const directory = temporaryDirectory();
+    const [script, stored, mark] = ['script', 'stored', 'mark'].map((name) => join(directory, name));
+    const kill = `[ -e ${mark} ] || { : >${mark}; kill -9 $PPID; exit; }`;
+    const store = `cat >${stored}`;
+    writeFileSync(script ?? '', (at === 'before' ? [kill, store] : [store, kill]).join('\n'));
+    return { sink: `exec:sh ${script}`, stored: stored ?? '' };
+  }
+
+  test.each(['before', 'after'] as const)('that is killed %s a sink has the secret is run again', async (at) => {
+    const { id, path, read } = await seedFile();
+    const { sink, stored } = killer(at);
+    const args = ['rotate', id, '--into', `file:${path}`, sink, '--json'];
+    expect(await run(args)).toMatchObject({ code: null, stdout: '' });
+    const after = read();
+    const again = await run(args);
+    expect({ ...again, stdout: JSON.parse(again.stdout) }).toMatchObject({
+      code: 0,
+      stdout: { outcome: 'completed', sinks: [{ state: 'kept' }, { state: 'written' }] },
+    });
+    expect([read(), readFileSync(stored, 'utf8')]).toEqual([after, after]);
+    expect((await service.client(after).introspect(after)).active).toBe(true);
+    await expectOneHead(id);
+  });
+
+  test('that is killed before anything is stored is run again', async () => {
+    const { id } = await seedFile();
+    const { sink, stored } = killer('before');
+    expect((await run(['rotate', id, '--into', sink])).code).toBeNull();
+    expect(existsSync(stored)).toBe(false);
+    const { code, stdout, stderr } = await run(['rotate', id, '--into', sink]);
+    expect({ code, stdout, stderr }).toMatchObject({ code: 0, stderr: '' });
+    const secret = readFileSync(stored, 'utf8');
+    expect((await service.client(secret).introspect(secret)).active).toBe(true);
+    expect(stdout).toContain('completed what was begun');
+    expect(stdout).not.toContain(secret);
+  });
+
+  test('says what is where when a sink fails, and exits 1', async () => {
+    const { id, path } = await seedFile();
+    const outcome = await run(['rotate', id, '--into', `file:${path}`, 'exec:false']);
+    expect(outcome.code).toBe(1);
+    expect(outcome.stdout).toContain(`written file:${path}`);
+    expect(outcome.stdout).toContain('failed exec:false: false ended with 1');
+    expect(outcome.stdout + outcome.stderr).not.toMatch(/cst_/);
+  });
+
+  test('refuses a sink that is none with exit 2, before it rotates', async () => {
+    const { id } = await seedFile();
+    expect(await run(['rotate', id, '--into', 's3:bucket'])).toMatchObject({ code: 2 });
+    expect(await run(['rotate', id, '--into', 'vault:kv/agent#token'])).toMatchObject({ code: 2 });
+    expect((await service.client().tokens.show(id)).rotated_to).toBeNull();
+  });
+
+  test('rotates all that is due by a configuration, goes on after a failure, and is safe to run twice at once', async () => {
+    await service.makeWorkflow('rotated', { allowed_scopes: ['codex:*'] });
+    const inWorkflow = await service.seedToken({ workflow: 'rotated', scopes: ['codex:exec'], name: 'acme/api' });
+    await service.seedToken({ workflow: 'rotated', scopes: ['codex:exec'], name: 'acme/another' });
+    const [first, second] = [await seedFile(), await seedFile()];
+    const stored = join(temporaryDirectory(), 'stored');
+    const config = join(temporaryDirectory(), 'rotations.json');
+    const rotations = [
+      { workflow: 'rotated', name: 'acme/api', into: [`file:${stored}`], if_expires_within_days: 60 },
+      { token: first.id, into: [`file:${first.path}`], if_expires_within_days: 60 },
+      { token: second.id, into: [`file:${second.path}`], every_days: 60 },
+    ];
+    writeFileSync(config, JSON.stringify({ rotations }));
+    const dry = await run(['rotator', '--config', config, '--dry-run', '--json']);
+    const outcomesOf = (stdout: string) =>
+      JSON.parse(stdout).rotations.map(({ outcome }: { outcome: string }) => outcome);
+    expect(outcomesOf(dry.stdout)).toEqual(['due', 'due', 'not_due']);
+    const twice = await Promise.all([1, 2].map(() => run(['rotator', '--config', config, '--json'])));
+    for (const { code } of twice) expect(code).toBe(0);
+    for (const secret of [readFileSync(stored, 'utf8').trim(), first.read(), second.read()]) {
+      expect((await service.client(secret).introspect(secret)).active).toBe(true);
+    }
+    expect(second.read()).toBe(second.token);
+    expect((await service.client().tokens.show(inWorkflow.id)).status).toBe('rotating');
+    await expectOneHead(first.id);
+
+    const broken = { workflow: 'rotated', into: ['exec:true'], every_days: 0 };
+    const more = [broken, { token: second.id, into: [`file:${second.path}`], if_expires_within_days: 60 }];
+    writeFileSync(config, JSON.stringify({ rotations: more }));
+    const { code, stdout } = await run(['rotator', '--config', config]);
+    expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('active tokens: name one') });
+    expect(second.read()).not.toBe(second.token);
+  });
+
+  test.each([
+    [{}, 'rotations'],
+    [{ rotations: [] }, 'rotations'],
+    [{ rotations: [{ into: ['exec:true'], every_days: 1 }] }, 'either a token or a workflow'],
+    [{ rotations: [{ workflow: 'a', into: [], every_days: 1 }] }, 'into'],
+    [{ rotations: [{ workflow: 'a', into: ['exec:true'] }] }, 'must say when'],
+    [{ rotations: [{ workflow: 'a', into: ['exec:true'], every_days: 1, secret: 'x' }] }, 'secret'],
+    [{ rotations: [1, 2].map((one) => ({ workflow: `${one}`, into: ['exec:true'], every_days: 1 })) }, 'twice'],
+  ])('refuses the configuration %j with exit 2', async (document, why) => {
+    const config = join(temporaryDirectory(), 'rotations.json');
+    writeFileSync(config, JSON.stringify(document));
+    const { code, stderr } = await run(['rotator', '--config', config]);
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining(why) });
+  });
+});
