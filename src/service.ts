@@ -25,6 +25,7 @@ import { createLookup, type LookupWidth } from './store/lookup.js';
 import { listenForChanges } from './store/notifications.js';
 import { createRunEnds } from './store/run-ends.js';
 import { createSecrets, type Secrets } from './store/secret.js';
+import { createUnusedFreezer } from './store/unused.js';
 import { createUseLog, keepWriting } from './store/use.js';
 
 export interface ServiceOptions {
@@ -46,7 +47,7 @@ export interface ServiceOptions {
   readonly shareFigures?: ShareFigures | undefined;
   /** For the tests, which make thousands of tokens: cheaper ones than those of `keys`. */
   readonly secrets?: Secrets;
-  /** For the tests, whose clocks stand still: how often lost runs are marked, and the database is
+  /** For the tests, whose clocks stand still: how often lost runs are marked and unused tokens looked for, and the database is
    *  looked after. */
   readonly markLostEveryMs?: number | undefined;
   /** For the benchmark. */
@@ -69,6 +70,7 @@ export interface Service {
 const CLOSE_MS = 3_000;
 const HOUSEKEEPING_EVERY_MS = 3_600_000;
 const MARK_LOST_EVERY_MS = 5_000;
+const FREEZE_EVERY_MS = 60_000;
 const PROBE_EVERY_MS = 5_000;
 
 /** Puts the parts together. */
@@ -130,6 +132,21 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     lookup.find(newId('tok', now())).catch((error) => log.debug({ err: error }, 'the database is out of reach'));
   }
   const probing = setInterval(probe, options.markLostEveryMs ?? PROBE_EVERY_MS).unref();
+  const freezer = createUnusedFreezer(() => database.db);
+  let isFreezing = false;
+  async function freezeUnused(): Promise<void> {
+    if (isFreezing) return;
+    isFreezing = true;
+    try {
+      const frozen = await freezer.pass(now());
+      if (frozen > 0) log.info({ frozen }, 'tokens were frozen: nobody used them for as long as the policy says');
+    } catch (error) {
+      log.warn({ err: error }, 'unused tokens wait to be frozen; trying again');
+    } finally {
+      isFreezing = false;
+    }
+  }
+  const freezing = setInterval(freezeUnused, options.markLostEveryMs ?? FREEZE_EVERY_MS).unref();
   const marking = setInterval(markLost, options.markLostEveryMs ?? MARK_LOST_EVERY_MS).unref();
 
   const signer = await createSigner(options.keys.signingKeys);
@@ -179,6 +196,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     close: async () => {
       clearInterval(housekeeping);
       clearInterval(marking);
+      clearInterval(freezing);
       clearInterval(probing);
       watches.close();
       // A database that does not answer holds up no stop.

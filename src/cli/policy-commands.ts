@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
+import { FREEZE_DAYS } from '../rules/unused.js';
 import { MAX_TOKENS_PER_WORKFLOW } from '../rules/workspace-policy.js';
 import { addCommand, addGroup, exitsWith, wholeNumber } from './command.js';
 import { CONSTRAINT_FLAGS } from './constraint-flags.js';
@@ -21,7 +22,7 @@ export function addPolicyCommands(program: Command): void {
 countersign policy set --file policy.json --enforcement block`,
   );
   addPolicyOptions(set)
-    .option('--yes', 'do not ask before a policy that blocks')
+    .option('--yes', 'do not ask before a policy that blocks or freezes')
     .addHelpText(
       'after',
       `
@@ -57,6 +58,11 @@ function addPolicyOptions(command: Command): Command {
       wholeNumber(1, MAX_TOKENS_PER_WORKFLOW),
     )
     .addOption(new Option('--minter <role...>', 'whose members may have tokens').choices(['owner', 'admin', 'member']))
+    .option(
+      '--freeze-unused-after-days <days>',
+      'freeze tokens that nobody uses for so long',
+      wholeNumber(FREEZE_DAYS.least, FREEZE_DAYS.most),
+    )
     .addOption(
       new Option('--lift <bound...>', 'no longer bound it; `all` takes the policy away').choices(POLICY_BOUNDS),
     );

@@ -10,6 +10,7 @@ export const POLICY_BOUNDS = [
   'allow-repository',
   'max-tokens-per-workflow',
   'minter',
+  'freeze-unused-after-days',
   'all',
 ] as const;
 export type PolicyBound = (typeof POLICY_BOUNDS)[number];
@@ -23,6 +24,7 @@ export interface PolicyFlags {
   allowRepository?: string[];
   maxTokensPerWorkflow?: number;
   minter?: MinterRole[];
+  freezeUnusedAfterDays?: number;
   lift?: PolicyBound[];
   yes?: true;
   json?: true;
@@ -37,6 +39,7 @@ export function withFlags(current: PolicyRequest, flags: PolicyFlags): PolicyReq
     allowed_repositories: flags.allowRepository,
     max_tokens_per_workflow: flags.maxTokensPerWorkflow,
     minters: flags.minter,
+    freeze_unused_after_days: flags.freezeUnusedAfterDays,
   };
   const given = Object.entries(named).filter(([, bound]) => bound !== undefined);
   const lifted = new Set((flags.lift ?? []).map(memberOf));
@@ -62,6 +65,8 @@ function memberOf(bound: PolicyBound): string {
       return 'max_tokens_per_workflow';
     case 'minter':
       return 'minters';
+    case 'freeze-unused-after-days':
+      return 'freeze_unused_after_days';
     case 'all':
       return 'enforcement';
   }

@@ -32,7 +32,7 @@ export async function showPolicy(flags: { json?: true }): Promise<number> {
 export async function setPolicy(flags: PolicyFlags): Promise<number> {
   const client = await signedInClient();
   const request = await requestOf(client, flags);
-  if (request.enforcement === 'block' && !flags.yes) {
+  if (holdsBack(request) && !flags.yes) {
     if (!isInteractive()) {
       throw new UsageError('there is no terminal to ask at: give --yes to go ahead, or try it with `policy test`');
     }
@@ -71,13 +71,24 @@ async function readPolicy(file: string): Promise<PolicyRequest> {
   throw new UsageError(`this is no policy: ${faults.join('; ')}`);
 }
 
+/** Whether tokens may end up useless by it. */
+function holdsBack(request: PolicyRequest): boolean {
+  return request.enforcement === 'block' || isFreezing(request);
+}
+
+function isFreezing({ freeze_unused_after_days: days }: PolicyRequest): boolean {
+  return days !== undefined && days !== null;
+}
+
 async function isConfirmed(client: Client, request: PolicyRequest): Promise<boolean> {
-  const { not_complying } = await client.policy.dryRun(request);
-  const slug = (await client.me()).workspace.slug;
-  return await confirm(
-    `${not_complying} tokens of workspace ${printable(slug)} will be inactive at their next check.`,
-    'yes',
-  );
+  const { not_complying, to_freeze } = await client.policy.dryRun(request);
+  const slug = printable((await client.me()).workspace.slug);
+  const said = [
+    request.enforcement === 'block' &&
+      `${not_complying} tokens of workspace ${slug} will be inactive at their next check.`,
+    isFreezing(request) && `${to_freeze} unused tokens of workspace ${slug} will be frozen.`,
+  ].filter((line) => line !== false);
+  return await confirm(said.join(' '), 'yes');
 }
 
 function printPolicy(policy: WorkspacePolicy): void {
@@ -90,6 +101,10 @@ function printPolicy(policy: WorkspacePolicy): void {
       ['repositories', policy.allowed_repositories?.join(', ')],
       ['tokens per workflow', policy.max_tokens_per_workflow?.toString()],
       ['minters', policy.minters?.join(' ')],
+      [
+        'unused are frozen',
+        policy.freeze_unused_after_days === null ? null : `after ${policy.freeze_unused_after_days} days`,
+      ],
     ],
     outputView(),
   );
@@ -97,7 +112,7 @@ function printPolicy(policy: WorkspacePolicy): void {
   if (lines.length === 1) say('It bounds nothing. `countersign policy set` does.');
 }
 
-function printOutcome({ not_complying, tokens, crowded_workflows }: PolicyOutcome, what: string): void {
+function printOutcome({ not_complying, tokens, to_freeze, crowded_workflows }: PolicyOutcome, what: string): void {
   if (tokens.length > 0) for (const line of renderTable(COLUMNS, tokens, outputView())) print(line);
   const unlisted = not_complying - tokens.length;
   say(
@@ -105,6 +120,7 @@ function printOutcome({ not_complying, tokens, crowded_workflows }: PolicyOutcom
       ? 'Every token complies.'
       : `Tokens that do not comply: ${not_complying}${unlisted > 0 ? ` (${unlisted} not listed)` : ''}. They are ${what}.`,
   );
+  if (to_freeze > 0) say(`Unused tokens that are frozen by it: ${to_freeze}.`);
   for (const { workflow, tokens: count } of crowded_workflows) {
     say(`${printable(workflow)} has ${count} tokens and gets no further ones.`);
   }

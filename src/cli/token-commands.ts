@@ -118,7 +118,7 @@ function addAfterLeaving(token: Command): void {
   addCommand(
     token,
     'unfreeze <id>',
-    'let a frozen token be good again, now that its creator is back',
+    'let a frozen token be good again: its creator is back, or somebody needs it after all',
     'countersign token unfreeze tok_01KfUXmCbVYz8sQ2dW3nRk',
   ).action(
     exitsWith(async (id: string, flags: { json?: true }) => (await import('./take-over.js')).unfreeze(id, flags)),

@@ -121,6 +121,7 @@ function printToken(token: Token): void {
       ['overlap ends', time(token.overlap_ends_at)],
       ['runner', token.runner_id],
       ['frozen', time(token.frozen_at)],
+      ['frozen because', token.frozen_reason],
       ['may be taken over by', token.takeover_by],
       ['until', time(token.takeover_until)],
       ['revoked', time(token.revoked_at)],

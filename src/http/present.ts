@@ -49,6 +49,7 @@ export function presentToken(view: TokenView): wire.Token {
     revoked_reason: token.revokedReason,
     runner_id: token.runnerId && printId('rnr', token.runnerId),
     frozen_at: time(token.frozenAt),
+    frozen_reason: token.frozenReason,
     takeover_by: token.takeoverBy && printId('mem', token.takeoverBy),
     takeover_until: time(token.takeoverUntil),
   };

@@ -11,5 +11,6 @@ export function readPolicy(shown: wire.WorkspacePolicy): WorkspacePolicy {
     allowedRepositories: shown.allowed_repositories ?? undefined,
     maxTokensPerWorkflow: shown.max_tokens_per_workflow ?? undefined,
     minters: shown.minters ?? undefined,
+    freezeUnusedAfterDays: shown.freeze_unused_after_days ?? undefined,
   };
 }

@@ -109,6 +109,7 @@ const DETAILS: Readonly<Record<string, (event: TrailEvent) => string>> = {
     const offer = data['takeover_by']
       ? ` (${said(data['takeover_by'])} may take over until ${said(data['takeover_until'])})`
       : '';
+    if (data['reason'] === 'unused') return `frozen, because it was not used for ${String(data['after_days'])} days`;
     return `frozen, because its creator is gone${offer}`;
   },
   'token.unfrozen': () => 'unfrozen',

@@ -22,7 +22,8 @@ export const TOKEN_STATUSES = [
 export type TokenStatus = (typeof TOKEN_STATUSES)[number];
 
 /** Why a token is held back for good, until somebody decides about it. */
-export type FreezeReason = 'owner_left';
+export const FREEZE_REASONS = ['owner_left', 'unused'] as const;
+export type FreezeReason = (typeof FREEZE_REASONS)[number];
 
 /** `access` opens endpoints and runs jobs; `invitation` is good for nothing but to accept it, once; `runner` is good only
  *  with a proof of its runner's key. */
@@ -54,7 +55,7 @@ export interface TokenFacts {
   readonly expiresAt: Date;
   readonly firstUsedAt: Date | undefined;
   readonly isRevoked: boolean;
-  /** Held back until somebody decides about it: its creator left. */
+  /** Held back until somebody decides about it: its creator left, or nobody used it. */
   readonly isFrozen: boolean;
   readonly succession: (Succession & { readonly successorId: TokenId }) | undefined;
   /** The thumbprint of the key that the token is bound to (RFC 9449 section 6), and the runner that has it. */

@@ -16,6 +16,8 @@ export interface WorkspacePolicy {
   readonly allowedRepositories?: readonly string[] | undefined;
   readonly maxTokensPerWorkflow?: number | undefined;
   readonly minters?: readonly MinterRole[] | undefined;
+  /** No bound that a token keeps to: after so many days without use it is frozen, whatever the enforcement. */
+  readonly freezeUnusedAfterDays?: number | undefined;
 }
 
 /** The roles that a policy may let mint. An auditor changes nothing, and an owner always may: no policy locks one out. */
@@ -86,9 +88,10 @@ export function periodsWithin(days: readonly number[], { longestExpiryDays }: Wo
   return longestExpiryDays === undefined ? days : days.filter((one) => one <= longestExpiryDays);
 }
 
-/** Whether a policy finds no fault with any token: it bounds nothing, or only how many there may be. */
+/** Whether a policy finds no fault with any token: it bounds nothing, or only how many there may be and how long one may go
+ *  unused. */
 export function isFaultless(policy: WorkspacePolicy): boolean {
-  return isUnbounded({ ...policy, maxTokensPerWorkflow: undefined });
+  return isUnbounded({ ...policy, maxTokensPerWorkflow: undefined, freezeUnusedAfterDays: undefined });
 }
 
 /** Of more patterns each is compared with each, which takes milliseconds where most take microseconds. */
@@ -109,7 +112,7 @@ function remembered(facts: readonly unknown[], judge: () => readonly PolicyFault
   return verdict;
 }
 
-/** Whether a policy bounds nothing. */
+/** Whether a policy says nothing. */
 export function isUnbounded({ enforcement: _, ...bounds }: WorkspacePolicy): boolean {
   return Object.values(bounds).every((bound) => bound === undefined);
 }

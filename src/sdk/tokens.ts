@@ -41,7 +41,7 @@ export interface TokensClient {
   transfer(id: string, request: TransferRequest): Promise<Token>;
   /** Makes a token of the caller in the place of one that it may take over (`takeover_by`). Once. */
   takeOver(id: string): Promise<MintedToken>;
-  /** Lets a frozen token be good again, now that its creator is back. */
+  /** Lets a frozen token be good again. */
   unfreeze(id: string): Promise<Token>;
   /** Revokes many at once, in one transaction. */
   revokeMany(request: RevocationRequest): Promise<Revocation>;

@@ -40,7 +40,10 @@ export async function applyLeaverRules(tx: Tx, leaving: Leaving): Promise<number
   const treated = (wanted: 'freeze' | 'revoke') =>
     found.filter((token) => leaverTreatment(token, token.leaver?.rule, leaving.departure) === wanted);
   const revoked = treated('revoke');
-  const frozen = treated('freeze').filter(({ frozenAt }) => frozenAt === null);
+  // Also what nobody used: from now on its creator cannot unfreeze it.
+  const frozen = treated('freeze').filter(
+    ({ frozenAt, frozenReason }) => frozenAt === null || frozenReason === 'unused',
+  );
   // With a removal all ends, and may be taken over nevertheless: that makes another token and revives nothing.
   const offered = leaving.departure === 'removed' ? offersOf(revoked, leaving) : new Map<TokenId, Offer>();
   const isNew = (token: Found) => token.takeoverUntil === null && offered.has(token.id);
@@ -86,6 +89,7 @@ function lockTokens(tx: Tx, { workspaceId, memberId, departure, now }: Leaving) 
       expiresAt: tokens.expiresAt,
       expiresInDays: tokens.expiresInDays,
       frozenAt: tokens.frozenAt,
+      frozenReason: tokens.frozenReason,
       takeoverBy: tokens.takeoverBy,
       takeoverUntil: tokens.takeoverUntil,
     })

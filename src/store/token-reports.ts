@@ -2,11 +2,13 @@ import { and, eq, gt, gte, isNull, lt, lte, ne, type SQL, sql } from 'drizzle-or
 import { idFloor, type MemberId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { addDays, MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { type Finding, policyFindings, type ReportKind } from '../rules/token-report.js';
+import { freezesAt } from '../rules/unused.js';
 import type { Db } from './database.js';
 import { isPoliced, lives } from './live-tokens.js';
 import { tokens, workflows } from './schema.js';
 import { MAX_SEARCHED, onAll, pathsOf, searchEnd } from './search.js';
 import { findViews, owners, type TokenView } from './tokens.js';
+import { unfrozenSince } from './unused.js';
 import { findPolicy } from './workspace-policy.js';
 
 /** Which report, over how many days where it speaks of days. `visibleTo` shows only what that member made or owns; `before`
@@ -57,7 +59,10 @@ export async function reportTokens(
   const end = await searchEnd<TokenId>(db, searched, isMeasured ? MAX_MEASURED : MAX_SEARCHED);
   const wanted = and(isPoliced(workspaceId, now), ...lives(now), weighedBy(kind, days, now));
   const views = await findViews(db, and(within, end && gte(tokens.id, end), onAll(paths), wanted), most, now);
-  if (!isMeasured) return { rows: views.map((view) => ({ view, why: [reasonOf(view, kind, now)] })), end };
+  if (!isMeasured) {
+    const freezing = kind === 'unused' ? await freezingOf(db, workspaceId, now) : undefined;
+    return { rows: views.map((view) => ({ view, why: [reasonOf(view, kind, freezing, now)] })), end };
+  }
   return { rows: (await measured(db, workspaceId, views)).slice(0, query.limit), end };
 }
 
@@ -77,13 +82,35 @@ function weighedBy(kind: ReportKind, days: number, now: Date): SQL | undefined {
   }
 }
 
-function reasonOf({ token, owner }: TokenView, kind: Exclude<ReportKind, 'beyond_policy'>, now: Date): Finding {
+/** What freezes unused tokens: after how many days, and which were unfrozen since. */
+interface Freezing {
+  readonly days: number;
+  readonly unfrozen: ReadonlyMap<TokenId, Date>;
+}
+
+async function freezingOf(db: Db, workspaceId: WorkspaceId, now: Date): Promise<Freezing | undefined> {
+  const days = (await findPolicy(db, workspaceId))?.freezeUnusedAfterDays;
+  return days === undefined ? undefined : { days, unfrozen: await unfrozenSince(db, workspaceId, addDays(now, -days)) };
+}
+
+function reasonOf(
+  { token, owner }: TokenView,
+  kind: Exclude<ReportKind, 'beyond_policy'>,
+  freezing: Freezing | undefined,
+  now: Date,
+): Finding {
   switch (kind) {
     case 'ownerless':
       return { code: 'owner_not_active', detail: `its owner is ${owner.status}` };
     case 'unused': {
       const ago = `${wholeDays(token.lastUsedAt ?? token.createdAt, now)} days ago`;
-      return { code: 'unused', detail: token.lastUsedAt ? `last used ${ago}` : `never used; made ${ago}` };
+      const used = token.lastUsedAt ? `last used ${ago}` : `never used; made ${ago}`;
+      const at = freezing && freezesAt(token, freezing.days, freezing.unfrozen.get(token.id));
+      const frozen =
+        at === undefined
+          ? ''
+          : `; frozen ${at <= now ? 'soon' : `on ${at.toISOString().slice(0, 10)}`}, unless it is used`;
+      return { code: 'unused', detail: `${used}${frozen}` };
     }
     case 'expiring':
       return { code: 'expiring', detail: `ends in ${wholeDays(now, token.expiresAt)} days` };

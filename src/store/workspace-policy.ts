@@ -62,6 +62,7 @@ export function shownPolicy(policy: WorkspacePolicy | undefined) {
     allowed_repositories: listed(policy?.allowedRepositories),
     max_tokens_per_workflow: policy?.maxTokensPerWorkflow ?? null,
     minters: listed(policy?.minters),
+    freeze_unused_after_days: policy?.freezeUnusedAfterDays ?? null,
   };
 }
 

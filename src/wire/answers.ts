@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ROLES } from '../rules/role.js';
 import { RUN_STATUSES } from '../rules/run.js';
-import { MEMBER_STATUSES, REVOKE_REASONS, TOKEN_STATUSES } from '../rules/token.js';
+import { FREEZE_REASONS, MEMBER_STATUSES, REVOKE_REASONS, TOKEN_STATUSES } from '../rules/token.js';
 import type {
   AcceptedMember,
   AuditEvent,
@@ -85,7 +85,7 @@ export const tokenShape = {
   scopes: z.array(z.string()),
   constraints: shownConstraints,
   status: tokenStatus.describe(
-    '`rotating` is active with a successor out; `suspended` means that its creator is, that it is frozen because its creator left, that its workflow is paused, or that it does not comply with a policy of the workspace that blocks.',
+    '`rotating` is active with a successor out; `suspended` means that its creator is, that it is frozen, that its workflow is paused, or that it does not comply with a policy of the workspace that blocks.',
   ),
   created_at: timestamp,
   not_before: timestamp.nullable(),
@@ -109,7 +109,12 @@ export const tokenShape = {
     .nullable()
     .default(null)
     .describe('The trusted runner that it is bound to: good only with a proof of its key.'),
-  frozen_at: timestamp.nullable().default(null).describe('Since when it is held back because its creator left.'),
+  frozen_at: timestamp.nullable().default(null).describe('Since when it is held back until somebody unfreezes it.'),
+  frozen_reason: z
+    .enum(FREEZE_REASONS)
+    .nullable()
+    .default(null)
+    .describe('`owner_left`: its creator left. `unused`: nobody used it for as long as the workspace’s policy says.'),
   takeover_by: z.string().nullable().default(null).describe('The member who may take it over.'),
   takeover_until: timestamp.nullable().default(null).describe('Until when; from then on it ends.'),
 };

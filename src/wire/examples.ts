@@ -30,6 +30,7 @@ export const mintedExample: MintedToken = {
   revoked_reason: null,
   runner_id: null,
   frozen_at: null,
+  frozen_reason: null,
   takeover_by: null,
   takeover_until: null,
   token: 'cst_…',

@@ -22,9 +22,9 @@ export const unfreezeTokenOperation = operation({
   method: 'post',
   path: '/v1/tokens/{id}/unfreeze',
   tag,
-  summary: 'Let a frozen token be good again, now that its creator is back',
+  summary: 'Let a frozen token be good again',
   description:
-    'By an owner or admin who is not its creator, and who holds what the token may do. Refused with `member_state` while its creator is not active, and with `token_not_active` for a token that has ended. One that is not frozen stays as it is.',
+    'By an owner or admin who holds what the token may do, and who is not its creator unless it was frozen for not being used. Its days without use begin anew. Refused with `member_state` while its creator is not active, and with `token_not_active` for a token that has ended. One that is not frozen stays as it is.',
   auth: 'bearer',
   scope: 'tokens:mint',
   answers: { 200: { description: 'The token', schema: token } },

@@ -15,6 +15,8 @@ export const workspacePolicy: z.ZodType<WorkspacePolicy> = z
     allowed_repositories: z.array(z.string()).nullable(),
     max_tokens_per_workflow: z.int().nullable(),
     minters: z.array(minter).nullable(),
+    // Of a service, or an event, of before there was one.
+    freeze_unused_after_days: z.int().nullable().default(null),
   })
   .meta({
     id: 'WorkspacePolicy',
@@ -39,6 +41,10 @@ export const policyOutcome: z.ZodType<PolicyOutcome> = z
     policy: workspacePolicy,
     not_complying: z.int().describe('How many tokens do not comply.'),
     tokens: z.array(beyondPolicy).describe('The first 200 of them, oldest first.'),
+    to_freeze: z
+      .int()
+      .default(0)
+      .describe('How many tokens were not used for so long that they are frozen by the next rounds, within hours.'),
     crowded_workflows: z
       .array(z.object({ workflow: z.string(), tokens: z.int() }))
       .describe('The first 200 workflows with more tokens than the policy allows: they get no further ones.'),

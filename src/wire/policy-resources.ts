@@ -14,6 +14,8 @@ export interface PolicyRequest {
   allowed_repositories?: string[] | null | undefined;
   max_tokens_per_workflow?: number | null | undefined;
   minters?: MinterRole[] | null | undefined;
+  /** 7 to 366. An unfreezing counts as a use. */
+  freeze_unused_after_days?: number | null | undefined;
 }
 
 export interface WorkspacePolicy {
@@ -24,6 +26,7 @@ export interface WorkspacePolicy {
   allowed_repositories: string[] | null;
   max_tokens_per_workflow: number | null;
   minters: MinterRole[] | null;
+  freeze_unused_after_days: number | null;
 }
 
 /** A token that does not comply, and each bound that it does not keep to. */
@@ -43,6 +46,8 @@ export interface PolicyOutcome {
   not_complying: number;
   /** The first 200 of them, oldest first. */
   tokens: BeyondPolicy[];
+  /** How many tokens were not used for so long that they are frozen soon. */
+  to_freeze: number;
   /** The first 200 workflows that have more tokens than the policy allows, by label: they get no further ones. */
   crowded_workflows: { workflow: string; tokens: number }[];
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
+import { FREEZE_DAYS } from '../rules/unused.js';
 import { MAX_TOKENS_PER_WORKFLOW } from '../rules/workspace-policy.js';
 import { operation } from './operation.js';
 import { constraintKind, enforcement, minter, policyOutcome, workspacePolicy } from './policy-answers.js';
@@ -36,6 +37,10 @@ export const policyRequest = z
       notEmpty(z.array(minter).transform((roles) => [...new Set(roles)])),
       'The roles whose members may have tokens for workflows. Owners always may.',
     ),
+    freeze_unused_after_days: bound(
+      z.int().min(FREEZE_DAYS.least).max(FREEZE_DAYS.most),
+      'After how many days without use a token of a workflow is frozen, whatever the enforcement. An unfreezing counts as a use.',
+    ),
   })
   .meta({
     id: 'PolicyRequest',
@@ -48,6 +53,7 @@ export const policyRequest = z
         allowed_repositories: ['acme/*'],
         max_tokens_per_workflow: 20,
         minters: ['owner', 'admin'],
+        freeze_unused_after_days: 90,
       },
     ],
   }) satisfies z.ZodType<WorkspacePolicy, PolicyRequest>;

@@ -6,6 +6,8 @@ export type MemberStatus = 'invited' | 'active' | 'suspended' | 'removed';
 export type TokenStatus = 'active' | 'rotating' | 'superseded' | 'expired' | 'revoked' | 'suspended' | 'not_yet_valid';
 export type RevokeReason = 'leaked' | 'rotated' | 'unused' | 'owner_left' | 'other';
 
+export type FreezeReason = 'owner_left' | 'unused';
+
 /** Where tokens may be used. An absent kind does not constrain. */
 export interface Constraints {
   repositories?: string[] | undefined;
@@ -67,8 +69,9 @@ export interface Token {
   revoked_reason: RevokeReason | null;
   /** The trusted runner that it is bound to. */
   runner_id: string | null;
-  /** Since when it is held back because its creator left. */
+  /** Since when it is held back, and why: its creator left, or nobody used it for as long as the policy says. */
   frozen_at: string | null;
+  frozen_reason: FreezeReason | null;
   /** The member who may take it over, and until when. */
   takeover_by: string | null;
   takeover_until: string | null;

@@ -48,6 +48,7 @@ export function tokenResource(changes: Partial<Token> = {}): Token {
     revoked_reason: null,
     runner_id: null,
     frozen_at: null,
+    frozen_reason: null,
     takeover_by: null,
     takeover_until: null,
     ...changes,

@@ -76,6 +76,16 @@ describe('policy', () => {
     expect((await run(['workflow', 'show', 'nightly'])).stderr).toContain('countersign policy show');
   });
 
+  test('set freezes what nobody uses, after a yes, and says how much that is', async () => {
+    const args = ['set', '--freeze-unused-after-days', '7'];
+    expect(await policy(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+    expect(await policy('test', '--freeze-unused-after-days', '6')).toMatchObject({ code: 2 });
+    expect(await policy(...args, '--yes')).toMatchObject({ code: 0, stderr: 'Every token complies.\n' });
+    expect((await policy('show')).stdout).toBe('enforcement\treport\nunused are frozen\tafter 7 days\n');
+    await policy('set', '--lift', 'freeze-unused-after-days');
+    expect(await service.client().policy.show()).toMatchObject({ freeze_unused_after_days: null });
+  });
+
   test('set does not bound and lift the same', async () => {
     const both = await policy('set', '--lift', 'minter', '--minter', 'owner');
     expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('keep one') });

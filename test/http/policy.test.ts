@@ -48,6 +48,7 @@ describe('the policy of a workspace', () => {
       allowed_repositories: null,
       max_tokens_per_workflow: null,
       minters: null,
+      freeze_unused_after_days: null,
     };
     expect(await client.policy.show()).toEqual(none);
     const set = { ...none, enforcement: 'block', allowed_scopes: ['repo:*'], minters: ['admin'] } as const;

@@ -56,6 +56,7 @@ describe('minting', () => {
       revoked_reason: null,
       runner_id: null,
       frozen_at: null,
+      frozen_reason: null,
       takeover_by: null,
       takeover_until: null,
       token: expect.stringMatching(/^cst_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$/),

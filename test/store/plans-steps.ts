@@ -8,6 +8,7 @@ import { loseLeases } from '../../src/store/leases.js';
 import { createLookup } from '../../src/store/lookup.js';
 import { endProviderSessions } from '../../src/store/session-ends.js';
 import { enterBySignIn } from '../../src/store/sign-ins.js';
+import { createUnusedFreezer } from '../../src/store/unused.js';
 import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
 import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/workspaces.js';
 import type { MintedToken, NewToolDecision, RevocationRequest } from '../../src/wire/resources.js';
@@ -85,6 +86,11 @@ async function setPolicy(scene: Scene): Promise<void> {
   const minted = await tokens.mint({ ...MINT, workflow: 'bounded' });
   await tokens.rotate(minted.id, {});
   await tokens.list({ status: 'suspended' });
+  await policy.put({ freeze_unused_after_days: 300 });
+  await scene.service.client(scene.small.printed).reports.tokens({ kind: 'unused' });
+  const freezer = createUnusedFreezer(() => scene.service.db.db);
+  await freezer.pass(new Date());
+  await freezer.pass(new Date());
   await policy.remove();
 }
 

@@ -3,6 +3,7 @@ import { isSignIn } from '../../rules/step-up.js';
 import type { TokenFacts } from '../../rules/token.js';
 import type { WorkspacePolicy } from '../../rules/workspace-policy.js';
 import { findBeyondPolicy } from '../../store/beyond-policy.js';
+import { countUnused } from '../../store/unused.js';
 import { findPolicy, setPolicy, shownPolicy } from '../../store/workspace-policy.js';
 import {
   dryRunPolicyOperation,
@@ -64,10 +65,12 @@ async function changed(
 
 async function outcomeOf(deps: Deps, caller: TokenFacts, policy: WorkspacePolicy, now: Date): Promise<PolicyOutcome> {
   const { count, first, crowded } = await findBeyondPolicy(deps.db, caller.workspaceId, policy, now);
+  const days = policy.freezeUnusedAfterDays;
   return {
     policy: shownPolicy(policy),
     not_complying: count,
     tokens: first.map(presentBeyondPolicy),
+    to_freeze: days === undefined ? 0 : await countUnused(deps.db, caller.workspaceId, days, now),
     crowded_workflows: [...crowded],
   };
 }

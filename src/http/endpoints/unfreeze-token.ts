@@ -2,6 +2,7 @@ import { printId } from '../../rules/format.js';
 import { accept, refuse } from '../../rules/refusal.js';
 import { roleScopes } from '../../rules/role.js';
 import { areGuarded } from '../../rules/step-up.js';
+import { mayCreatorUnfreeze } from '../../rules/unused.js';
 import { unfreezeToken } from '../../store/unfreeze.js';
 import { unfreezeTokenOperation } from '../../wire/leavers.js';
 import { endpoint, originOf } from '../endpoint.js';
@@ -10,7 +11,8 @@ import { presentToken } from '../present.js';
 import { requireStepUp } from '../step-up.js';
 import { visibleToken } from '../visible.js';
 
-/** Thaws one token, deliberately. Somebody else than its creator has to, so that nobody who comes back brings anything back. */
+/** Thaws one token, deliberately. Where its creator had left, somebody else has to, so that nobody who comes back brings
+ *  anything back. */
 export const unfreezeTokenRoute = endpoint(unfreezeTokenOperation, async (deps, call) => {
   const { caller, now } = call;
   const view = await visibleToken(deps, call, caller);
@@ -19,7 +21,7 @@ export const unfreezeTokenRoute = endpoint(unfreezeTokenOperation, async (deps, 
   if (!roleScopes(caller.creatorRole).includes('workspace:admin')) {
     return refuse({ kind: 'not_allowed', detail: 'an owner or an admin has to unfreeze it' });
   }
-  if (token.creatorId === caller.creatorId) {
+  if (token.creatorId === caller.creatorId && !mayCreatorUnfreeze(token.frozenReason)) {
     return refuse({ kind: 'not_allowed', detail: 'somebody else than its creator has to unfreeze it' });
   }
   const entrusted = mayBeEntrusted(caller, view.value);
