@@ -66,5 +66,9 @@ Sinks:
   exec:COMMAND                   a command that reads the secret from standard input; no shell
   vault:MOUNT/PATH#KEY           Vault or OpenBao, KV version 2: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE
   kubernetes:NAMESPACE/NAME#KEY  a Secret, as the service account of the pod
+  github:OWNER/REPO/NAME         a secret of GitHub Actions: GH_TOKEN or GITHUB_TOKEN, GITHUB_API_URL
+  github-env:OWNER/REPO/ENVIRONMENT/NAME, github-org:ORG/NAME
+                                 of an environment, of an organisation
+  gitlab:PROJECT/NAME            a CI/CD variable of GitLab: GITLAB_TOKEN, GITLAB_API_URL; ?environment=SCOPE behind it
 
 Needs tokens:read and tokens:rotate. The old token ends by the drain, which begins when every sink has the new one.`;

@@ -1,10 +1,13 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../cli/command-line.js';
+import { type FakeGitHub, GITHUB_CREDENTIAL, openFakeGitHub } from '../rotator/fake-github.js';
+import { type FakeGitLab, GITLAB_CREDENTIAL, openFakeGitLab } from '../rotator/fake-gitlab.js';
+import type { LoopbackForge } from '../rotator/loopback-forge.js';
 import { freePort } from '../setup/free-port.js';
 import type { ListeningService } from '../setup/listening.js';
-import { makePlace, type Place, recipe, start, writeProgram } from './place.js';
+import { makePlace, type Place, recipe, start } from './place.js';
 import { openWorld } from './world.js';
 import { member, readYaml, text, type Yaml } from './yaml.js';
 
@@ -13,54 +16,65 @@ const GITLAB_LINES = member(readYaml(recipe('gitlab-ci/agent.yml')), 'rotate-age
 
 let service: ListeningService;
 let rotator: { id: string; token: string };
+let github: FakeGitHub;
+let gitlab: FakeGitLab;
 
 beforeAll(async () => {
   service = await openWorld();
   await service.makeWorkflow('token-rotation', {});
   rotator = await service.seedToken({ workflow: 'token-rotation', scopes: ['tokens:read', 'tokens:rotate'] });
+  github = await openFakeGitHub();
+  gitlab = await openFakeGitLab();
+});
+
+beforeEach(() => {
+  for (const forge of [github, gitlab]) forge.intercept = () => undefined;
+  github.secrets.clear();
+  gitlab.variables = [];
 });
 
 afterAll(async () => {
+  await github?.close();
+  await gitlab?.close();
   await service.close();
 });
 
-/** What stands in for `gh` and `curl`: puts the secret that it is given into `stored`, or fails when it has to. */
-const STORE = `#!/bin/sh
-[ "\${STORE_FAILS:-}" = "" ] || exit 22
-echo "$@" >"$HOME/arguments"
-cat >"$HOME/stored"
-`;
-
 interface Rotation {
   readonly title: string;
+  readonly credential: string;
+  forge(): LoopbackForge;
+  /** What the forge holds for the repository or project of this name. */
+  stored(name: string): string | undefined;
   run(place: Place, name: string, env: Readonly<Record<string, string>>): ReturnType<typeof start>['ended'];
 }
 
 const ROTATIONS: readonly Rotation[] = [
   {
     title: 'GitHub Actions',
-    run: (place, name, env) => {
-      const step = listed(GITHUB_STEPS).find((one) => text(one, 'name').startsWith("Rotate the agent's token"));
-      return bash(place, text(step ?? null, 'run'), {
-        GITHUB_REPOSITORY: name,
-        COUNTERSIGN_TOKEN: rotator.token,
-        ...env,
-      });
-    },
+    credential: GITHUB_CREDENTIAL,
+    forge: () => github,
+    stored: (name) => github.secrets.get(`/repos/${name}/actions/secrets/COUNTERSIGN_TOKEN`)?.value,
+    run: (place, name, env) => gitHubStep(place, "Rotate the agent's token", name, { ...env }),
   },
   {
     title: 'GitLab CI',
+    credential: GITLAB_CREDENTIAL,
+    forge: () => gitlab,
+    stored: () => gitlab.variables.find(({ key }) => key === 'COUNTERSIGN_TOKEN')?.value,
     run: (place, name, env) => {
+      gitlab.project = name;
       const lines = listed(GITLAB_LINES).map((line) => text(line));
-      const known = {
-        AGENT_PROJECT: name,
-        VARIABLES_WRITER: 'the writer',
-        CI_API_V4_URL: 'https://gitlab.example/api/v4',
-      };
+      const known = { AGENT_PROJECT: name, VARIABLES_WRITER: GITLAB_CREDENTIAL, CI_API_V4_URL: gitlab.url };
       return bash(place, lines.join('\n'), { ROTATOR_TOKEN: rotator.token, ...known, ...env });
     },
   },
 ];
+
+function gitHubStep(place: Place, title: string, repository: string, env: Readonly<Record<string, string>>) {
+  const step = listed(GITHUB_STEPS).find((one) => text(one, 'name').startsWith(title));
+  const known = { GITHUB_REPOSITORY: repository, GITHUB_API_URL: github.url, GH_TOKEN: GITHUB_CREDENTIAL };
+  return bash(place, text(step ?? null, 'run'), { COUNTERSIGN_TOKEN: rotator.token, ...known, ...env });
+}
 
 function listed(list: Yaml): Yaml[] {
   return Object.values(list ?? {}).filter((one) => typeof one === 'string' || 'name' in (one ?? {}));
@@ -73,56 +87,66 @@ function bash(place: Place, script: string, env: Readonly<Record<string, string>
   return start(place, ['bash', '--noprofile', '--norc', '-eo', 'pipefail', file], given).ended;
 }
 
-function rotationPlace() {
-  const place = makePlace({ hasGuard: true });
-  for (const name of ['gh', 'curl']) writeProgram(join(place.bin, name), STORE);
-  return { place, stored: join(place.env['HOME'] ?? '', 'stored'), given: join(place.env['HOME'] ?? '', 'arguments') };
-}
+describe.each(ROTATIONS)('the rotation of an agent by $title', ({ title, credential, forge, stored, run }) => {
+  const nameOf = (end: string) => `acme/${title.replaceAll(' ', '-')}${end}`;
 
-describe.each(ROTATIONS)('the rotation of an agent by $title', ({ title, run }) => {
   test('stores a successor, and shows it to nobody', async () => {
-    const name = `acme/${title.replaceAll(' ', '-')}`;
+    const name = nameOf('');
     const { token, id } = await service.seedToken({ workflow: 'codex-review', scopes: ['codex:exec'], name });
     await service.seedToken({ workflow: 'codex-review', scopes: ['codex:exec'], name: 'acme/another' });
-    const { place, stored, given } = rotationPlace();
+    const place = makePlace({ hasGuard: true });
     const { code, stdout, stderr } = await run(place, name, {});
     expect({ code, stderr }).toMatchObject({ code: 0 });
-    const fresh = readFileSync(stored, 'utf8').trim();
+    const fresh = stored(name) ?? '';
+    expect(fresh).toMatch(/^cst_/);
     expect(fresh).not.toBe(token);
     expect(await service.client().introspect(fresh)).toMatchObject({ active: true, scope: 'codex:exec' });
     expect((await service.client().tokens.show(id)).status).toBe('rotating');
-    const shown = stdout.replace(`::add-mask::${fresh}\n`, '') + stderr + readFileSync(given, 'utf8');
-    expect(shown).not.toContain(fresh);
-    expect(place.filesWith(fresh)).toEqual([stored]);
+    expect(stdout + stderr).not.toContain(fresh);
+    expect(stdout + stderr).not.toContain(credential);
+    expect(place.filesWith(fresh)).toEqual([]);
   });
 
   test('can be run again when storing failed: what is stored is good, and the old one still is', async () => {
-    const name = `acme/${title.replaceAll(' ', '-')}-again`;
+    const name = nameOf('-again');
     const { token } = await service.seedToken({ workflow: 'codex-review', scopes: ['codex:exec'], name });
-    const { place, stored } = rotationPlace();
-    expect((await run(place, name, { STORE_FAILS: 'yes' })).code).toBe(22);
-    expect(existsSync(stored)).toBe(false);
-    expect((await run(place, name, {})).code).toBe(0);
-    for (const one of [readFileSync(stored, 'utf8').trim(), token]) {
+    const place = makePlace({ hasGuard: true });
+    forge().intercept = ({ method }) => (method === 'PUT' ? { status: 500, body: { message: 'no' } } : undefined);
+    expect((await run(place, name, {})).code).toBe(1);
+    expect(stored(name)).toBeUndefined();
+    forge().intercept = () => undefined;
+    const { code, stderr } = await run(place, name, {});
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    for (const one of [stored(name) ?? '', token]) {
       expect(await service.client().introspect(one)).toMatchObject({ active: true });
     }
   });
 
+  test('rotates nothing when the forge does not take the credential', async () => {
+    const name = nameOf('-refused');
+    const { id } = await service.seedToken({ workflow: 'codex-review', scopes: ['codex:exec'], name });
+    const refused = { GH_TOKEN: '', GITHUB_TOKEN: '', VARIABLES_WRITER: '' };
+    expect((await run(makePlace({ hasGuard: true }), name, refused)).code).toBe(2);
+    expect((await service.client().tokens.show(id)).status).toBe('active');
+  });
+
   test('stores nothing when the service is out of reach, or the token is not found', async () => {
-    const { place, stored } = rotationPlace();
+    const place = makePlace({ hasGuard: true });
     const away = { COUNTERSIGN_URL: `http://127.0.0.1:${await freePort()}` };
     expect((await run(place, 'acme/another', away)).code).toBe(69);
     expect((await run(place, 'acme/unknown', {})).code).toBe(1);
-    expect(existsSync(stored)).toBe(false);
+    expect(stored('acme/another')).toBeUndefined();
   });
 });
 
 test('the job that rotates by GitHub Actions rotates its own token too', async () => {
   const own = await service.seedToken({ workflow: 'token-rotation', scopes: ['tokens:read', 'tokens:rotate'] });
-  const { place, stored } = rotationPlace();
-  const step = listed(GITHUB_STEPS).find((one) => text(one, 'name').startsWith("Rotate this job's own token"));
-  const env = { GITHUB_REPOSITORY: 'acme/api', COUNTERSIGN_TOKEN: own.token };
-  expect((await bash(place, text(step ?? null, 'run'), env)).code).toBe(0);
-  const answer = await service.client().introspect(readFileSync(stored, 'utf8').trim());
-  expect(answer).toMatchObject({ active: true, scope: 'tokens:read tokens:rotate' });
+  const place = makePlace({ hasGuard: true });
+  const env = { COUNTERSIGN_TOKEN: own.token };
+  const { code, stdout, stderr } = await gitHubStep(place, "Rotate this job's own token", 'acme/api', env);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  const path = '/repos/acme/api/environments/rotation/secrets/COUNTERSIGN_ROTATOR_TOKEN';
+  const fresh = github.secrets.get(path)?.value ?? '';
+  expect(await service.client().introspect(fresh)).toMatchObject({ active: true, scope: 'tokens:read tokens:rotate' });
+  expect(stdout + stderr).not.toContain(fresh);
 });

@@ -23,7 +23,7 @@ export const GITHUB_CREDENTIAL = 'github_pat_of_the_rotator';
 
 const PUT_NEEDS_VISIBILITY = /^\/orgs\//;
 const SECRETS =
-  /^(\/repos\/acme\/api\/actions\/secrets|\/repos\/acme\/api\/environments\/[^/]+\/secrets|\/orgs\/acme\/actions\/secrets)\/([^/]+)(\/repositories)?$/;
+  /^(\/repos\/acme\/[^/]+\/actions\/secrets|\/repos\/acme\/[^/]+\/environments\/[^/]+\/secrets|\/orgs\/acme\/actions\/secrets)\/([^/]+)(\/repositories)?$/;
 
 /** Starts one. Close it in `afterAll`. */
 export async function openFakeGitHub(): Promise<FakeGitHub> {

@@ -2,6 +2,8 @@ import { type Asked, type LoopbackForge, openForge, type Told } from './loopback
 
 /** GitLab's API of the CI/CD variables of a project, as its reference describes it. */
 export interface FakeGitLab extends LoopbackForge {
+  /** The path of the one project that there is. */
+  project: string;
   variables: StoredVariable[];
 }
 
@@ -22,7 +24,7 @@ export const GITLAB_CREDENTIAL = 'glpat-of-the-rotator';
 
 /** What a masked variable takes, unless it is raw. */
 const MASKABLE = /^[a-zA-Z0-9_+=/@:.~-]{8,}$/;
-const PROJECT = '/projects/acme%2Fteam%2Fapi/variables';
+const PATH = /^\/projects\/([^/]+)\/variables(?:\/([^/]+))?$/;
 
 /** A variable as GitLab makes it by default. */
 export function variable(key: string, given: Partial<StoredVariable> = {}): StoredVariable {
@@ -48,14 +50,15 @@ export async function openFakeGitLab(): Promise<FakeGitLab> {
     if (asked.headers['private-token'] !== GITLAB_CREDENTIAL || asked.headers.authorization !== undefined) {
       return { status: 401, body: { message: '401 Unauthorized' } };
     }
-    if (path !== PROJECT && !path.startsWith(`${PROJECT}/`)) {
+    const [, project = '', name] = PATH.exec(path) ?? [];
+    if (project !== encodeURIComponent(forge.project)) {
       return { status: 404, body: { message: '404 Project Not Found' } };
     }
     const given: Partial<StoredVariable> = asked.method === 'GET' ? {} : JSON.parse(asked.body);
-    if (asked.method === 'POST' && path === PROJECT) return create(given);
+    if (asked.method === 'POST' && name === undefined) return create(given);
     const scope = new URLSearchParams(query).get('filter[environment_scope]');
     const found = forge.variables.filter(
-      ({ key, environment_scope }) => `${PROJECT}/${key}` === path && (scope === null || environment_scope === scope),
+      ({ key, environment_scope }) => key === name && (scope === null || environment_scope === scope),
     );
     const [first] = found;
     if (first === undefined) return { status: 404, body: { message: '404 Variable Not Found' } };
@@ -85,7 +88,10 @@ export async function openFakeGitLab(): Promise<FakeGitLab> {
     return { status: 200, body: presented(changed) };
   };
 
-  const forge: FakeGitLab = Object.assign(await openForge((asked) => answer(asked)), { variables: [] });
+  const forge: FakeGitLab = Object.assign(await openForge((asked) => answer(asked)), {
+    project: 'acme/team/api',
+    variables: [],
+  });
   return forge;
 }
 
