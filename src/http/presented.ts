@@ -1,7 +1,8 @@
 import type { ParsedToken, TokenId } from '../rules/format.js';
 import { isActive, tokenStatus } from '../rules/token.js';
 import type { StoredToken } from '../store/lookup.js';
-import { recordFirstUse, recordReuse, remakeDigest, type Use, verifierOf } from '../store/use.js';
+import { recordReuse } from '../store/reuse.js';
+import { recordFirstUse, remakeDigest, type Use, verifierOf } from '../store/use.js';
 import type { Credential } from './credentials.js';
 import type { Deps } from './deps.js';
 
@@ -105,11 +106,12 @@ async function verifiedSlowly(deps: Deps, parsed: ParsedToken, token: StoredToke
 }
 
 /** Lets a verified token be used, which its first use puts on record before anything is answered. Gives false, the
- *  refusal of a dead token, for one that is not active; the use of a superseded one is put on record. */
+ *  refusal of a dead token, for one that is not active; the use of a superseded or revoked one is put on record. */
 export function useToken(deps: Deps, token: StoredToken, where: Presentation, now: Date): Soon<boolean> {
   const use: Use = { at: now, ip: where.ip, by: where.by };
   if (!isActive(token.facts, now)) {
-    if (tokenStatus(token.facts, now) !== 'superseded') return false;
+    const status = tokenStatus(token.facts, now);
+    if (status !== 'superseded' && status !== 'revoked') return false;
     return recordReuse(deps.db, token, use, where.requestId).then(() => false);
   }
   if (token.facts.firstUsedAt === undefined) return recordFirstUse(deps.db, token, use);

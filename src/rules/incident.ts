@@ -1,3 +1,4 @@
+import { addSeconds } from './lifetime.js';
 import type { TokenStatus } from './token.js';
 
 /** What an incident is about: a secret that was found where it does not belong, or a dead one that was used. */
@@ -61,4 +62,23 @@ export function withinReach(leaked: string, handovers: readonly Handover[]): rea
   }
   reached.delete(leaked);
   return [...reached];
+}
+
+/** How long after its overlap a superseded secret may come once more from where it was used before, in seconds. */
+export const STRAGGLER_SECONDS = 600;
+
+/** Whether the use of a superseded secret is a late retry and no alarm: soon after the overlap, by the same address or
+ *  the same token that asks. */
+export function isStraggler(
+  ended: {
+    readonly at: Date;
+    readonly lastUsedIp: string | undefined;
+    readonly lastUsedBy: string | undefined;
+  },
+  use: { readonly at: Date; readonly ip: string | undefined; readonly by: string | undefined },
+): boolean {
+  if (use.at >= addSeconds(ended.at, STRAGGLER_SECONDS)) return false;
+  const isSameToken = use.by !== undefined && use.by === ended.lastUsedBy;
+  const isSameAddress = use.ip !== undefined && use.ip === ended.lastUsedIp;
+  return isSameToken || isSameAddress;
 }

@@ -1,6 +1,5 @@
-import { and, eq, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { type CheckId, printId, type TokenId } from '../rules/format.js';
-import { addSeconds } from '../rules/lifetime.js';
 import { type Db, inTransaction } from './database.js';
 import { recordEvents, SYSTEM } from './events.js';
 import type { StoredToken } from './lookup.js';
@@ -14,9 +13,6 @@ export interface Use {
   readonly by: TokenId | undefined;
   readonly checkId?: CheckId | undefined;
 }
-
-/** At most one `token.reused` an hour is recorded for a token: the alarm rings, the trail is not flooded. */
-const REUSE_QUIET_SECONDS = 3_600;
 
 /** Puts the first use of a token on record, before anything is answered. With a successor's first use its predecessor
  *  begins to drain, in the same transaction. Gives false when the token holds another secret by now: it was never used
@@ -41,31 +37,6 @@ export async function recordFirstUse(db: Db, token: StoredToken, use: Use): Prom
       await recordEvents(tx, workspaceId, SYSTEM, [{ action: 'token.drain_started', target, data }], use.at);
     }
     return true;
-  });
-}
-
-/** Puts on record that a superseded secret was used after its overlap. */
-export async function recordReuse(db: Db, token: StoredToken, use: Use, requestId: string | undefined): Promise<void> {
-  const quietSince = addSeconds(use.at, -REUSE_QUIET_SECONDS);
-  if (token.reuseRecordedAt && token.reuseRecordedAt >= quietSince) return;
-  const { workspaceId, id } = token.facts;
-  await inTransaction(db, async (tx) => {
-    const first = await tx
-      .update(tokens)
-      .set({ reuseRecordedAt: use.at })
-      .where(
-        and(
-          eq(tokens.workspaceId, workspaceId),
-          eq(tokens.id, id),
-          or(isNull(tokens.reuseRecordedAt), lt(tokens.reuseRecordedAt, quietSince)),
-        ),
-      )
-      .returning({ id: tokens.id });
-    if (first.length === 0) return;
-    const target = printId('tok', id);
-    const origin = { actorType: 'token', actorId: target, ip: use.ip, requestId } as const;
-    const data = use.by ? { asked_by: printId('tok', use.by) } : {};
-    await recordEvents(tx, workspaceId, origin, [{ action: 'token.reused', target, data }], use.at);
   });
 }
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId, parseToken } from '../../src/rules/format.js';
 import { createLookup, type Lookup, type StoredToken } from '../../src/store/lookup.js';
-import { createUseLog, recordFirstUse, recordReuse, remakeDigest, verifierOf } from '../../src/store/use.js';
+import { recordReuse } from '../../src/store/reuse.js';
+import { createUseLog, recordFirstUse, remakeDigest, verifierOf } from '../../src/store/use.js';
 import { createTestService, type TestService } from '../setup/service.js';
 
 let service: TestService;
