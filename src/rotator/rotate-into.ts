@@ -52,8 +52,10 @@ const MAX_HOPS = 2_000;
  *  and is read back, and only then is it used for the first time, which begins to end the old one. Throws what the service
  *  refuses, and SinkError when a sink cannot be read: then nothing has changed. */
 export async function rotateInto(rotating: Rotating, asked: RotationOrder): Promise<RotationReport> {
-  const order = { ...asked, sinks: readableFirst(asked.sinks) };
-  const { lineageId } = await findHead(rotating.client, order.token);
+  const { id, lineageId } = await findHead(rotating.client, asked.token);
+  // From there on: the way from an old token is long.
+  const token = asked.token === 'self' ? 'self' : id;
+  const order = { ...asked, token, sinks: readableFirst(asked.sinks) };
   const lock = await takeRotationLock(rotating.url, lineageId);
   if (lock === undefined) return await busy(rotating, order, 'another rotation of it is under way on this machine');
   try {

@@ -5,7 +5,7 @@ import { parseSink } from '../../src/rotator/parse-sink.js';
 import { type Rotating, type RotationOrder, rotateInto } from '../../src/rotator/rotate-into.js';
 import { takeRotationLock } from '../../src/rotator/rotation-lock.js';
 import { type Sink, SinkError } from '../../src/rotator/sink.js';
-import type { Client } from '../../src/sdk/index.js';
+import { type Client, ProblemError } from '../../src/sdk/index.js';
 import { commandLine, removeTemporaryDirectories, temporaryDirectory } from '../cli/command-line.js';
 import { createListeningService, type ListeningService } from '../setup/listening.js';
 
@@ -121,6 +121,7 @@ test('200 jobs and more run through 20 rotations that crash at every step, and n
     expect(decision.decision).toBe('allow');
   };
   const crashedAt = new Set<number>();
+  let head = id;
   for (let rotation = 0; rotation < 20; rotation++) {
     let crashAt = rotation % 10;
     for (let isDone = false; !isDone; ) {
@@ -136,7 +137,7 @@ test('200 jobs and more run through 20 rotations that crash at every step, and n
         throw new Crash();
       };
       const sinks = [sinkWith(step, blind.sink), sinkWith(step, parseSink(`file:${path}`, {}))];
-      isDone = await rotateInto(rotatingWith(step), orderOf(id, sinks)).then(
+      isDone = await rotateInto(rotatingWith(step), orderOf(head, sinks)).then(
         (report) => {
           expect(report.outcome).toMatch(/^(rotated|completed)$/);
           return true;
@@ -150,7 +151,7 @@ test('200 jobs and more run through 20 rotations that crash at every step, and n
     expect(blind.kept.value).toBe(read());
     for (const secret of taken.splice(0)) await job(secret);
     for (let more = 0; more < 6; more++) await job(read());
-    await expectOneHead(id);
+    head = await expectOneHead(id);
     service.clock.advance(1_000);
   }
   expect(jobs).toBeGreaterThan(200);
@@ -268,6 +269,26 @@ describe('a rotation', () => {
     await service.client().tokens.revoke(head, { reason: 'leaked' });
     expect((await rotateInto(rotatingWith(QUIET), orderOf(id, [sink]))).outcome).toMatch(/rotated|completed/);
     expect((await service.client(read()).introspect(read())).active).toBe(true);
+  });
+
+  test('asks again while the service has too much to do or its answer is lost, and gives up in the end', async () => {
+    const { id, read, sink } = await seedFile();
+    const tooMuch = new ProblemError({ status: 429, kind: 'rate-limited', detail: 'later', retryAfterSeconds: 0 });
+    let left = 5;
+    const step = async () => {
+      // Every second step is behind an act, whose answer is lost by that.
+      if (left-- > 0 && left % 3 !== 0) throw tooMuch;
+    };
+    expect((await rotateInto(rotatingWith(step), orderOf(id, [sink]))).outcome).toBe('rotated');
+    expect((await service.client(read()).introspect(read())).active).toBe(true);
+    await expectOneHead(id);
+    let asked = 0;
+    const never = async () => {
+      asked += 1;
+      throw tooMuch;
+    };
+    await expect(rotateInto(rotatingWith(never), orderOf(id, [sink]))).rejects.toBe(tooMuch);
+    expect(asked).toBe(5);
   });
 
   test('of a revoked token is none', async () => {
