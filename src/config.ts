@@ -23,6 +23,10 @@ export interface Config {
   readonly port: number;
   readonly workers: number;
   readonly dataDir: string;
+  /** The directory of the revocation journal; `undefined`: there is none. */
+  readonly revocationJournal: string | undefined;
+  /** Whether a start does without the journal that the database has had. */
+  readonly startsWithoutJournal: boolean;
   /** `undefined`: the one in the data directory, made when it is missing. */
   readonly peppers: readonly [Pepper, ...Pepper[]] | undefined;
   readonly signingKeys: SigningKeySet | undefined;
@@ -54,6 +58,8 @@ const VARIABLES = [
   'PORT',
   'COUNTERSIGN_WORKERS',
   'COUNTERSIGN_DATA_DIR',
+  'COUNTERSIGN_REVOCATION_JOURNAL',
+  'COUNTERSIGN_START_WITHOUT_JOURNAL',
   'COUNTERSIGN_PEPPER',
   'COUNTERSIGN_SIGNING_KEYS',
   'COUNTERSIGN_ISSUER',
@@ -142,6 +148,10 @@ const cidrs = z
   .refine((list) => list.every((cidr) => parseCidr(cidr) !== undefined), 'CIDRs parted by commas, such as 10.0.0.0/8')
   .default([]);
 
+const START_WITHOUT_JOURNAL = 'yes-revoked-tokens-may-live';
+const path = z.string().refine((text) => !text.includes('\0'), 'a path');
+const whole = (text: string) => (isAbsolute(text) ? text : join(process.cwd(), text));
+
 const schema = z.object({
   DATABASE_URL: databaseUrl,
   DATABASE_DIRECT_URL: databaseUrl,
@@ -155,11 +165,11 @@ const schema = z.object({
     .default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535).default(8787),
   COUNTERSIGN_WORKERS: wholeNumber(1, 64).default(1),
-  COUNTERSIGN_DATA_DIR: z
-    .string()
-    .refine((text) => !text.includes('\0'), 'a path')
-    .default('.countersign')
-    .transform((path) => (isAbsolute(path) ? path : join(process.cwd(), path))),
+  COUNTERSIGN_DATA_DIR: path.default('.countersign').transform(whole),
+  COUNTERSIGN_REVOCATION_JOURNAL: path.transform(whole).optional(),
+  COUNTERSIGN_START_WITHOUT_JOURNAL: z
+    .literal(START_WITHOUT_JOURNAL, { error: `${START_WITHOUT_JOURNAL}, or nothing` })
+    .optional(),
   COUNTERSIGN_PEPPER: peppers.optional(),
   COUNTERSIGN_SIGNING_KEYS: signingKeys.optional(),
   COUNTERSIGN_ISSUER: issuer,
@@ -203,6 +213,10 @@ export function readConfig(environment: Environment): Config {
     port: it.PORT,
     workers: it.COUNTERSIGN_WORKERS,
     dataDir: it.COUNTERSIGN_DATA_DIR,
+    revocationJournal:
+      it.COUNTERSIGN_REVOCATION_JOURNAL ??
+      (it.DATABASE_URL === undefined ? join(it.COUNTERSIGN_DATA_DIR, 'revocations') : undefined),
+    startsWithoutJournal: it.COUNTERSIGN_START_WITHOUT_JOURNAL !== undefined,
     peppers: it.COUNTERSIGN_PEPPER,
     signingKeys: it.COUNTERSIGN_SIGNING_KEYS,
     issuer: it.COUNTERSIGN_ISSUER ?? defaultIssuer(it.HOST),

@@ -10,6 +10,7 @@ import type { ShareFigures } from './http/metrics.js';
 import { answerUnreadable, LISTENER_OPTIONS } from './http/unreadable.js';
 import type { Keys } from './keys.js';
 import { createService } from './service.js';
+import { openJournal } from './store/journal.js';
 
 /** A service that listens. */
 export interface RunningServer {
@@ -36,6 +37,8 @@ export async function startServer(
     options: database.options,
     direct: database.direct,
     keys,
+    journal:
+      config.revocationJournal === undefined ? undefined : openJournal(config.revocationJournal, keys.peppers[0]),
     issuer: () => config.issuer ?? url,
     trustedProxies: config.trustedProxies,
     allowedPrivateNetworks: config.allowedPrivateNetworks,

@@ -19,6 +19,7 @@ import { createCheckLog } from './store/checks.js';
 import type { ConnectionOptions } from './store/connect.js';
 import { openDatabase } from './store/database.js';
 import { keepHouse } from './store/housekeeping.js';
+import type { Journal } from './store/journal.js';
 import { endLapsedOffers } from './store/lapsed-offers.js';
 import { loseLeases } from './store/leases.js';
 import { createLookup, type LookupWidth } from './store/lookup.js';
@@ -39,6 +40,8 @@ export interface ServiceOptions {
   readonly allowedPrivateNetworks?: readonly string[] | undefined;
   /** Where the keys of GitHub's secret scanning are (default: where GitHub publishes them). */
   readonly githubKeysUrl?: string | undefined;
+  /** What is told of each ending before it is answered, if endings are journaled. */
+  readonly journal?: Journal | undefined;
   readonly log: Log;
   readonly now: () => Date;
   /** The OpenID provider, if people sign in by one. */
@@ -77,7 +80,7 @@ const PROBE_EVERY_MS = 5_000;
 export async function createService(options: ServiceOptions): Promise<Service> {
   const { log, now } = options;
   let isDraining = false;
-  const database = openDatabase(options.options);
+  const database = openDatabase(options.options, options.journal);
   const onHang = () => {
     log.error('the database does not answer; connecting anew');
     database.renew();
@@ -203,7 +206,15 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       await new Promise<void>((resolve, reject) => {
         const late = setTimeout(resolve, CLOSE_MS);
         stopWriting()
-          .then(() => Promise.all([notifications.close(), lookup.close(), checkLog.close(), database.close()]))
+          .then(() =>
+            Promise.all([
+              notifications.close(),
+              lookup.close(),
+              checkLog.close(),
+              database.close(),
+              options.journal?.close(),
+            ]),
+          )
           .then(() => resolve(), reject)
           .finally(() => clearTimeout(late));
       });

@@ -7,6 +7,7 @@ import { readKeys } from '../keys.js';
 import { bestContainment, describeContainment } from '../runner/containment.js';
 import { connect, findPrimary, type Sql } from '../store/connect.js';
 import { isClusterMade } from '../store/embedded.js';
+import { readJournal } from '../store/journal-read.js';
 import { pendingMigrations } from '../store/migrate.js';
 import { hostError } from './host-error.js';
 import { outputView, paint, print, printJson } from './output.js';
@@ -56,7 +57,8 @@ async function examine(look: Look): Promise<void> {
   const { oidc } = known;
   if (oidc !== undefined) await look('provider', () => checkProvider(createProvider(oidc)));
   const isMade = known.databaseUrl !== undefined || (await isClusterMade(known.dataDir));
-  await look('keys', () => checkKeys(known, isMade));
+  const hasKeys = await look('keys', () => checkKeys(known, isMade));
+  if (hasKeys) await look('journal', () => checkJournal(known));
   if (!isMade) {
     await look('database', async () => NOT_MADE);
     return;
@@ -93,6 +95,15 @@ async function checkKeys(config: Config, isDatabaseMade: boolean): Promise<strin
   }
   if (!isDatabaseMade) return NOT_MADE;
   throw new Error(`${config.dataDir} has a database and not its keys: restore them, or serve makes new ones`);
+}
+
+async function checkJournal(config: Config): Promise<string> {
+  const { revocationJournal } = config;
+  if (revocationJournal === undefined) return 'none: COUNTERSIGN_REVOCATION_JOURNAL is not set';
+  const keys = await readKeys(config);
+  if (keys === undefined) return NOT_MADE;
+  const endings = await readJournal(revocationJournal, keys.peppers, false);
+  return `${endings.length} ending(s) in ${revocationJournal}`;
 }
 
 async function checkProvider({ settings, examine }: Provider): Promise<string> {

@@ -2,6 +2,8 @@ import { ConfigError } from '../config.js';
 import { ListenError } from '../http/listen.js';
 import { isUnavailable, sqlState } from '../store/connect.js';
 import { EmbeddedError } from '../store/embedded-error.js';
+import { JournalError } from '../store/journal.js';
+import { HostRefusal } from './host-refusal.js';
 import { OutOfReachError } from './out-of-reach-error.js';
 import { UsageError } from './usage-error.js';
 
@@ -12,6 +14,7 @@ const REFUSED = /^(28...|3D000|42501)$/;
  *  had is out of reach. Anything else is given back. */
 export function hostError(error: unknown): unknown {
   if (error instanceof ConfigError) return new UsageError(error.message, { cause: error });
+  if (error instanceof JournalError) return new HostRefusal('revocation_journal', error.message);
   if (error instanceof ListenError) return new OutOfReachError(error.message, { cause: error });
   if (error instanceof EmbeddedError) return new OutOfReachError(error.message, { cause: error });
   if (!(error instanceof Error)) return error;

@@ -52,7 +52,7 @@ async function restore(host: Host, backup: OpenedBackup, flags: RestoreFlags): P
   if (flags.json) printJson({ at: at.toISOString(), rows, workspaces });
   else {
     say(`Restored ${rows} rows as of ${at.toISOString()}: ${workspaces.map(printable).join(', ')}.`);
-    say('What was revoked, suspended or paused after that is not in it: do it again before you start the service.');
+    say('The next start ends again what ended after that, as far as the revocation journal tells.');
   }
   return 0;
 }

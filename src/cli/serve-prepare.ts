@@ -4,9 +4,14 @@ import type { Config } from '../config.js';
 import type { Host } from '../host.js';
 import type { Keys } from '../keys.js';
 import { openDatabase } from '../store/database.js';
+import { openJournal } from '../store/journal.js';
+import { readJournal } from '../store/journal-read.js';
+import { replayJournal } from '../store/journal-replay.js';
+import { requireJournal } from '../store/journal-start.js';
 import { migrateDatabase } from '../store/migrate.js';
 import { createSecrets } from '../store/secret.js';
 import { createWorkspace, listWorkspaces } from '../store/workspaces.js';
+import { say } from './output.js';
 
 const FIRST_WORKSPACE = { slug: 'default', ownerEmail: 'owner@countersign.local' };
 
@@ -14,7 +19,26 @@ const FIRST_WORKSPACE = { slug: 'default', ownerEmail: 'owner@countersign.local'
  *  token to a file. Gives the file's path, if there is one. */
 export async function prepareDatabase(config: Config, host: Host, keys: Keys): Promise<string | null> {
   await migrateDatabase(host.direct, new Date());
+  await replay(config, host, keys);
   return firstToken(config, host, keys);
+}
+
+/** Ends again what a restored backup does not know to have ended. */
+async function replay(config: Config, host: Host, keys: Keys): Promise<void> {
+  const { revocationJournal, startsWithoutJournal } = config;
+  const journal = revocationJournal === undefined ? undefined : openJournal(revocationJournal, keys.peppers[0]);
+  const database = openDatabase(host.options, journal);
+  try {
+    await requireJournal(database.db, revocationJournal, startsWithoutJournal);
+    if (revocationJournal === undefined) return;
+    const endings = await readJournal(revocationJournal, keys.peppers, startsWithoutJournal);
+    const count = await replayJournal(database.db, endings, new Date());
+    if (count > 0)
+      say(`The database did not know of ${count} endings in the revocation journal: they are in effect again.`);
+  } finally {
+    await database.close();
+    await journal?.close();
+  }
 }
 
 async function firstToken(config: Config, host: Host, keys: Keys): Promise<string | null> {

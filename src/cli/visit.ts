@@ -2,6 +2,7 @@ import type { Config } from '../config.js';
 import { type Host, openHost } from '../host.js';
 import { type Keys, loadKeys } from '../keys.js';
 import { type Database, openDatabase } from '../store/database.js';
+import { openJournal } from '../store/journal.js';
 import { migrateDatabase } from '../store/migrate.js';
 import { createSecrets, type Secrets } from '../store/secret.js';
 
@@ -19,11 +20,14 @@ export async function visit<T>(config: Config, act: (visit: Visit) => Promise<T>
   const host = await openHost(config, 'visit');
   try {
     await migrateDatabase(host.direct, new Date());
-    const database = openDatabase(host.options);
+    const journal =
+      config.revocationJournal === undefined ? undefined : openJournal(config.revocationJournal, keys.peppers[0]);
+    const database = openDatabase(host.options, journal);
     try {
       return await act({ host, database, keys, secrets: createSecrets(keys.peppers) });
     } finally {
       await database.close();
+      await journal?.close();
     }
   } finally {
     await host.close();

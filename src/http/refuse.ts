@@ -72,7 +72,7 @@ export function refused(refusal: Refusal): Refused {
     case 'database_unavailable':
       return {
         kind: refusal.kind,
-        detail: 'the database cannot be asked; nothing is known',
+        detail: refusal.detail ?? 'the database cannot be asked; nothing is known',
         headers: retryAfter(refusal.retryAfterSeconds),
       };
   }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Refusal, Result } from '../rules/refusal.js';
 import { BatchFullError } from '../store/batch.js';
 import { isUnavailable } from '../store/connect.js';
+import { JournalError } from '../store/journal.js';
 import { DatabaseTimeoutError } from '../store/line.js';
 import { HashQueueFullError } from '../store/secret.js';
 import type { Deps } from './deps.js';
@@ -74,6 +75,10 @@ function refusalOf(error: unknown): Refusal | undefined {
   }
   if (error instanceof DatabaseTimeoutError || isUnavailable(error)) {
     return { kind: 'database_unavailable', retryAfterSeconds: 1 };
+  }
+  if (error instanceof JournalError) {
+    const detail = 'it is done, but not in the revocation journal yet: repeat the request';
+    return { kind: 'database_unavailable', retryAfterSeconds: 1, detail };
   }
   return undefined;
 }

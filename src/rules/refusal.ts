@@ -20,7 +20,7 @@ export type Refusal =
   | { readonly kind: 'rate_limited'; readonly retryAfterSeconds: number }
   | { readonly kind: 'busy'; readonly retryAfterSeconds: number }
   | { readonly kind: 'issuer_unavailable'; readonly retryAfterSeconds: number }
-  | { readonly kind: 'database_unavailable'; readonly retryAfterSeconds: number };
+  | { readonly kind: 'database_unavailable'; readonly retryAfterSeconds: number; readonly detail?: string };
 
 /** What is wrong with a proof of possession, in the words of RFC 9449 sections 7.1 and 9. */
 export type ProofError = 'invalid_dpop_proof' | 'use_dpop_nonce' | 'invalid_token';

@@ -1,5 +1,7 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { type ConnectionOptions, type Sql, sqlState } from './connect.js';
+import { notedBy } from './endings.js';
+import type { Journal } from './journal.js';
 import { openPool, unlessLost } from './pool.js';
 import * as schema from './schema.js';
 
@@ -21,9 +23,17 @@ const TRIES = 5;
 // PostgreSQL's serialization_failure and deadlock_detected: the transaction did nothing and may be tried again.
 const RETRYABLE = new Set(['40001', '40P01']);
 
-/** Opens the pool. Nothing is connected until the first query. */
-export function openDatabase(options: ConnectionOptions): Database {
-  const pool = openPool(options, POOL_SIZE, (sql) => ({ sql, db: drizzle({ client: sql, schema }) }));
+/** The journals of those databases that have one. */
+const journals = new WeakMap<Db, Journal>();
+
+/** Opens the pool. Nothing is connected until the first query. What its transactions end goes to the journal, if there is
+ *  one. */
+export function openDatabase(options: ConnectionOptions, journal?: Journal): Database {
+  const pool = openPool(options, POOL_SIZE, (sql) => {
+    const db = drizzle({ client: sql, schema });
+    if (journal) journals.set(db, journal);
+    return { sql, db };
+  });
   return {
     get db() {
       return pool.current.db;
@@ -36,11 +46,23 @@ export function openDatabase(options: ConnectionOptions): Database {
   };
 }
 
-/** Runs one transaction, again when it lost against another. `act` must have no effect outside the database. */
+/** Runs one transaction, again when it lost against another. `act` must have no effect outside the database. What it ends
+ *  is in the journal, too, when this gives back; throws `JournalError` when it is not, though the transaction has committed. */
 export async function inTransaction<T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<T> {
+  const { value, tx } = await commit(db, act);
+  const journal = journals.get(db);
+  if (journal === undefined) return value;
+  const { endings, events } = notedBy(tx);
+  if (endings.length > 0) await journal.append(endings);
+  // Whoever repeats what is done already hears of success when that is in the journal.
+  else if (events === 0) await journal.settle();
+  return value;
+}
+
+async function commit<T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<{ readonly value: T; readonly tx: Tx }> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await db.transaction((tx) => unlessLost(() => act(tx)));
+      return await db.transaction((tx) => unlessLost(async () => ({ value: await act(tx), tx })));
     } catch (error) {
       if (attempt === TRIES || !RETRYABLE.has(sqlState(error) ?? '')) throw error;
     }

@@ -2,6 +2,7 @@ import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { eventHash, GENESIS_HASH } from '../rules/audit.js';
 import { type EventId, newId, printId, type WorkspaceId } from '../rules/format.js';
 import type { Db, Tx } from './database.js';
+import { noteEvents } from './endings.js';
 import { auditEvents, auditHeads } from './schema.js';
 
 /** What is put on record. The names are stable: programs filter by them. */
@@ -61,7 +62,8 @@ export type AuditAction =
   | 'step_up.confirmed'
   | 'step_up.denied'
   | 'session.started'
-  | 'session.ended';
+  | 'session.ended'
+  | 'journal.replayed';
 
 /** Who did it, from where: the same for all events of a request. `id` is a public id, or a name for `host`, `system`. */
 export interface Origin {
@@ -123,6 +125,7 @@ export async function recordEvents(
   if (head === undefined) throw new Error('the workspace has no audit chain');
   const { rows, link } = continueChain(workspaceId, head, origin, events, now);
   for (let at = 0; at < rows.length; at += 1000) await tx.insert(auditEvents).values(rows.slice(at, at + 1000));
+  noteEvents(tx, workspaceId, rows);
   await tx.update(auditHeads).set(link).where(eq(auditHeads.workspaceId, workspaceId));
 }
 

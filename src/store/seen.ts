@@ -11,6 +11,7 @@ export type OnceKind =
   | 'passkey_link'
   | 'federated_jti'
   | 'logout_jti'
+  | 'revocation_journal'
   | 'provider_logout';
 
 /** Takes a thing, for good: of those that bring the same one, on whichever node, one is told that it was the first. It is

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   appendFileSync,
   copyFileSync,
+  cpSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -47,6 +48,7 @@ async function keysAlone(): Promise<string> {
   const dataDir = join(temporaryDirectory(), 'data');
   await mkdir(dataDir, { mode: 0o700 });
   for (const name of KEYS) copyFileSync(join(seed, name), join(dataDir, name));
+  cpSync(join(seed, 'revocations'), join(dataDir, 'revocations'), { recursive: true });
   return dataDir;
 }
 
