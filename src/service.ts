@@ -11,6 +11,8 @@ import { createOutgoing } from './http/outgoing.js';
 import { createProvider } from './http/provider.js';
 import { createSeals } from './http/seals.js';
 import { createWatches } from './http/watches.js';
+import { createWebhookSender, RECEIVER_SECONDS } from './http/webhook-sender.js';
+import { createWebhookSignatures } from './http/webhook-signatures.js';
 import type { Keys } from './keys.js';
 import { newId } from './rules/format.js';
 import type { ProviderSettings } from './rules/sign-in.js';
@@ -18,6 +20,7 @@ import { createAdmissions } from './store/admissions.js';
 import { createCheckLog } from './store/checks.js';
 import type { ConnectionOptions } from './store/connect.js';
 import { openDatabase } from './store/database.js';
+import { countExpiring, noteExpiries } from './store/expiry-notices.js';
 import { keepHouse } from './store/housekeeping.js';
 import type { Journal } from './store/journal.js';
 import { endLapsedOffers } from './store/lapsed-offers.js';
@@ -53,6 +56,8 @@ export interface ServiceOptions {
   /** For the tests, whose clocks stand still: how often lost runs are marked and unused tokens looked for, and the database is
    *  looked after. */
   readonly markLostEveryMs?: number | undefined;
+  /** For the tests too: how often messages are sent and notices made. */
+  readonly notifyEveryMs?: number | undefined;
   /** For the benchmark. */
   readonly lookupWidth?: LookupWidth | undefined;
   /** For the test that plants a wrong one. */
@@ -75,6 +80,8 @@ const HOUSEKEEPING_EVERY_MS = 3_600_000;
 const MARK_LOST_EVERY_MS = 5_000;
 const FREEZE_EVERY_MS = 60_000;
 const PROBE_EVERY_MS = 5_000;
+const SEND_EVERY_MS = 1_000;
+const NOTE_EVERY_MS = 60_000;
 
 /** Puts the parts together. */
 export async function createService(options: ServiceOptions): Promise<Service> {
@@ -159,6 +166,33 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const seals = createSeals(pepperKeys);
   const allowedPrivateNetworks = options.allowedPrivateNetworks ?? [];
   const outgoing = createOutgoing({ allowedPrivateNetworks });
+  const webhookSignatures = createWebhookSignatures(pepperKeys);
+  const sender = createWebhookSender({
+    db: () => database.db,
+    outgoing: createOutgoing({ allowedPrivateNetworks, timeoutSeconds: RECEIVER_SECONDS }),
+    signatures: webhookSignatures,
+    log,
+    now,
+    counted: metrics.delivery,
+  });
+  const repeat = (everyMs: number, act: () => Promise<unknown>, waits: string) =>
+    setInterval(() => {
+      act().catch((error: unknown) => log.warn({ err: error }, waits));
+    }, options.notifyEveryMs ?? everyMs).unref();
+  const sending = repeat(SEND_EVERY_MS, sender.pass, 'messages to webhooks wait; trying again');
+  let notedAt: Date | undefined;
+  let lookedAt: Date | undefined;
+  async function note(): Promise<void> {
+    const at = now();
+    // All tokens once an hour: one that was held back may have missed its day.
+    const isWhole = lookedAt === undefined || at.getTime() - lookedAt.getTime() >= HOUSEKEEPING_EVERY_MS;
+    if ((await noteExpiries(database.db, at, isWhole ? undefined : notedAt)) === undefined) return;
+    notedAt = at;
+    if (!isWhole) return;
+    metrics.expiring(await countExpiring(database.db, at));
+    lookedAt = at;
+  }
+  const noting = repeat(NOTE_EVERY_MS, note, 'notices of expiry wait; trying again');
   const deps = {
     get db() {
       return database.db;
@@ -176,6 +210,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     signer,
     nonces,
     seals,
+    webhookSignatures,
     provider: options.oidc && createProvider(options.oidc),
     watches,
     issuerKeys: createIssuerKeys(outgoing, log),
@@ -201,6 +236,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       clearInterval(marking);
       clearInterval(freezing);
       clearInterval(probing);
+      clearInterval(sending);
+      sender.stop();
+      clearInterval(noting);
       watches.close();
       // A database that does not answer holds up no stop.
       await new Promise<void>((resolve, reject) => {

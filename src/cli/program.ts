@@ -19,6 +19,7 @@ import { addRunsCommands } from './runs-commands.js';
 import { addSessionCommands } from './session-commands.js';
 import { addTokenCommands } from './token-commands.js';
 import { addTrustRuleCommands } from './trust-rule-commands.js';
+import { addWebhookCommands } from './webhook-commands.js';
 import { addWorkflowCommands } from './workflow-commands.js';
 import { addWorkspaceCommands } from './workspace-commands.js';
 
@@ -68,6 +69,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addAuditCommands(program);
   addReportCommands(program);
   addIncidentCommands(program);
+  addWebhookCommands(program);
   program.commandsGroup('On the machine of the service:');
   addHostCommands(program);
   addWorkspaceCommands(program);

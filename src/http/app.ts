@@ -103,6 +103,16 @@ import {
   showTrustRuleRoute,
 } from './endpoints/trust-rules.js';
 import { unfreezeTokenRoute } from './endpoints/unfreeze-token.js';
+import { listDeliveriesRoute, replayDeliveryRoute } from './endpoints/webhook-deliveries.js';
+import {
+  addWebhookRoute,
+  listWebhooksRoute,
+  patchWebhookRoute,
+  removeWebhookRoute,
+  rotateWebhookSecretRoute,
+  showWebhookRoute,
+  testWebhookRoute,
+} from './endpoints/webhooks.js';
 import {
   listWorkflowsRoute,
   pauseWorkflowRoute,
@@ -158,6 +168,15 @@ const ROUTES: readonly Route[] = [
   putPolicyRoute,
   removePolicyRoute,
   dryRunPolicyRoute,
+  listWebhooksRoute,
+  addWebhookRoute,
+  showWebhookRoute,
+  patchWebhookRoute,
+  removeWebhookRoute,
+  rotateWebhookSecretRoute,
+  testWebhookRoute,
+  listDeliveriesRoute,
+  replayDeliveryRoute,
   listMembersRoute,
   inviteMemberRoute,
   acceptInvitationRoute,

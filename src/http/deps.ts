@@ -15,6 +15,7 @@ import type { Nonces } from './nonces.js';
 import type { Provider } from './provider.js';
 import type { Seals } from './seals.js';
 import type { Watches } from './watches.js';
+import type { WebhookSignatures } from './webhook-signatures.js';
 
 /** All that the endpoints need from outside. Time is `now`, so that a test can set it. */
 export interface Deps {
@@ -31,6 +32,7 @@ export interface Deps {
   readonly signer: Signer;
   readonly nonces: Nonces;
   readonly seals: Seals;
+  readonly webhookSignatures: WebhookSignatures;
   /** `undefined` when none is configured. */
   readonly provider: Provider | undefined;
   readonly watches: Watches;

@@ -11,6 +11,10 @@ export interface Metrics {
   introspection(isActive: boolean): void;
   execCheck(decision: 'allow' | 'deny'): void;
   tokens(act: 'minted' | 'rotated' | 'revoked', count: number): void;
+  /** One attempt to send a message to a webhook. */
+  delivery(outcome: 'delivered' | 'gone' | 'failed'): void;
+  /** How many tokens end within so many days. */
+  expiring(counts: ReadonlyMap<number, number>): void;
 }
 
 /** What is read when the figures are asked for. */
@@ -57,6 +61,19 @@ export function createMetrics(readings: Readings, share?: ShareFigures): Metrics
     labelNames: ['act'],
     registers,
   });
+  const deliveries = new Counter({
+    name: 'countersign_webhook_attempts_total',
+    help: 'Attempts to send a message to a webhook, by outcome',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const expiring = new Gauge({
+    name: 'countersign_tokens_expiring',
+    help: 'Tokens without a successor that end within so many days, as counted within the last hour',
+    labelNames: ['days'],
+    aggregator: 'max',
+    registers,
+  });
   const gauge = (name: string, aggregator: Aggregator, help: string, read: () => number) =>
     new Gauge({
       name,
@@ -87,5 +104,9 @@ export function createMetrics(readings: Readings, share?: ShareFigures): Metrics
     introspection: (isActive) => introspections.inc({ active: String(isActive) }),
     execCheck: (decision) => checks.inc({ decision }),
     tokens: (act, count) => tokens.inc({ act }, count),
+    delivery: (outcome) => deliveries.inc({ outcome }),
+    expiring: (counts) => {
+      for (const [days, count] of counts) expiring.set({ days }, count);
+    },
   };
 }

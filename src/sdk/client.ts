@@ -13,6 +13,7 @@ import { type SessionsClient, sessionsClient } from './sessions.js';
 import { type TokensClient, tokensClient } from './tokens.js';
 import { type ClientOptions, sendFor, sendOnly } from './transport.js';
 import { type TrustRulesClient, trustRulesClient } from './trust-rules.js';
+import { type WebhooksClient, webhooksClient } from './webhooks.js';
 import { type WorkflowsClient, workflowsClient } from './workflows.js';
 
 /** Where a page of a list begins and how many entries it holds (1 to 200, default 50). */
@@ -39,6 +40,7 @@ export interface Client {
   readonly incidents: IncidentsClient;
   readonly oauth: OAuthClient;
   readonly trustRules: TrustRulesClient;
+  readonly webhooks: WebhooksClient;
   /** Who is calling, with what. */
   me(): Promise<Me>;
   /** Asks whether a token is active (RFC 7662). The caller's token needs `tokens:introspect` or `exec:check`, unless it
@@ -75,6 +77,7 @@ export function createClient(options: ClientOptions): Client {
     incidents: incidentsClient(options),
     oauth: oauthClient(options),
     trustRules: trustRulesClient(options),
+    webhooks: webhooksClient(options),
     me: () => sendFor(options, { method: 'GET', path: '/v1/me' }, me),
     introspect: (token) =>
       sendFor(options, { method: 'POST', path: '/oauth2/introspect', form: { token } }, introspection),

@@ -4,6 +4,7 @@ import { type EventId, newId, printId, type WorkspaceId } from '../rules/format.
 import type { Db, Tx } from './database.js';
 import { noteEvents } from './endings.js';
 import { auditEvents, auditHeads } from './schema.js';
+import { queueEvents } from './webhook-queue.js';
 
 /** What is put on record. The names are stable: programs filter by them. */
 export type AuditAction =
@@ -61,6 +62,13 @@ export type AuditAction =
   | 'passkey.cloned'
   | 'step_up.confirmed'
   | 'step_up.denied'
+  | 'webhook.added'
+  | 'webhook.changed'
+  | 'webhook.removed'
+  | 'webhook.disabled'
+  | 'webhook.secret_rotated'
+  | 'webhook.tested'
+  | 'webhook.replayed'
   | 'session.started'
   | 'session.ended'
   | 'journal.replayed';
@@ -127,6 +135,7 @@ export async function recordEvents(
   for (let at = 0; at < rows.length; at += 1000) await tx.insert(auditEvents).values(rows.slice(at, at + 1000));
   noteEvents(tx, workspaceId, rows);
   await tx.update(auditHeads).set(link).where(eq(auditHeads.workspaceId, workspaceId));
+  await queueEvents(tx, workspaceId, rows);
 }
 
 /** The last link of a chain: what the next event follows. */

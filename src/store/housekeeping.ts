@@ -1,5 +1,6 @@
 import { dropOldPartitions, ensurePartitions } from './checks.js';
 import type { Sql, TransactionSql } from './connect.js';
+import { dropOldDeliveries } from './deliveries.js';
 import { dropOldDevices } from './devices.js';
 import { dropOldEnrolments } from './enrolments.js';
 import { dropOldKeys } from './mint.js';
@@ -31,6 +32,7 @@ export async function keepHouse(sql: Sql, now: Date): Promise<string[]> {
     isMore = false;
     await alone(sql, async (tx) => {
       isMore = await dropOldDecisions(tx, now);
+      isMore = (await dropOldDeliveries(tx, now)) || isMore;
     });
   }
   // Apart, so that a drop that gives up takes nothing else back.

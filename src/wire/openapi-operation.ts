@@ -63,6 +63,11 @@ const PATH_PARAMETERS: Readonly<Record<string, { readonly pattern: string; reado
   '/v1/incidents/{id}': { pattern: '^inc_[0-9A-Za-z]{22}$', description: 'The id of the incident.' },
   '/v1/passkeys/{id}': { pattern: '^pky_[0-9A-Za-z]{22}$', description: 'The id of the passkey.' },
   '/v1/step-ups/{id}': { pattern: '^stp_[0-9A-Za-z]{22}$', description: 'The id of the step-up.' },
+  '/v1/webhooks/{id}': { pattern: '^whk_[0-9A-Za-z]{22}$', description: 'The id of the webhook.' },
+  '/v1/webhooks/{id}/deliveries/{delivery_id}': {
+    pattern: '^dlv_[0-9A-Za-z]{22}$',
+    description: 'The id of the delivery.',
+  },
   '/v1/workflows/{label}': {
     pattern: '^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$',
     description: 'The workflow’s label: 1 to 64 of `a-z 0-9 . _ -`, a letter or digit at both ends.',

@@ -28,6 +28,7 @@ import * as tokens from './tokens.js';
 import * as toolDecisions from './tool-decisions.js';
 import * as toolRules from './tool-rules.js';
 import * as trustRules from './trust-rules.js';
+import * as webhooks from './webhooks.js';
 import * as workflows from './workflows.js';
 
 /** Where the service is unless it was told otherwise. */
@@ -68,6 +69,15 @@ export const operations: readonly Operation[] = [
   policy.putPolicyOperation,
   policy.removePolicyOperation,
   policy.dryRunPolicyOperation,
+  webhooks.listWebhooksOperation,
+  webhooks.addWebhookOperation,
+  webhooks.showWebhookOperation,
+  webhooks.patchWebhookOperation,
+  webhooks.removeWebhookOperation,
+  webhooks.rotateWebhookSecretOperation,
+  webhooks.testWebhookOperation,
+  webhooks.listDeliveriesOperation,
+  webhooks.replayDeliveryOperation,
   execChecks.execCheckOperation,
   execChecks.listExecChecksOperation,
   execChecks.showExecCheckOperation,
@@ -142,6 +152,7 @@ const TAGS = [
   { name: 'workflows', description: 'What a token may be: its scopes, its periods, the places where it may be used.' },
   { name: 'trust rules', description: 'Which CI jobs get a token by their platform’s own, with no secret stored.' },
   { name: 'policy', description: 'What every workflow of the workspace is held to, and which tokens are not.' },
+  { name: 'webhooks', description: 'Be told of what happens, signed and tried again until it arrives.' },
   { name: 'exec checks', description: 'Ask before a job starts, and be told when its right to run ends.' },
   { name: 'runs', description: 'What runs now, where, since when and under which token; stop one.' },
   { name: 'runners', description: 'Hosts that prove themselves with a key, so that a token can be bound to them.' },

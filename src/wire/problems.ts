@@ -234,6 +234,12 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
     meaning: 'There is no passkey to confirm with, so that none is needed; or it was decided about already.',
     whatToDo: 'Send the call that it was for. Where it was denied, ask the person first.',
   },
+  webhook_state: {
+    meaning:
+      'The webhook is disabled, has no secret because its form is not signed, or the delivery is still on its way.',
+    whatToDo:
+      'Enable the webhook with `PATCH /v1/webhooks/{id}`; `GET /v1/webhooks/{id}/deliveries` says where each stands.',
+  },
   policy: {
     meaning:
       'What is to be made does not fit into today’s policy of the workflow or of the workspace, or they leave nothing of it.',

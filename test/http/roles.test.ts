@@ -51,6 +51,8 @@ interface Things {
   readonly ruleName: string;
   readonly sessionId: string;
   readonly incidentId: string;
+  readonly webhookId: string;
+  readonly deliveryId: string;
 }
 
 async function makeThings(ownerToken: string): Promise<Things> {
@@ -58,13 +60,14 @@ async function makeThings(ownerToken: string): Promise<Things> {
   const client = service.client(ownerToken);
   const label = `flow-${serial}`;
   await client.workflows.put(label, { allowed_scopes: ['repo:*'] });
-  const [member, minted, { runner }] = await Promise.all([
+  const [member, minted, { runner }, , hook] = await Promise.all([
     client.members
       .invite({ email: `p${serial}@roles.example`, role: 'member' })
       .then(({ invitation }) => service.client(null).members.accept(invitation)),
     client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 }),
     seedRunner(service, { approver: ownerToken }),
     client.trustRules.put(label, { ...RULES.github_actions, workflow: label }),
+    addHook(client),
   ]);
   const { check_id, run_id } = await client.execChecks.check({ token: minted.token, workflow: label });
   return {
@@ -80,7 +83,16 @@ async function makeThings(ownerToken: string): Promise<Things> {
       client,
       await client.tokens.mint({ workflow: label, scopes: ['repo:read'], expires_in_days: 7 }),
     ),
+    webhookId: hook.webhookId,
+    deliveryId: hook.deliveryId,
   };
+}
+
+/** A webhook, and a message on its way there. */
+async function addHook(client: Client) {
+  const { id } = await client.webhooks.add({ url: 'https://hooks.example/in', events: ['policy.set'] });
+  const { delivery_id } = await client.webhooks.test(id);
+  return { webhookId: id, deliveryId: delivery_id };
 }
 
 /** Ids and names of the right form that stand for nothing. */
@@ -94,6 +106,8 @@ const NOTHING: Things = {
   ruleName: 'flow-nowhere',
   sessionId: `ses_${'0'.repeat(21)}1`,
   incidentId: `inc_${'0'.repeat(21)}1`,
+  webhookId: `whk_${'0'.repeat(21)}1`,
+  deliveryId: `dlv_${'0'.repeat(21)}1`,
 };
 
 /** Things of which the member with this role is the maker, as far as there are such. */
@@ -323,6 +337,38 @@ const ROWS: Readonly<Record<string, Row>> = {
   putPolicy: { path: () => '/v1/policy', json: () => ({}), answers: admins(200) },
   removePolicy: { path: () => '/v1/policy', answers: admins(204) },
   dryRunPolicy: { path: () => '/v1/policy/dry-run', json: () => ({}), answers: admins(200) },
+  listWebhooks: { path: () => '/v1/webhooks', answers: admins(200) },
+  addWebhook: {
+    path: () => '/v1/webhooks',
+    // One that nobody may have, so that the twenty of a workspace do not run out.
+    json: () => ({ url: 'https://10.0.0.1/in', events: ['policy.set'] }),
+    answers: admins(422),
+  },
+  showWebhook: { path: ({ webhookId }) => `/v1/webhooks/${webhookId}`, answers: admins(200), foreign: 404 },
+  patchWebhook: {
+    path: ({ webhookId }) => `/v1/webhooks/${webhookId}`,
+    json: () => ({ events: ['policy.set'] }),
+    answers: admins(200),
+    foreign: 404,
+  },
+  removeWebhook: { path: ({ webhookId }) => `/v1/webhooks/${webhookId}`, answers: admins(204), foreign: 404 },
+  rotateWebhookSecret: {
+    path: ({ webhookId }) => `/v1/webhooks/${webhookId}/secret`,
+    answers: admins(200),
+    foreign: 404,
+  },
+  testWebhook: { path: ({ webhookId }) => `/v1/webhooks/${webhookId}/test`, answers: admins(202), foreign: 404 },
+  listDeliveries: {
+    path: ({ webhookId }) => `/v1/webhooks/${webhookId}/deliveries`,
+    answers: admins(200),
+    foreign: 404,
+  },
+  replayDelivery: {
+    path: ({ webhookId, deliveryId }) => `/v1/webhooks/${webhookId}/deliveries/${deliveryId}/replay`,
+    // It is still on its way.
+    answers: admins(409),
+    foreign: 404,
+  },
   createExecCheck: { path: () => '/v1/exec/checks', json: ({ label }) => ({ workflow: label }), answers: all(200) },
   listExecChecks: { path: () => '/v1/exec/checks', answers: all(200) },
   showExecCheck: {
@@ -533,6 +579,7 @@ const USED_UP: Readonly<Record<string, () => Promise<Partial<Things>>>> = {
   removeRunner: async () => ({ runnerId: (await seedRunner(service)).runner.id }),
   putTrustRule: freshRule,
   removeTrustRule: freshRule,
+  removeWebhook: () => addHook(service.client()),
 };
 
 async function thingsFor(id: string): Promise<Things> {

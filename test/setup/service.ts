@@ -64,6 +64,8 @@ export interface TestServiceOptions {
   readonly githubKeysUrl?: string;
   /** How often runs with a lease that ran out are marked (default: never by itself). */
   readonly markLostEveryMs?: number;
+  /** How often messages to webhooks are sent and notices of expiry made (default: never by itself). */
+  readonly notifyEveryMs?: number;
   /** Read when it is needed, as the service does (default {@link ISSUER}). */
   readonly issuer?: () => string;
   /** The OpenID provider (default none). */
@@ -92,6 +94,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     secrets,
     oidc: options.oidc,
     markLostEveryMs: options.markLostEveryMs ?? NEVER_MS,
+    notifyEveryMs: options.notifyEveryMs ?? NEVER_MS,
   });
   const db = openDatabase(database.options);
   const makeWorkspace = async (slug: string) => {

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { newId, parsePublicId, parseToken, printId } from '../../src/rules/format.js';
 import type { Client } from '../../src/sdk/index.js';
+import { claimDeliveries, settleDelivery } from '../../src/store/deliveries.js';
+import { noteExpiries } from '../../src/store/expiry-notices.js';
 import { keepHouse } from '../../src/store/housekeeping.js';
 import { acquaintances } from '../../src/store/identities.js';
 import { endLapsedOffers } from '../../src/store/lapsed-offers.js';
@@ -10,6 +12,7 @@ import { endProviderSessions } from '../../src/store/session-ends.js';
 import { enterBySignIn } from '../../src/store/sign-ins.js';
 import { createUnusedFreezer } from '../../src/store/unused.js';
 import { createUseLog, remakeDigest, verifierOf } from '../../src/store/use.js';
+import { secretRotatedAt } from '../../src/store/webhooks.js';
 import { listWorkspaces, recoverMember, type SignIn } from '../../src/store/workspaces.js';
 import type { MintedToken, NewToolDecision, RevocationRequest } from '../../src/wire/resources.js';
 import { decide } from '../setup/device.js';
@@ -61,6 +64,11 @@ export const STEPS: readonly Step[] = [
   ['sign people in by a provider, see and end sessions', signInByProvider],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
+  ['add a webhook, tell it of something and remove it', beTold],
+  [
+    'note what comes to its end',
+    ({ service }) => noteExpiries(service.db.db, new Date(), new Date(Date.now() - 60_000)),
+  ],
   ['keep house', ({ service }) => keepHouse(service.db.sql, new Date())],
   ['tell of the service', tellOfItself],
 ];
@@ -304,6 +312,26 @@ async function trustJobs(scene: Scene): Promise<void> {
   }
   await trustRules.put(name, { ...rule, expires_in_seconds: 60 });
   await trustRules.remove(name);
+}
+
+async function beTold(scene: Scene): Promise<void> {
+  const { service } = scene;
+  const { webhooks, workflows } = owner(scene);
+  const { id } = await webhooks.add({ url: 'https://10.255.255.1.example/in', events: ['workflow.paused'] });
+  await webhooks.list();
+  await webhooks.show(id);
+  await webhooks.change(id, { description: 'alarms' });
+  await webhooks.rotateSecret(id);
+  const { delivery_id } = await webhooks.test(id);
+  await workflows.pause('job-2');
+  await workflows.resume('job-2');
+  for (const claimed of await claimDeliveries(service.db.db, { limit: 4, busy: [] }, new Date())) {
+    await settleDelivery(service.db.db, claimed, { kind: 'delivered' }, new Date());
+    await secretRotatedAt(service.db.db, claimed.webhook);
+  }
+  await webhooks.deliveries(id, { status: 'delivered' });
+  await webhooks.replay(id, delivery_id);
+  await webhooks.remove(id);
 }
 
 async function recover({ service, large }: Scene): Promise<void> {
