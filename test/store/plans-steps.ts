@@ -62,6 +62,7 @@ export const STEPS: readonly Step[] = [
   ['sign a device in', signDeviceIn],
   ['trust the jobs of a platform, change the rule and remove it', trustJobs],
   ['sign people in by a provider, see and end sessions', signInByProvider],
+  ['report leaks, look at their incidents and close one', reportLeaks],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
   ['add a webhook, tell it of something and remove it', beTold],
@@ -358,6 +359,24 @@ async function trustRunners(scene: Scene): Promise<void> {
   const { body } = await sendAsHost(service, await makeHostKey(), 'POST', '/v1/runner-enrolments', asking);
   await enrolments.lookup(String(body['user_code']));
   await enrolments.deny(String(body['user_code']));
+}
+
+async function reportLeaks(scene: Scene): Promise<void> {
+  const { incidents, tokens } = owner(scene);
+  const first = await mint(scene);
+  const second = await tokens.rotate(first.id, {});
+  const dead = await mint(scene);
+  await tokens.revoke(dead.id, { reason: 'unused' });
+  await owner(scene).introspect(dead.token);
+  const found = [first, second, dead].map(({ token }) => token);
+  await incidents.report({ tokens: found });
+  await incidents.report({ tokens: found });
+  const { data } = await incidents.list({ status: 'open' });
+  await incidents.list({ token: first.id });
+  await scene.service.client(scene.member.printed).incidents.list();
+  const id = data[0]?.id ?? '';
+  await incidents.show(id);
+  await incidents.close(id, { note: 'seen to' });
 }
 
 async function signInByProvider({ service, large }: Scene): Promise<void> {
