@@ -56,8 +56,6 @@ CREATE TABLE "webhooks" (
 );
 --> statement-breakpoint
 ALTER TABLE "tokens" ADD COLUMN "last_used_check_id" uuid;--> statement-breakpoint
-ALTER TABLE "workflows" ADD COLUMN "contacts" text[];--> statement-breakpoint
-ALTER TABLE "workflows" ADD COLUMN "reuse_rule" text;--> statement-breakpoint
 ALTER TABLE "webhooks" ADD CONSTRAINT "webhooks_workspace_id_workspaces_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspaces"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "incidents_open" ON "incidents" USING btree ("workspace_id","token_id","kind") WHERE "incidents"."closed_at" is null;--> statement-breakpoint
 CREATE INDEX "incidents_token" ON "incidents" USING btree ("workspace_id","token_id","id");--> statement-breakpoint

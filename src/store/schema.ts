@@ -36,7 +36,7 @@ import type {
   WorkflowId,
   WorkspaceId,
 } from '../rules/format.js';
-import type { IncidentKind, IncidentRecord, ReuseRule } from '../rules/incident.js';
+import type { IncidentKind, IncidentRecord } from '../rules/incident.js';
 import type { LeaverRule } from '../rules/leaver.js';
 import type { Role } from '../rules/role.js';
 import type { RunStatus } from '../rules/run.js';
@@ -113,8 +113,6 @@ export const workflows = pgTable(
     leaverRule: text('leaver_rule').$type<LeaverRule>(),
     leaverSuccessorId: uuid('leaver_successor_id').$type<MemberId>(),
     leaverWindowDays: integer('leaver_window_days'),
-    contacts: text('contacts').array(),
-    reuseRule: text('reuse_rule').$type<ReuseRule>(),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
     pausedAt: instant('paused_at'),
