@@ -14,6 +14,7 @@ import { createWatches } from './http/watches.js';
 import { createWebhookSender, RECEIVER_SECONDS } from './http/webhook-sender.js';
 import { createWebhookSignatures } from './http/webhook-signatures.js';
 import type { Keys } from './keys.js';
+import { repeat } from './repeat.js';
 import { newId } from './rules/format.js';
 import type { ProviderSettings } from './rules/sign-in.js';
 import { createAdmissions } from './store/admissions.js';
@@ -112,52 +113,23 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const metrics = createMetrics(readings, options.shareFigures);
 
   const stopWriting = keepWriting(useLog, (error) => log.warn({ err: error }, 'last uses wait to be written'));
+  const again = (everyMs: number, act: () => Promise<unknown>, waits: string) =>
+    repeat(everyMs, act, (error) => log.warn({ err: error }, waits));
   async function tidy(): Promise<void> {
-    try {
-      const dropped = await keepHouse(database.sql, now());
-      if (dropped.length > 0) log.info({ dropped }, 'dropped old exec checks');
-    } catch (error) {
-      log.warn({ err: error }, 'housekeeping did not finish; the next hour tries again');
-    }
+    const dropped = await keepHouse(database.sql, now());
+    if (dropped.length > 0) log.info({ dropped }, 'dropped old exec checks');
   }
-  const housekeeping = setInterval(tidy, HOUSEKEEPING_EVERY_MS).unref();
-  let isMarking = false;
   async function markLost(): Promise<void> {
-    if (isMarking) return;
-    isMarking = true;
-    try {
-      const lost = await loseLeases(database.db, now());
-      if (lost > 0) log.info({ lost }, 'runs were lost: nobody renewed their leases');
-      const ended = await endLapsedOffers(database.db, now());
-      if (ended > 0) log.info({ ended }, 'tokens ended: nobody took them over in time');
-    } catch (error) {
-      log.warn({ err: error }, 'what ends by time waits to be marked; trying again');
-    } finally {
-      isMarking = false;
-    }
+    const lost = await loseLeases(database.db, now());
+    if (lost > 0) log.info({ lost }, 'runs were lost: nobody renewed their leases');
+    const ended = await endLapsedOffers(database.db, now());
+    if (ended > 0) log.info({ ended }, 'tokens ended: nobody took them over in time');
   }
-  // A page or a device that polls asks the pool alone, which waits for a database that hangs. The lookup gives it up, and has
-  // everybody connect anew; without it nobody would find out before somebody asked with a token.
-  function probe(): void {
-    lookup.find(newId('tok', now())).catch((error) => log.debug({ err: error }, 'the database is out of reach'));
-  }
-  const probing = setInterval(probe, options.markLostEveryMs ?? PROBE_EVERY_MS).unref();
   const freezer = createUnusedFreezer(() => database.db);
-  let isFreezing = false;
   async function freezeUnused(): Promise<void> {
-    if (isFreezing) return;
-    isFreezing = true;
-    try {
-      const frozen = await freezer.pass(now());
-      if (frozen > 0) log.info({ frozen }, 'tokens were frozen: nobody used them for as long as the policy says');
-    } catch (error) {
-      log.warn({ err: error }, 'unused tokens wait to be frozen; trying again');
-    } finally {
-      isFreezing = false;
-    }
+    const frozen = await freezer.pass(now());
+    if (frozen > 0) log.info({ frozen }, 'tokens were frozen: nobody used them for as long as the policy says');
   }
-  const freezing = setInterval(freezeUnused, options.markLostEveryMs ?? FREEZE_EVERY_MS).unref();
-  const marking = setInterval(markLost, options.markLostEveryMs ?? MARK_LOST_EVERY_MS).unref();
 
   const signer = await createSigner(options.keys.signingKeys);
   const [pepper, ...olderPeppers] = options.keys.peppers;
@@ -175,11 +147,6 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     now,
     counted: metrics.delivery,
   });
-  const repeat = (everyMs: number, act: () => Promise<unknown>, waits: string) =>
-    setInterval(() => {
-      act().catch((error: unknown) => log.warn({ err: error }, waits));
-    }, options.notifyEveryMs ?? everyMs).unref();
-  const sending = repeat(SEND_EVERY_MS, sender.pass, 'messages to webhooks wait; trying again');
   let notedAt: Date | undefined;
   let lookedAt: Date | undefined;
   async function note(): Promise<void> {
@@ -192,7 +159,21 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     metrics.expiring(await countExpiring(database.db, at));
     lookedAt = at;
   }
-  const noting = repeat(NOTE_EVERY_MS, note, 'notices of expiry wait; trying again');
+  const { markLostEveryMs, notifyEveryMs } = options;
+  const stops = [
+    again(HOUSEKEEPING_EVERY_MS, tidy, 'housekeeping did not finish; the next hour tries again'),
+    again(markLostEveryMs ?? MARK_LOST_EVERY_MS, markLost, 'what ends by time waits to be marked; trying again'),
+    again(markLostEveryMs ?? FREEZE_EVERY_MS, freezeUnused, 'unused tokens wait to be frozen; trying again'),
+    again(notifyEveryMs ?? SEND_EVERY_MS, sender.pass, 'messages to webhooks wait; trying again'),
+    again(notifyEveryMs ?? NOTE_EVERY_MS, note, 'notices of expiry wait; trying again'),
+    // A page or a device that polls asks the pool alone, which waits for a database that hangs. The lookup gives it up, and has
+    // everybody connect anew; without it nobody would find out before somebody asked with a token.
+    repeat(
+      markLostEveryMs ?? PROBE_EVERY_MS,
+      () => lookup.find(newId('tok', now())),
+      (error) => log.debug({ err: error }, 'the database is out of reach'),
+    ),
+  ];
   const deps = {
     get db() {
       return database.db;
@@ -232,13 +213,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       watches.close();
     },
     close: async () => {
-      clearInterval(housekeeping);
-      clearInterval(marking);
-      clearInterval(freezing);
-      clearInterval(probing);
-      clearInterval(sending);
+      for (const stop of stops) stop();
       sender.stop();
-      clearInterval(noting);
       watches.close();
       // A database that does not answer holds up no stop.
       await new Promise<void>((resolve, reject) => {

@@ -25,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'index.ts': ['sdk'],
 };
 /** The files that put the server together: nothing but the command line imports them. */
-const COMPOSITION_ROOT = ['server.ts', 'service.ts', 'host.ts', 'keys.ts', 'config.ts', 'oidc-config.ts'];
+const COMPOSITION_ROOT = ['server.ts', 'service.ts', 'host.ts', 'keys.ts', 'config.ts', 'oidc-config.ts', 'repeat.ts'];
 const OPEN_TO_ALL = 'version.ts';
 
 /** Packages that have one home. A name ends at a `/`. */
