@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { writeWhole } from '../whole-file.js';
 
 /** Reads a file that may not be there. Throws when it cannot be read. */
 export async function readIfThere(path: string): Promise<string | undefined> {
@@ -13,21 +13,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   const target = (await realpath(path).catch(absentIsUndefined)) ?? path;
   const mode = (await stat(target).catch(absentIsUndefined))?.mode ?? 0o644;
   await mkdir(dirname(target), { recursive: true });
-  const draft = `${target}.${randomUUID()}.tmp`;
-  try {
-    const file = await open(draft, 'wx', mode & 0o777);
-    try {
-      await file.chmod(mode & 0o777);
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, target);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
+  await writeWhole(target, text, mode & 0o777);
 }
 
 function absentIsUndefined(error: NodeJS.ErrnoException): undefined {

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { lstat, open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { writeWhole } from '../whole-file.js';
 import { type Sink, SinkError, SinkTextError } from './sink.js';
 
 const MAX_BYTES = 65_536;
@@ -34,24 +34,10 @@ async function readSecret(path: string): Promise<string | undefined> {
 
 async function replace(path: string, secret: string): Promise<void> {
   const known = await statOf(path);
-  const draft = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
-  try {
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      // Not by the mode of `open` alone, which the umask narrows.
-      await file.chmod(0o600);
-      const made = await file.stat();
-      if (known && (known.uid !== made.uid || known.gid !== made.gid)) await file.chown(known.uid, known.gid);
-      await file.writeFile(`${secret}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
+  await writeWhole(path, `${secret}\n`, 0o600, async (draft) => {
+    const made = await draft.stat();
+    if (known && (known.uid !== made.uid || known.gid !== made.gid)) await draft.chown(known.uid, known.gid);
+  });
   await syncDirectory(dirname(path));
 }
 
