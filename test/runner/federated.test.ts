@@ -6,7 +6,7 @@ import { describe, type TestContext, test } from 'vitest';
 import { type FederatedGuardOptions, runFederatedGuard } from '../../src/runner/federated-guard.js';
 import { ID_TOKEN_VARIABLES, idTokenSource, type SourceOptions } from '../../src/runner/id-token-source.js';
 import { EXCHANGE_LIES, jwt, PLATFORM_LIES, PLATFORM_REFUSALS } from './exchange-faults.js';
-import { ground, Sink } from './harness.js';
+import { ground, Sink, UNLESS_SAID } from './harness.js';
 import { json, oauthError, problem, type ScriptedService, TOKEN } from './scripted-service.js';
 import { FAULTS, REFUSALS } from './service-faults.js';
 
@@ -38,13 +38,7 @@ function federated(
       command,
       env,
       hiddenVariables: ID_TOKEN_VARIABLES,
-      passTokenAs: undefined,
-      killAfterSeconds: 10,
-      graceSeconds: 60,
-      silenceSeconds: 30,
-      isMasked: true,
-      statusFile: undefined,
-      isJson: false,
+      ...UNLESS_SAID,
       ...over,
     },
     { stdout, stderr },

@@ -33,6 +33,17 @@ export class Sink extends Writable {
   }
 }
 
+/** What `countersign exec` takes where no flag says otherwise. */
+export const UNLESS_SAID = {
+  passTokenAs: undefined,
+  killAfterSeconds: 10,
+  graceSeconds: 60,
+  silenceSeconds: 30,
+  isMasked: true,
+  statusFile: undefined,
+  isJson: false,
+} as const;
+
 /** A guard in this process, over a scripted service. */
 export function guard(
   service: { url: string },
@@ -48,13 +59,7 @@ export function guard(
     scopes: ['codex:exec'],
     context: {},
     env: { PATH: process.env['PATH'], COUNTERSIGN_TOKEN: TOKEN },
-    passTokenAs: undefined,
-    killAfterSeconds: 10,
-    graceSeconds: 60,
-    silenceSeconds: 30,
-    isMasked: true,
-    statusFile: undefined,
-    isJson: false,
+    ...UNLESS_SAID,
     ...over,
   };
   return { stdout, stderr, exitCode: run(options, { stdout, stderr }) };

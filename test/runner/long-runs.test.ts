@@ -13,7 +13,7 @@ import { removeTemporaryDirectories, temporaryDirectory } from '../cli/command-l
 import { eventOf } from '../hook/events.js';
 import { type Identity, makeIdentity } from '../setup/identity.js';
 import { createTestService, ISSUER, type TestService } from '../setup/service.js';
-import { Sink } from './harness.js';
+import { Sink, UNLESS_SAID } from './harness.js';
 
 /** The shortest that a rule can give: what a run takes is far longer, and so is the platform's token's five minutes. */
 const TOKEN_SECONDS = 60;
@@ -76,13 +76,9 @@ async function job(setter: Client = service.client()) {
       command: ['sh', '-c', script],
       env: { PATH: process.env['PATH'] },
       hiddenVariables: ID_TOKEN_VARIABLES,
+      ...UNLESS_SAID,
       passTokenAs: 'HANDED',
       killAfterSeconds: 1,
-      graceSeconds: 60,
-      silenceSeconds: 30,
-      isMasked: true,
-      statusFile: undefined,
-      isJson: false,
     },
     { stdout, stderr },
   );
