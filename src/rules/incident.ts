@@ -5,6 +5,10 @@ import type { TokenStatus } from './token.js';
 export const INCIDENT_KINDS = ['leak', 'reuse'] as const;
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 
+/** What the use of a dead secret does to the tokens that came of it: `alarm` tells, `revoke` ends the whole lineage. */
+export const REUSE_RULES = ['alarm', 'revoke'] as const;
+export type ReuseRule = (typeof REUSE_RULES)[number];
+
 /** Where a secret was seen: a leak by what its finder says, a use by the address and the token that asked about it. */
 export interface Sighting {
   /** RFC 3339. */

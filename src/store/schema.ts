@@ -36,7 +36,7 @@ import type {
   WorkflowId,
   WorkspaceId,
 } from '../rules/format.js';
-import type { IncidentKind, IncidentRecord } from '../rules/incident.js';
+import type { IncidentKind, IncidentRecord, ReuseRule } from '../rules/incident.js';
 import type { LeaverRule } from '../rules/leaver.js';
 import type { Role } from '../rules/role.js';
 import type { RunStatus } from '../rules/run.js';
@@ -48,6 +48,7 @@ import type { ToolRules } from '../rules/tool-rule.js';
 import type { Claims } from '../rules/trust-rule.js';
 import type { VerifyKey } from '../rules/verify-key.js';
 import type { DeliveryStatus, WebhookForm } from '../rules/webhook.js';
+import type { WorkflowRotation } from '../rules/workflow-rotation.js';
 import type { WorkspacePolicy } from '../rules/workspace-policy.js';
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
@@ -113,6 +114,9 @@ export const workflows = pgTable(
     leaverRule: text('leaver_rule').$type<LeaverRule>(),
     leaverSuccessorId: uuid('leaver_successor_id').$type<MemberId>(),
     leaverWindowDays: integer('leaver_window_days'),
+    contacts: text('contacts').array(),
+    reuseRule: text('reuse_rule').$type<ReuseRule>(),
+    rotations: jsonb('rotations').$type<readonly WorkflowRotation[]>(),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
     pausedAt: instant('paused_at'),
@@ -588,6 +592,31 @@ export const webhookDeliveries = pgTable(
     index('webhook_deliveries_due').on(table.nextAttemptAt).where(sql`${table.status} = 'pending'`),
     index('webhook_deliveries_webhook').on(table.workspaceId, table.webhookId, table.id),
     index('webhook_deliveries_created').on(table.createdAt),
+  ],
+);
+
+/** A mail that is on its way, or was. Of the same occasion an address gets one. Kept for 30 days. */
+export const mailDeliveries = pgTable(
+  'mail_deliveries',
+  {
+    workspaceId: uuid('workspace_id').$type<WorkspaceId>().notNull(),
+    id: uuid('id').$type<DeliveryId>().notNull(),
+    recipient: text('recipient').notNull(),
+    occasion: text('occasion').notNull(),
+    event: text('event').notNull(),
+    payload: jsonb('payload').$type<Record<string, unknown>>().notNull(),
+    status: text('status').$type<DeliveryStatus>().notNull(),
+    attempts: integer('attempts').notNull(),
+    createdAt: instant('created_at').notNull(),
+    nextAttemptAt: instant('next_attempt_at'),
+    lastAttemptAt: instant('last_attempt_at'),
+    lastFault: text('last_fault'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspaceId, table.id] }),
+    uniqueIndex('mail_deliveries_occasion').on(table.workspaceId, sql`lower(${table.recipient})`, table.occasion),
+    index('mail_deliveries_due').on(table.nextAttemptAt).where(sql`${table.status} = 'pending'`),
+    index('mail_deliveries_created').on(table.createdAt),
   ],
 );
 
