@@ -57,6 +57,10 @@ export function addWorkflowCommands(program: Command): void {
     )
     .option('--successor <member>', 'who may then take them over (id or e-mail address): with --leaver transfer')
     .option('--window-days <days>', 'and for how long (default: 14)', wholeNumber(1, MAX_WINDOW_DAYS))
+    .option(
+      '--contact <address...>',
+      'who hears of its tokens by e-mail beside their owners, or `none`: replaces the list',
+    )
     .addHelpText(
       'after',
       '\nA new workflow allows no scopes, periods of 7, 30, 60 and 90 days, every place, and runs of 6 hours, unless it says\notherwise. In patterns * stands for any characters but /, ** for any number of parts between slashes.',

@@ -18,6 +18,7 @@ export interface WorkflowFlags extends ConstraintFlags {
   leaver?: Leaver['rule'] | 'none';
   successor?: string;
   windowDays?: number;
+  contact?: string[];
   json?: true;
 }
 
@@ -36,6 +37,7 @@ export async function setWorkflow(label: string, flags: WorkflowFlags): Promise<
     max_concurrent_runs: runLimit(flags.maxConcurrentRuns, current?.max_concurrent_runs),
     max_concurrent_runs_per_token: runLimit(flags.maxConcurrentRunsPerToken, current?.max_concurrent_runs_per_token),
     leaver: await leaverIn(client, flags, current?.leaver),
+    contacts: contactsIn(flags.contact, current?.contacts),
   });
   printWorkflow(workflow, flags);
   if (!flags.json) say(`${printable(label)} is ${current ? 'changed' : 'made'}.`);
@@ -45,6 +47,12 @@ export async function setWorkflow(label: string, flags: WorkflowFlags): Promise<
 /** No limit is what a policy has that names none; a service of before there were limits would refuse the name. */
 function runLimit(flag: number | 'none' | undefined, current: number | null | undefined): number | undefined {
   return flag === 'none' ? undefined : (flag ?? current ?? undefined);
+}
+
+/** None is what a policy has that names none, as with a limit. */
+function contactsIn(flag: string[] | undefined, current: string[] | undefined): string[] | undefined {
+  const contacts = flag?.join() === 'none' ? [] : (flag ?? current);
+  return contacts?.length === 0 ? undefined : contacts;
 }
 
 const WINDOW_DAYS = 14;

@@ -11,6 +11,9 @@ export const SERVICE_WORKFLOW = 'countersign';
 /** Rotation periods offered unless the workflow says otherwise, in whole days. */
 export const DEFAULT_EXPIRY_DAYS: readonly number[] = [7, 30, 60, 90];
 
+/** How many contacts a workflow may have. */
+export const MAX_CONTACTS = 10;
+
 /** How long a job may run after its check unless the workflow says otherwise, in seconds. */
 export const DEFAULT_MAX_RUN_SECONDS = 21_600;
 
@@ -23,11 +26,18 @@ export interface WorkflowPolicy extends RunLimits {
   readonly maxRunSeconds: number;
   /** What becomes of its tokens when their creator leaves. */
   readonly leaver?: LeaverPolicy | undefined;
+  /** E-mail addresses that hear of its tokens beside their owners. */
+  readonly contacts?: readonly string[] | undefined;
 }
 
 /** Whether a text is a workflow label: 1 to 64 of `a-z 0-9 . _ -`, a letter or digit at both ends. Never normalised. */
 export function isWorkflowLabel(text: string): boolean {
   return LABEL.test(text);
+}
+
+/** Whether two e-mail addresses are the same one: upper and lower case do not tell them apart. */
+export function isSameAddress(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
 }
 
 /** Whether a label is the service's own, so that nobody makes, changes, pauses or mints for it. */

@@ -143,6 +143,7 @@ export function policyOf(row: WorkflowRow): WorkflowPolicy {
     maxConcurrentRuns: row.maxConcurrentRuns ?? undefined,
     maxConcurrentRunsPerToken: row.maxConcurrentRunsPerToken ?? undefined,
     leaver: leaverOf(row),
+    contacts: row.contacts ?? [],
   };
 }
 
@@ -190,6 +191,7 @@ function mutable({ leaver, ...policy }: WorkflowPolicy) {
     allowedExpiryDays: [...policy.allowedExpiryDays],
     maxConcurrentRuns: policy.maxConcurrentRuns ?? null,
     maxConcurrentRunsPerToken: policy.maxConcurrentRunsPerToken ?? null,
+    contacts: policy.contacts === undefined || policy.contacts.length === 0 ? null : [...policy.contacts],
   };
 }
 
@@ -204,6 +206,7 @@ function shown(policy: WorkflowPolicy): Record<string, unknown> {
     max_concurrent_runs: policy.maxConcurrentRuns ?? null,
     max_concurrent_runs_per_token: policy.maxConcurrentRunsPerToken ?? null,
     leaver: shownLeaver(policy.leaver),
+    contacts: policy.contacts ?? [],
   };
 }
 

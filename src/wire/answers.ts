@@ -175,6 +175,7 @@ export const workflow: z.ZodType<Workflow> = z
     max_concurrent_runs: z.int().nullable().default(null).describe('`null` for no limit.'),
     max_concurrent_runs_per_token: z.int().nullable().default(null).describe('`null` for no limit.'),
     leaver: shownLeaver.nullable().default(null).describe('What becomes of its tokens when their creator leaves.'),
+    contacts: z.array(z.string()).default([]).describe('Who hears of its tokens by e-mail beside their owners.'),
     status: z.enum(['active', 'paused']),
     paused_at: timestamp.nullable(),
     created_at: timestamp,

@@ -163,6 +163,8 @@ export interface WorkflowRequest {
   max_concurrent_runs_per_token?: number | null | undefined;
   /** What becomes of its tokens when their creator leaves; `null`, the default, for no rule. */
   leaver?: Leaver | null | undefined;
+  /** E-mail addresses that hear of its tokens beside their owners: ten at most. */
+  contacts?: string[] | undefined;
 }
 
 /** What becomes of the tokens of a workflow when their creator is suspended or leaves. */
@@ -190,6 +192,8 @@ export interface Workflow {
   max_concurrent_runs_per_token: number | null;
   /** What becomes of its tokens when their creator leaves; `null` for no rule. */
   leaver: Leaver | null;
+  /** Who hears of its tokens by e-mail beside their owners. */
+  contacts: string[];
   status: 'active' | 'paused';
   paused_at: string | null;
   created_at: string;

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { MAX_WINDOW_DAYS } from '../rules/leaver.js';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { MAX_CONCURRENT_RUNS } from '../rules/run-limit.js';
-import { DEFAULT_EXPIRY_DAYS, DEFAULT_MAX_RUN_SECONDS } from '../rules/workflow.js';
+import { DEFAULT_EXPIRY_DAYS, DEFAULT_MAX_RUN_SECONDS, isSameAddress, MAX_CONTACTS } from '../rules/workflow.js';
 import { workflow, workflowPage } from './answers.js';
+import { email } from './members.js';
 import { operation } from './operation.js';
 import { constraints, cursor, limit, prose, publicId, scopes } from './primitives.js';
 import type { Leaver, WorkflowRequest } from './resources.js';
@@ -27,6 +28,12 @@ const leaver = z
     description:
       'What becomes of the tokens when their creator is suspended or leaves: they stay inactive (`freeze`), end (`revoke`), or stay inactive for some days in which the named successor may take over (`transfer`), and then end.',
   }) satisfies z.ZodType<Leaver>;
+
+const contacts = z
+  .array(email)
+  .max(MAX_CONTACTS)
+  .transform((list) => list.filter((one, at) => list.findIndex((other) => isSameAddress(one, other)) === at))
+  .describe('E-mail addresses that hear of its tokens beside their owners. Upper and lower case are the same address.');
 
 export const workflowRequest = z
   .strictObject({
@@ -56,6 +63,7 @@ export const workflowRequest = z
       .describe(
         'What becomes of its tokens when their creator leaves. With `null` a suspension holds them back while it lasts, and who has left for good leaves them frozen.',
       ),
+    contacts: contacts.default([]),
   })
   .meta({
     id: 'WorkflowRequest',

@@ -57,6 +57,21 @@ describe('workflow set', () => {
   });
 
   test.each([
+    [['--contact', 'ops@acme.example', 'lead@acme.example'], [], ['ops@acme.example', 'lead@acme.example']],
+    [['--description', 'new'], ['ops@acme.example'], ['ops@acme.example']],
+    [['--contact', 'none'], ['ops@acme.example'], undefined],
+    [['--description', 'new'], [], undefined],
+  ])('%j sets who hears of its tokens, beside %j', async (args, contacts, wanted) => {
+    service.follow(() => ({ status: 200, body: workflowResource({ contacts }) }));
+    expect(await run(['workflow', 'set', 'codex-review', ...args])).toMatchObject({
+      code: 0,
+      stdout:
+        contacts.length === 0 ? expect.not.stringContaining('contacts') : expect.stringContaining(contacts.join(' ')),
+    });
+    expect(put()[0]?.contacts).toEqual(wanted);
+  });
+
+  test.each([
     [['--leaver', 'transfer'], '--leaver transfer needs --successor'],
     [['--leaver', 'freeze', '--window-days', '7'], '--window-days goes with --leaver transfer'],
     [['--successor', 'ada@example.com'], '--successor goes with --leaver transfer'],

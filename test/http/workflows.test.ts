@@ -31,6 +31,7 @@ describe('PUT', () => {
       max_concurrent_runs: null,
       max_concurrent_runs_per_token: null,
       leaver: null,
+      contacts: [],
       status: 'active',
       paused_at: null,
       created_at: now,
@@ -84,6 +85,14 @@ describe('PUT', () => {
     ]);
   });
 
+  it('keeps contacts, each address once, and puts them on record', async () => {
+    const { body } = await put('watched', { contacts: ['Ops@acme.example', 'ops@ACME.example', 'lead@acme.example'] });
+    expect(body['contacts']).toEqual(['Ops@acme.example', 'lead@acme.example']);
+    await put('watched', {});
+    const { data } = await service.client().auditEvents({ target: String(body['id']) });
+    expect(data.map((event) => event.data['contacts'])).toEqual([body['contacts'], []]);
+  });
+
   it('at the same moment makes one workflow of twenty', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => put('rush', { description: 'one' })));
     expect(answers.map((one) => one.status).sort()).toEqual([...Array(19).fill(200), 201]);
@@ -129,6 +138,13 @@ describe('PUT', () => {
     [{ constraints: { networks: ['::ffff:10.0.0.0/104'] } }, '#/constraints/networks/0'],
     [{ constraints: { environments: [''] } }, '#/constraints/environments/0'],
     [{ constraints: { planets: ['mars'] } }, '#/constraints/planets'],
+    [{ contacts: ['ops'] }, '#/contacts/0'],
+    [{ contacts: ['ops@acme.example\nBcc: all@acme.example'] }, '#/contacts/0'],
+    [{ contacts: ['ops@acme.example,all@acme.example'] }, '#/contacts/0'],
+    [{ contacts: ['Ops <ops@acme.example>'] }, '#/contacts/0'],
+    [{ contacts: ['ops@acme.example\u0000'] }, '#/contacts/0'],
+    [{ contacts: Array.from({ length: 11 }, (_, at) => `ops${at}@acme.example`) }, '#/contacts'],
+    [{ contacts: 'ops@acme.example' }, '#/contacts'],
     [{ status: 'paused' }, '#/status'],
     [{ label: 'other' }, '#/label'],
     [[], '#'],
