@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { DELIVERY_STATUSES, WEBHOOK_EVENTS, WEBHOOK_FORMS } from '../rules/webhook.js';
 import { addCommand, addGroup, exitsWith, wholeNumber } from './command.js';
+import type { WebhookSetFlags } from './webhook-change.js';
 import type { DeliveryListFlags, WebhookAddFlags } from './webhooks.js';
 
 interface JsonFlag {
@@ -35,6 +36,8 @@ countersign webhook add - --form slack --event token.expiring < slack.url`,
   addCommand(webhook, 'show <id>', 'show a webhook', 'countersign webhook show whk_01KfUXmCbVYz8sQ2dW3nRk').action(
     exitsWith(async (id: string, flags: JsonFlag) => (await import('./webhooks.js')).showWebhook(id, flags)),
   );
+
+  addChangeCommands(webhook);
 
   addCommand(
     webhook,
@@ -72,6 +75,52 @@ countersign webhook add - --form slack --event token.expiring < slack.url`,
   ).action(
     exitsWith(async (id: string, delivery: string, flags: JsonFlag) =>
       (await import('./webhooks.js')).replayDelivery(id, delivery, flags),
+    ),
+  );
+}
+
+function addChangeCommands(webhook: Command): void {
+  addCommand(
+    webhook,
+    'set <id>',
+    'change what is named of a webhook, and keep the rest',
+    'countersign webhook set whk_01KfUXmCbVYz8sQ2dW3nRk --event token.expiring incident.opened',
+  )
+    .option('--event <event...>', `what it is told of, in the place of what it was: ${WEBHOOK_EVENTS.join(', ')}`)
+    .option('--url <url>', 'where to; - has it read from standard input')
+    .option('--description <text>', 'what it is for')
+    .action(
+      exitsWith(async (id: string, flags: WebhookSetFlags) =>
+        (await import('./webhook-change.js')).setWebhook(id, flags),
+      ),
+    );
+
+  addCommand(
+    webhook,
+    'enable <id>',
+    'tell a webhook again that was disabled, by a person or because its host said 410 Gone',
+    'countersign webhook enable whk_01KfUXmCbVYz8sQ2dW3nRk',
+  ).action(
+    exitsWith(async (id: string, flags: JsonFlag) => (await import('./webhook-change.js')).enableWebhook(id, flags)),
+  );
+
+  addCommand(
+    webhook,
+    'disable <id>',
+    'tell a webhook nothing more; what is on its way is dead',
+    'countersign webhook disable whk_01KfUXmCbVYz8sQ2dW3nRk',
+  ).action(
+    exitsWith(async (id: string, flags: JsonFlag) => (await import('./webhook-change.js')).disableWebhook(id, flags)),
+  );
+
+  addCommand(
+    webhook,
+    'rotate-secret <id>',
+    'give a webhook a new secret, which is printed alone; for a day the old one signs too',
+    '(umask 077; countersign webhook rotate-secret whk_01KfUXmCbVYz8sQ2dW3nRk > hook.secret)',
+  ).action(
+    exitsWith(async (id: string, flags: JsonFlag) =>
+      (await import('./webhook-change.js')).rotateWebhookSecret(id, flags),
     ),
   );
 }

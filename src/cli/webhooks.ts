@@ -72,10 +72,15 @@ export async function addWebhook(url: string, flags: WebhookAddFlags): Promise<n
 
 /** `webhook show`. */
 export async function showWebhook(id: string, flags: JsonFlag): Promise<number> {
-  const webhook = await (await signedInClient()).webhooks.show(id);
+  printWebhook(await (await signedInClient()).webhooks.show(id), flags);
+  return 0;
+}
+
+/** Prints a webhook: line by line, or as JSON. */
+export function printWebhook(webhook: Webhook, flags: JsonFlag): void {
   if (flags.json) {
     printJson(webhook);
-    return 0;
+    return;
   }
   const view = outputView();
   const lines = renderDetails(
@@ -92,7 +97,6 @@ export async function showWebhook(id: string, flags: JsonFlag): Promise<number> 
     view,
   );
   for (const line of lines) print(line);
-  return 0;
 }
 
 /** `webhook remove`. */

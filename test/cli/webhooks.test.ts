@@ -50,4 +50,52 @@ describe('webhook', () => {
   test('add refuses an event that there is not', async () => {
     expect((await run(['add', 'https://hooks.example/in', '--event', 'token.made'])).code).toBe(2);
   });
+
+  test('set changes what is named and keeps the rest; disable and enable hold it back and let it on', async () => {
+    const added = JSON.parse((await run(['add', 'https://hooks.example/in', ...EVENTS, '--json'])).stdout);
+    const id = String(added.id);
+    const events = ['--event', 'incident.opened', 'policy.set'];
+    const set = await run(['set', id, ...events, '--url', 'https://hooks.example/other']);
+    expect(set).toMatchObject({ code: 0, stdout: expect.stringContaining('events\tincident.opened policy.set\n') });
+    const described = await run(['set', id, '--description', 'alarms', '--json']);
+    expect(JSON.parse(described.stdout)).toMatchObject({
+      url: 'https://hooks.example/other',
+      events: ['incident.opened', 'policy.set'],
+      description: 'alarms',
+      disabled_at: null,
+    });
+    expect((await run(['disable', id])).stdout).toContain('state\tdisabled\n');
+    expect(await run(['test', id])).toMatchObject({ code: 1, stdout: '' });
+    const enabled = await run(['enable', id, '--json']);
+    expect(JSON.parse(enabled.stdout)).toMatchObject({ disabled_at: null, description: 'alarms' });
+    expect((await run(['test', id])).code).toBe(0);
+  });
+
+  test('set refuses to change nothing, an event that there is not, and the address of a chat on the command line', async () => {
+    const chat = await run(
+      ['add', '-', '--form', 'slack', ...EVENTS, '--json'],
+      'https://hooks.slack.example/T0/first\n',
+    );
+    const id = String(JSON.parse(chat.stdout).id);
+    expect((await run(['set', id])).code).toBe(2);
+    expect((await run(['set', id, '--event', 'token.made'])).code).toBe(2);
+    const refused = await run(['set', id, '--url', 'https://hooks.slack.example/T0/very-secret']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).not.toContain('very-secret');
+    const moved = await run(['set', id, '--url', '-'], 'https://hooks.chat.example/T0/very-secret\n');
+    expect(moved).toMatchObject({ code: 0, stdout: expect.stringContaining('url\thttps://hooks.chat.example/…\n') });
+    expect(moved.stdout + moved.stderr).not.toContain('very-secret');
+  });
+
+  test('rotate-secret prints the new secret alone, and refuses a webhook that is not signed', async () => {
+    const added = JSON.parse((await run(['add', 'https://hooks.example/in', ...EVENTS, '--json'])).stdout);
+    const rotated = await run(['rotate-secret', String(added.id)]);
+    expect(rotated).toMatchObject({ code: 0, stdout: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=\n$/) });
+    expect(rotated.stdout.trim()).not.toBe(added.secret);
+    expect(rotated.stderr).toContain('For a day');
+    const again = JSON.parse((await run(['rotate-secret', String(added.id), '--json'])).stdout);
+    expect(again).toMatchObject({ id: added.id, secret: expect.stringMatching(/^whsec_/) });
+    const chat = await run(['add', '-', '--form', 'slack', ...EVENTS, '--json'], 'https://hooks.slack.example/T0/x\n');
+    expect(await run(['rotate-secret', String(JSON.parse(chat.stdout).id)])).toMatchObject({ code: 1, stdout: '' });
+  });
 });
