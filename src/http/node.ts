@@ -67,10 +67,20 @@ function signalOf(response: ServerResponse): AbortSignal {
 
 function write(response: ServerResponse, answer: Answer): void {
   const body = typeof answer.body === 'string' ? answer.body : '';
+  const length = Buffer.byteLength(body);
   // In this order: V8 gives each object that is spread first and extended then a shape of its own, which outlives it.
-  const headers: Record<string, string | number> = { 'content-length': Buffer.byteLength(body), ...answer.headers };
+  const headers: Record<string, string | number> = { 'content-length': length, ...answer.headers };
   // What is left of a body that was refused is not read: the connection ends with the answer.
   if (!response.req.complete) headers['connection'] = 'close';
   response.writeHead(answer.status, headers);
-  response.end(body);
+  const { socket } = response;
+  if (body === '' || socket === null) {
+    response.end(body);
+    return;
+  }
+  // `end(body)` writes the text and an empty one after it, for which node:http gathers both in a buffer of its own.
+  socket.cork();
+  response.write(body, length === body.length ? 'latin1' : 'utf8');
+  socket.uncork();
+  response.end();
 }
