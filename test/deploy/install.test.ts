@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { VERSION } from '../../src/version.js';
@@ -79,6 +79,16 @@ test('npm gets no token', async () => {
   expect(await install(env, place)).toMatchObject({ code: 69, stdout: '' });
   expect(readFileSync(seen, 'utf8')).toContain('--ignore-scripts');
   expect(readFileSync(seen, 'utf8')).not.toContain(token);
+});
+
+test('the notices name every package whose code is in the command line', () => {
+  const directory = join(import.meta.dirname, '../../dist/bin');
+  const texts = readdirSync(directory).map((file) => readFileSync(join(directory, file), 'utf8'));
+  const inlined = texts.flatMap((code) => [...code.matchAll(/^\/\/ \S*node_modules\/((?:@[^/]+\/)?[^/]+)/gm)]);
+  const notices = readFileSync(join(directory, 'LICENSES.md'), 'utf8');
+  const names = [...new Set(inlined.map(([, name]) => name))].sort();
+  expect(names).toEqual(['@hono/node-server', 'drizzle-orm', 'hono', 'jose', 'postgres', 'zod']);
+  expect(names.filter((name) => !notices.includes(`## ${name} `))).toEqual([]);
 });
 
 test('the template for GitLab CI holds the script word for word', () => {
