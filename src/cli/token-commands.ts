@@ -2,12 +2,14 @@ import { type Command, Option } from 'commander';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { MAX_DRAIN_SECONDS, MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
 import { REVOKE_REASONS, TOKEN_STATUSES } from '../rules/token.js';
+import { MAX_USAGE_DAYS } from '../rules/token-usage.js';
 import { addCommand, addGroup, exitsWith, wholeNumber } from './command.js';
 import { parseInstant } from './instant.js';
 import type { MintFlags } from './mint.js';
 import type { RevokeFlags } from './revoke.js';
 import type { RevokeAllFlags } from './revoke-all.js';
 import type { RotateFlags } from './rotate.js';
+import type { UsageFlags } from './token-usage.js';
 import type { TokenListFlags } from './tokens.js';
 
 /** Tokens, from minting to revoking. */
@@ -77,6 +79,18 @@ function addReading(token: Command): void {
       exitsWith(async (id: string, flags: { at?: string; json?: true }) =>
         (await import('./explain.js')).explainToken(id, flags),
       ),
+    );
+
+  addCommand(
+    token,
+    'usage <id>',
+    'say what has used a token, or `self`: by day, and by repository, ref, job, runner and address',
+    'countersign token usage tok_01KfUXmCbVYz8sQ2dW3nRk --days 90 --lineage',
+  )
+    .option('--days <days>', 'the last so many days, in UTC (default: 30)', wholeNumber(1, MAX_USAGE_DAYS))
+    .option('--lineage', 'all that were rotated from each other together, so that no rotation hides what was before')
+    .action(
+      exitsWith(async (id: string, flags: UsageFlags) => (await import('./token-usage.js')).tokenUsage(id, flags)),
     );
 
   addCommand(

@@ -92,6 +92,7 @@ import {
 } from './endpoints/system.js';
 import { takeOverTokenRoute } from './endpoints/take-over-token.js';
 import { tokenRoute } from './endpoints/token.js';
+import { tokenUsageRoute } from './endpoints/token-usage.js';
 import { listToolDecisionsRoute, recordToolDecisionsRoute } from './endpoints/tool-decisions.js';
 import { dryRunToolRulesRoute, putToolRulesRoute, showToolRulesRoute } from './endpoints/tool-rules.js';
 import { transferTokenRoute } from './endpoints/transfer-token.js';
@@ -139,6 +140,7 @@ const ROUTES: readonly Route[] = [
   listTokensRoute,
   showTokenRoute,
   explainTokenRoute,
+  tokenUsageRoute,
   rotateTokenRoute,
   revokeTokenRoute,
   transferTokenRoute,

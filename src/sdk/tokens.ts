@@ -12,6 +12,8 @@ import type {
   TokenStatus,
   TransferRequest,
 } from '../wire/resources.js';
+import { tokenUsage } from '../wire/usage-answers.js';
+import type { TokenUsage } from '../wire/usage-resources.js';
 import { type ClientOptions, sendFor } from './transport.js';
 
 /** What a list of tokens is narrowed to. Times are RFC 3339; `creator` and `owner` are member ids. */
@@ -26,6 +28,12 @@ export interface TokenQuery {
   unused_since?: string | undefined;
 }
 
+/** Over how many days (1 to 90, default 30), and whether all tokens of the line of rotations count together. */
+export interface UsageQuery {
+  days?: number | undefined;
+  lineage?: boolean | undefined;
+}
+
 /** Tokens. `id` is a public id (`tok_…`) or `self`. */
 export interface TokensClient {
   /** Mints a token; its printed form is in the answer and never shown again. With an idempotency key a retry of the same
@@ -35,6 +43,8 @@ export interface TokensClient {
   show(id: string): Promise<Token>;
   /** The state at a time (default now) and every fact that led to it. */
   explain(id: string, at?: string): Promise<Explanation>;
+  /** What has used it: by day, and by where. */
+  usage(id: string, query?: UsageQuery): Promise<TokenUsage>;
   /** Makes a successor. After a lost answer just rotate again: while the successor is unused, only its secret changes. */
   rotate(id: string, request?: RotateRequest): Promise<MintedToken>;
   revoke(id: string, request: RevokeRequest): Promise<Token>;
@@ -64,6 +74,12 @@ export function tokensClient(options: ClientOptions): TokensClient {
     list: (query) => sendFor(options, { method: 'GET', path: '/v1/tokens', query: { ...query } }, tokenPage),
     show: (id) => sendFor(options, { method: 'GET', path: path(id) }, token),
     explain: (id, at) => sendFor(options, { method: 'GET', path: path(id, '/explain'), query: { at } }, explanation),
+    usage: (id, { days, lineage } = {}) =>
+      sendFor(
+        options,
+        { method: 'GET', path: path(id, '/usage'), query: { days, lineage: lineage ? 'true' : undefined } },
+        tokenUsage,
+      ),
     rotate: (id, request = {}) =>
       sendFor(options, { method: 'POST', path: path(id, '/rotate'), json: request }, mintedToken),
     revoke: (id, request) => sendFor(options, { method: 'POST', path: path(id, '/revoke'), json: request }, token),

@@ -28,6 +28,7 @@ import * as tokens from './tokens.js';
 import * as toolDecisions from './tool-decisions.js';
 import * as toolRules from './tool-rules.js';
 import * as trustRules from './trust-rules.js';
+import * as usage from './usage.js';
 import * as webhooks from './webhooks.js';
 import * as workflows from './workflows.js';
 
@@ -40,6 +41,7 @@ export const operations: readonly Operation[] = [
   tokens.listTokensOperation,
   tokens.showTokenOperation,
   tokens.explainTokenOperation,
+  usage.tokenUsageOperation,
   tokens.rotateTokenOperation,
   tokens.revokeTokenOperation,
   tokens.transferTokenOperation,

@@ -230,6 +230,12 @@ const ROWS: Readonly<Record<string, Row>> = {
     foreign: 404,
     mine: all(200),
   },
+  tokenUsage: {
+    path: ({ tokenId }) => `/v1/tokens/${tokenId}/usage`,
+    answers: { owner: 200, admin: 200, member: 404, auditor: 200 },
+    foreign: 404,
+    mine: all(200),
+  },
   rotateToken: {
     path: ({ tokenId }) => `/v1/tokens/${tokenId}/rotate`,
     json: () => ({}),

@@ -22,7 +22,7 @@ import { askForStepUp, givePasskey, stepUp } from '../setup/passkeys.js';
 import { send } from '../setup/request.js';
 import type { TestService } from '../setup/service.js';
 import { startTestSession } from '../setup/session.js';
-import { memberAt } from './plans-data.js';
+import { checkedTokenAt, memberAt } from './plans-data.js';
 
 /** Who acts: the owner of the workspace with many rows, a plain member of it, and the owner of a workspace beside it. */
 export interface Scene {
@@ -47,6 +47,7 @@ export const STEPS: readonly Step[] = [
   ['mint with an idempotency key, twice', mintTwice],
   ['show, explain and transfer a token', showAndTransfer],
   ['rotate a token and use both', rotateAndUse],
+  ['tell what has used a token', tellUsage],
   ['introspect many at once', introspectMany],
   ['make a digest anew and write down a use', remakeAndUse],
   ['make, change, pause and resume a workflow, set and try its tool rules', changeWorkflow],
@@ -127,6 +128,16 @@ async function rotateAndUse(scene: Scene): Promise<void> {
   scene.service.clock.advance(1);
   await owner(scene).introspect(first.token);
   await owner(scene).tokens.revoke(next.id, LEAKED);
+}
+
+/** Of a token with a tenth of all checks, of one with few, and of a lineage of many tokens. */
+async function tellUsage(scene: Scene): Promise<void> {
+  const { tokens } = owner(scene);
+  for (const days of [1, 30, 90]) await tokens.usage(checkedTokenAt(1), { days });
+  for (const _ of AGAIN_AND_AGAIN) await tokens.usage(checkedTokenAt(7), { days: 90 });
+  let { id } = await mint(scene);
+  for (const _ of AGAIN_AND_AGAIN) ({ id } = await tokens.rotate(id, { overlap_seconds: 0 }));
+  await tokens.usage(id, { days: 90, lineage: true });
 }
 
 async function introspectMany(scene: Scene): Promise<void> {
