@@ -12,6 +12,7 @@ export function addRotationCommands(program: Command): void {
     'rotate <token>',
     'rotate a token, or `self`, into where its secret lives; run again it goes on where it broke off',
     `countersign rotate tok_01KfUXmCbVYz8sQ2dW3nRk --into vault:kv/ci/agent#token file:/etc/agent/token
+countersign rotate tok_01KfUXmCbVYz8sQ2dW3nRk --into github:acme/api/AGENT --smoke-test ./try-it.sh
 countersign rotate self --into file:agent.token --if-expires-within 7`,
   )
     .requiredOption('--into <sink...>', 'where to put the secret of the successor')
@@ -30,6 +31,10 @@ countersign rotate self --into file:agent.token --if-expires-within 7`,
       '--drain-seconds <seconds>',
       'how long it stays valid once every sink has the new one (default: an hour)',
       wholeNumber(0, MAX_DRAIN_SECONDS),
+    )
+    .option(
+      '--smoke-test <command>',
+      'try the secret before the old one begins to end: reads it from standard input; no shell',
     )
     .option('--dry-run', 'only say what would be done')
     .addHelpText('after', SINKS)
@@ -54,7 +59,7 @@ countersign rotator --config rotations.json`,
 {"rotations": [{"workflow": "codex-review", "name": "acme/api", "into": ["vault:kv/ci/agent#token"],
                 "if_expires_within_days": 7}]}
 "token": "tok_…" in the place of a workflow; "every_days" beside or in the place of "if_expires_within_days";
-"expires_in_days", "overlap_seconds", "drain_seconds" as for \`countersign rotate\`.
+"smoke_test", "expires_in_days", "overlap_seconds", "drain_seconds" as for \`countersign rotate\`.
 Exits 1 when one of them failed; the others are done.`,
     )
     .action(exitsWith(async (flags: RotatorFlags) => (await import('./rotator.js')).runRotator(flags)));
@@ -70,5 +75,6 @@ Sinks:
   github-env:OWNER/REPO/ENVIRONMENT/NAME, github-org:ORG/NAME
                                  of an environment, of an organisation
   gitlab:PROJECT/NAME            a CI/CD variable of GitLab: GITLAB_TOKEN, GITLAB_API_URL; ?environment=SCOPE behind it
+  gitlab-group:GROUP/NAME        of a group
 
 Needs tokens:read and tokens:rotate. The old token ends by the drain, which begins when every sink has the new one.`;

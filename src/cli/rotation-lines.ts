@@ -24,5 +24,7 @@ export function rotationLines(title: string, report: RotationReport): string[] {
   const sinks = isToldApart
     ? report.sinks.map(({ sink, state, detail: why }) => `  ${state} ${sink}${why === undefined ? '' : `: ${why}`}`)
     : [];
-  return [first, ...sinks].map(printable);
+  const test = report.smoke_test;
+  const told = test === undefined ? [] : [test.passed ? '  passed the smoke test' : `  smoke test: ${test.detail}`];
+  return [first, ...sinks, ...told].map(printable);
 }

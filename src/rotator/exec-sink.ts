@@ -1,71 +1,12 @@
-import { spawn } from 'node:child_process';
-import { TOKEN_FORM } from '../rules/format.js';
-import { type Environment, type Sink, SinkError, SinkTextError } from './sink.js';
+import { feedCommand, parseCommand } from './fed-command.js';
+import type { Environment, Sink } from './sink.js';
 
-const MAX_TOLD = 2_000;
-
-/** `exec:COMMAND`: a command that gets the secret on its standard input, without a newline, and nowhere else. No shell reads
- *  the command: it is words between spaces, of which one may stand in single or double quotes. It does not get the
- *  rotator's own token, and what it prints is not shown but for the end of its errors. */
+/** `exec:COMMAND`: a command that gets the secret on its standard input: see {@link feedCommand}. */
 export function execSink(rest: string, name: string, env: Environment): Sink {
-  const [command, ...args] = splitWords(rest);
-  if (command === undefined) throw new SinkTextError('exec: names no command');
-  const { COUNTERSIGN_TOKEN: _token, COUNTERSIGN_TOKEN_FILE: _file, ...passed } = env;
+  const command = parseCommand(rest, 'exec:');
   return {
     name,
-    describe: () => `the command ${command}`,
-    write: (secret, signal) => run(command, args, passed, secret, signal),
+    describe: () => `the command ${command.program}`,
+    write: (secret, signal) => feedCommand(command, env, secret, signal),
   };
-}
-
-/** Splits a command at its spaces. In quotes a space is one of the word; there are no escapes. */
-export function splitWords(text: string): string[] {
-  const words: string[] = [];
-  const rest = text.replace(/\s*((?:"[^"]*"|'[^']*'|[^\s"'])+)/g, (_whole, word: string) => {
-    words.push(
-      word.replace(/"([^"]*)"|'([^']*)'/g, (_quoted, double?: string, single?: string) => double ?? single ?? ''),
-    );
-    return '';
-  });
-  if (rest.trim() !== '') throw new SinkTextError('a quote in the command of exec: is not closed');
-  return words;
-}
-
-function run(
-  command: string,
-  args: readonly string[],
-  env: Environment,
-  secret: string,
-  signal: AbortSignal,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      env: { ...env },
-      stdio: ['pipe', 'ignore', 'pipe'],
-      signal,
-      killSignal: 'SIGKILL',
-    });
-    let told = '';
-    child.stderr.setEncoding('utf8').on('data', (piece: string) => {
-      told = `${told}${piece}`.slice(-MAX_TOLD);
-    });
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      const why = signal.aborted ? 'took too long' : `cannot be run (${error.code ?? 'it failed'})`;
-      reject(new SinkError(`${command} ${why}`));
-    });
-    // A command that does not read its input closes it early: its exit code tells whether that was right.
-    child.stdin.on('error', () => {});
-    child.stdin.end(secret);
-    child.once('close', (code, killer) => {
-      if (code === 0) resolve();
-      else reject(new SinkError(`${command} ended with ${code ?? killer}${tailOf(told, secret)}`));
-    });
-  });
-}
-
-/** The end of what a command said, without the secret: not a half of it either, where the text was cut. */
-function tailOf(told: string, secret: string): string {
-  const line = told.replaceAll(secret, '[token]').replace(TOKEN_FORM, '[token]').trim().split('\n').at(-1) ?? '';
-  const isSafe = line !== '' && ![...secret.matchAll(/(?=(.{12}))/g)].some(([, part = '']) => line.includes(part));
-  return isSafe ? `: ${line.slice(0, 300)}` : '';
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { VERSION } from '../version.js';
 import { askForge, type Forge, type Pause, part, pauseByClock, strange } from './forge.js';
-import { type Environment, type Sink, SinkError } from './sink.js';
+import { type Environment, HIDDEN, type Seen, type Sink } from './sink.js';
 import { credentialOf, sinkAddress } from './sink-call.js';
 
 const GITLAB = 'https://gitlab.com/api/v4';
@@ -9,10 +9,10 @@ const REASONS: Forge['reasons'] = {
   400: 'the variable does not take the value',
   401: 'the token in GITLAB_TOKEN is not valid',
   403: 'the token may not read and write the variable',
-  404: 'there is no such project or variable, or the token may not see it',
+  404: 'there is no such project, group or variable, or the token may not see it',
   409: 'several variables have this name: say which by ?environment=SCOPE',
 };
-const PROJECT =
+const NAMESPACE_PATH =
   /^(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*)*$/;
 const VARIABLE_NAME = /^[A-Za-z0-9_]{1,255}$/;
 const ENVIRONMENT_SCOPE = /^[^\x00-\x1f\x7f]{1,255}$/;
@@ -21,17 +21,35 @@ const variableAnswer = z.object({
   key: z.string(),
   /** `null` of a variable that is hidden. */
   value: z.string().nullish(),
+  hidden: z.boolean().default(false),
   environment_scope: z.string().default('*'),
 });
 
 /** `gitlab:PROJECT/NAME` with `?environment=SCOPE` where several variables have the name: a CI/CD variable of a project, by
- *  path or number. Only its value is changed; one that is not there is made, masked and protected. The token is
- *  `GITLAB_TOKEN`, the API `GITLAB_API_URL` or `CI_API_V4_URL` (a job has it) or https://gitlab.com/api/v4. */
-export function gitLabVariable(rest: string, name: string, env: Environment, pause: Pause = pauseByClock): Sink {
-  const [, project = '', key = '', scope] = /^([^?]*)\/([^/?]*)(?:\?environment=(.*))?$/s.exec(rest) ?? [];
+ *  path or number. Only its value is changed; one that is not there is made, masked and protected. One that is hidden cannot
+ *  be read back. The token is `GITLAB_TOKEN`, the API `GITLAB_API_URL` or `CI_API_V4_URL` (a job has it) or
+ *  https://gitlab.com/api/v4. */
+export function projectVariable(rest: string, name: string, env: Environment, pause?: Pause): Sink {
+  return variableOf('project', rest, name, env, pause);
+}
+
+/** `gitlab-group:GROUP/NAME`: as {@link projectVariable}, of a group, by its full path or number. */
+export function groupVariable(rest: string, name: string, env: Environment, pause?: Pause): Sink {
+  return variableOf('group', rest, name, env, pause);
+}
+
+function variableOf(
+  kind: 'project' | 'group',
+  rest: string,
+  name: string,
+  env: Environment,
+  pause: Pause = pauseByClock,
+): Sink {
+  const [, owner = '', key = '', scope] = /^([^?]*)\/([^/?]*)(?:\?environment=(.*))?$/s.exec(rest) ?? [];
   part(VARIABLE_NAME, key, 'name of a variable of GitLab');
   if (scope !== undefined) part(ENVIRONMENT_SCOPE, scope, 'scope of environments');
-  const path = `/projects/${encodeURIComponent(part(PROJECT, project, 'path or number of a project'))}/variables`;
+  const ownerPath = encodeURIComponent(part(NAMESPACE_PATH, owner, `path or number of a ${kind}`));
+  const path = `/${kind}s/${ownerPath}/variables`;
   const query = scope === undefined ? undefined : { 'filter[environment_scope]': scope };
   const forge: Forge = {
     name: 'GitLab',
@@ -54,10 +72,15 @@ export function gitLabVariable(rest: string, name: string, env: Environment, pau
     }
     throw strange(forge, 'it describes another variable');
   };
+  const shown = ({ value, hidden }: z.infer<typeof variableAnswer>): Seen => {
+    if (typeof value === 'string') return value;
+    if (hidden) return HIDDEN;
+    throw strange(forge, 'it does not show the value');
+  };
   return {
     name,
     describe: () =>
-      `the variable ${key}${scope === undefined ? '' : ` for ${scope}`} of the project ${project} on GitLab`,
+      `the variable ${key}${scope === undefined ? '' : ` for ${scope}`} of the ${kind} ${owner} on GitLab`,
     write: async (secret, signal) => {
       // What is left out stays as it is: masked, protected, for which environments.
       const put = { method: 'PUT', path: `${path}/${key}`, query, json: { value: secret }, alsoTaken: [404] } as const;
@@ -74,11 +97,7 @@ export function gitLabVariable(rest: string, name: string, env: Environment, pau
       const call = { method: 'GET', path: `${path}/${key}`, query, alsoTaken: [404] } as const;
       const answer = await askForge(forge, call, signal);
       if (answer.status === 404) return undefined;
-      const { value } = described(answer.body);
-      if (typeof value === 'string') return value;
-      throw new SinkError(
-        `${key} is hidden, so that nobody can see that it was written: make it masked, and not hidden`,
-      );
+      return shown(described(answer.body));
     },
   };
 }

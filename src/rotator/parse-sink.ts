@@ -1,7 +1,7 @@
 import { execSink } from './exec-sink.js';
 import { fileSink } from './file-sink.js';
 import { environmentSecret, organisationSecret, repositorySecret } from './github-secrets.js';
-import { gitLabVariable } from './gitlab-variables.js';
+import { groupVariable, projectVariable } from './gitlab-variables.js';
 import { kubernetesSecret } from './kubernetes-secret.js';
 import { type Environment, type MakeSink, type Sink, SinkTextError } from './sink.js';
 import { vaultSecret } from './vault-secret.js';
@@ -15,7 +15,8 @@ const KINDS: Readonly<Record<string, MakeSink>> = {
   github: repositorySecret,
   'github-env': environmentSecret,
   'github-org': organisationSecret,
-  gitlab: gitLabVariable,
+  gitlab: projectVariable,
+  'gitlab-group': groupVariable,
 };
 
 /** Reads the text of a sink, `KIND:WHERE`. Its credentials come from the environment, and are missed here already. Throws

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Held } from './rotation-plan.js';
-import { type Sink, SinkError } from './sink.js';
+import { HIDDEN, type Seen, type Sink, SinkError } from './sink.js';
 
 /** What became of one sink.
  *  - `kept`: it had the secret already
@@ -15,30 +15,34 @@ export interface SinkOutcome {
 
 const TIMEOUT_SECONDS = 60;
 
-/** Reads what every sink holds, where it lets itself be read. Throws {@link SinkError} for the first that fails: a rotation
- *  that could not be written is not begun. */
-export async function readSinks(sinks: readonly Sink[]): Promise<Held[]> {
-  const held: Held[] = [];
-  for (const sink of sinks) {
-    const value = sink.read === undefined ? undefined : await inTime((signal) => sink.read?.(signal) ?? NOTHING);
-    held.push({ isReadable: sink.read !== undefined, value });
-  }
-  return held;
+/** A sink and what it holds. */
+export interface SeenSink extends Held {
+  readonly sink: Sink;
 }
 
-const NOTHING = Promise.resolve(undefined);
+/** Reads what every sink holds, where it lets itself be read; those come first, so that after a crash the secret is found
+ *  again in one of them. Throws {@link SinkError} for the first that fails: a rotation that could not be written is not
+ *  begun. */
+export async function readSinks(sinks: readonly Sink[]): Promise<SeenSink[]> {
+  const seen: SeenSink[] = [];
+  for (const sink of sinks) {
+    const value = await readOne(sink);
+    seen.push(value === HIDDEN ? { sink, isReadable: false, value: undefined } : { sink, isReadable: true, value });
+  }
+  return [...seen.filter(({ isReadable }) => isReadable), ...seen.filter(({ isReadable }) => !isReadable)];
+}
+
+function readOne(sink: Sink): Promise<Seen> {
+  return inTime(async (signal) => (sink.read === undefined ? HIDDEN : await sink.read(signal)));
+}
 
 /** Writes a secret to every sink that does not hold it, one after the other, and reads it back. A failure before any sink has
  *  the secret ends it: then nothing has changed for any job. Once one has it the old one is going to end, so that the
  *  others get it nevertheless. */
-export async function placeSecret(
-  secret: string,
-  sinks: readonly Sink[],
-  held: readonly Held[],
-): Promise<SinkOutcome[]> {
+export async function placeSecret(secret: string, seen: readonly SeenSink[]): Promise<SinkOutcome[]> {
   const outcomes: SinkOutcome[] = [];
-  for (const [at, sink] of sinks.entries()) {
-    const isKept = held[at]?.isReadable === true && isSame(held[at].value, secret);
+  for (const { sink, isReadable, value } of seen) {
+    const isKept = isReadable && isSame(value, secret);
     const isStopped = outcomes.some(isFailed) && outcomes.every((one) => !isPlaced(one));
     if (isStopped) outcomes.push({ sink: sink.name, state: 'untouched' });
     else outcomes.push(isKept ? { sink: sink.name, state: 'kept' } : await placeIn(sink, secret));
@@ -58,7 +62,8 @@ function isFailed({ state }: SinkOutcome): boolean {
 async function placeIn(sink: Sink, secret: string): Promise<SinkOutcome> {
   try {
     await inTime((signal) => sink.write(secret, signal));
-    if (sink.read !== undefined && !isSame(await inTime((signal) => sink.read?.(signal) ?? NOTHING), secret)) {
+    const value = await readOne(sink);
+    if (value !== HIDDEN && !isSame(value, secret)) {
       throw new SinkError('it holds something else than what was written to it');
     }
     return { sink: sink.name, state: 'written' };

@@ -1,10 +1,11 @@
 import { type Client, ProblemError } from '../sdk/index.js';
 import type { MintedToken, RotateRequest, Token } from '../wire/resources.js';
 import { patiently, shortPause } from './patience.js';
-import { isPlaced, placeSecret, readSinks, type SinkOutcome } from './placement.js';
+import { isPlaced, placeSecret, readSinks, type SeenSink, type SinkOutcome } from './placement.js';
 import { takeRotationLock } from './rotation-lock.js';
-import { type Due, type Head, type Held, type Plan, planRotation } from './rotation-plan.js';
+import { type Due, type Head, type Plan, planRotation } from './rotation-plan.js';
 import type { Sink } from './sink.js';
+import type { SmokeTest } from './smoke-test.js';
 
 /** A token, where its secret lives, and when it is to be rotated. */
 export interface RotationOrder {
@@ -13,6 +14,8 @@ export interface RotationOrder {
   readonly sinks: readonly Sink[];
   readonly due: Due;
   readonly request: RotateRequest;
+  /** Run when every sink has the secret, before that is used for the first time. */
+  readonly smokeTest?: SmokeTest | undefined;
   /** See {@link planRotation}. 0 when nobody else rotates it. */
   readonly leaveSeconds: number;
   /** Say what would be done, and do nothing. */
@@ -36,12 +39,14 @@ export interface Rotating {
  *  - `not_due`: nothing was to be done
  *  - `due`, `unfinished`: what a dry run would have gone on to do
  *  - `busy`: another rotation is under way
- *  - `failed`: not every sink has it */
+ *  - `failed`: not every sink has it, or the smoke test failed */
 export interface RotationReport {
   readonly token: string;
   readonly outcome: 'rotated' | 'completed' | 'not_due' | 'due' | 'unfinished' | 'busy' | 'failed';
   readonly expires_at: string;
   readonly sinks: readonly SinkOutcome[];
+  /** Where one was run. */
+  readonly smoke_test?: { readonly passed: boolean; readonly detail?: string | undefined } | undefined;
   readonly detail?: string | undefined;
 }
 
@@ -49,13 +54,13 @@ const ATTEMPTS = 4;
 const MAX_HOPS = 2_000;
 
 /** Rotates a token into its sinks, or goes on where another run broke off: the successor is made, every sink gets its secret
- *  and is read back, and only then is it used for the first time, which begins to end the old one. Throws what the service
+ *  and is read back, the smoke test passes, and only then is it used for the first time, which begins to end the old one. Throws what the service
  *  refuses, and SinkError when a sink cannot be read: then nothing has changed. */
 export async function rotateInto(rotating: Rotating, asked: RotationOrder): Promise<RotationReport> {
   const { id, lineageId } = await findHead(rotating.client, asked.token);
   // From there on: the way from an old token is long.
   const token = asked.token === 'self' ? 'self' : id;
-  const order = { ...asked, token, sinks: readableFirst(asked.sinks) };
+  const order = { ...asked, token };
   const lock = await takeRotationLock(rotating.url, lineageId);
   if (lock === undefined) return await busy(rotating, order, 'another rotation of it is under way on this machine');
   try {
@@ -70,19 +75,15 @@ export async function rotateInto(rotating: Rotating, asked: RotationOrder): Prom
   }
 }
 
-/** After a crash the secret is found again in a sink that can be read: these have it before any other. */
-function readableFirst(sinks: readonly Sink[]): Sink[] {
-  return [...sinks.filter(({ read }) => read !== undefined), ...sinks.filter(({ read }) => read === undefined)];
-}
-
 /** One look and one act. `undefined` when another rotation overtook it, so that it has to look again. */
 async function attemptRotation(rotating: Rotating, order: RotationOrder): Promise<RotationReport | undefined> {
   const head = await findHead(rotating.client, order.token);
   if (head.isRevoked) return reportOf(head, 'failed', untouched(order), 'it is revoked: mint a new one');
-  const held = await readSinks(order.sinks);
+  const seen = await readSinks(order.sinks);
   const own = order.token === 'self' ? rotating.own : undefined;
   const { due, leaveSeconds } = order;
-  const plan = planRotation({ head, sinks: held, own, due, leaveSeconds, now: rotating.now() });
+  const isTested = order.smokeTest !== undefined;
+  const plan = planRotation({ head, sinks: seen, own, due, leaveSeconds, isTested, now: rotating.now() });
   if (order.isDryRun) return reportOf(head, DRY[plan.kind], untouched(order));
   switch (plan.kind) {
     case 'rest':
@@ -95,9 +96,9 @@ async function attemptRotation(rotating: Rotating, order: RotationOrder): Promis
         'a successor was made just now, and whoever made it may be writing it',
       );
     case 'spread':
-      return await spread(rotating, order, head, held, plan.secrets);
+      return await spread(rotating, order, head, seen, plan.secrets);
     case 'rotate':
-      return await makeAndPlace(rotating, order, head, held, plan.target, plan.isResumed);
+      return await makeAndPlace(rotating, order, head, seen, plan.target, plan.isResumed);
   }
 }
 
@@ -109,41 +110,60 @@ const DRY: Readonly<Record<Plan['kind'], RotationReport['outcome']>> = {
 };
 
 /** Gives every sink the secret that some have, if it is good. To ask that is its first use, which does no harm: a job that
- *  reads such a sink would be the next to use it. */
+ *  reads such a sink would be the next to use it. But where a smoke test comes before the first use, it is asked behind that. */
 async function spread(
   rotating: Rotating,
   order: RotationOrder,
   head: Head,
-  held: readonly Held[],
+  seen: readonly SeenSink[],
   secrets: readonly string[],
 ): Promise<RotationReport | undefined> {
+  const isTestedFirst = order.smokeTest !== undefined && !head.isUsed && secrets.length === 1;
   for (const secret of secrets) {
-    if (!(await isGood(rotating, secret))) continue;
-    const outcomes = await placeSecret(secret, order.sinks, held);
-    return outcomes.every(isPlaced) ? reportOf(head, 'completed', outcomes) : failed(head, outcomes);
+    if (!isTestedFirst && !(await isGood(rotating, secret))) continue;
+    const placed = await placeAndTest(order, head, seen, secret, 'completed');
+    if (placed.outcome === 'failed' || !isTestedFirst || (await isGood(rotating, secret))) return placed;
   }
   const target = head.isUsed ? head.id : (head.predecessor ?? head.id);
-  return await makeAndPlace(rotating, order, head, held, target, target !== head.id);
+  return await makeAndPlace(rotating, order, head, seen, target, target !== head.id);
 }
 
 async function makeAndPlace(
   rotating: Rotating,
   order: RotationOrder,
   head: Head,
-  held: readonly Held[],
+  seen: readonly SeenSink[],
   target: string,
   isResumed: boolean,
 ): Promise<RotationReport | undefined> {
   const successor = await makeSuccessor(rotating.client, target, isResumed, order.request);
   if (successor === 'overtaken') return undefined;
   // The old one ended before its successor was stored: the successor, which nobody has, is what can be rotated.
-  if (successor === 'ended') return await makeAndPlace(rotating, order, head, held, head.id, false);
-  const outcomes = await placeSecret(successor.token, order.sinks, held);
+  if (successor === 'ended') return await makeAndPlace(rotating, order, head, seen, head.id, false);
   const made = headOf(successor);
-  if (!outcomes.every(isPlaced)) return failed(made, outcomes);
-  if (!(await isGood(rotating, successor.token))) return undefined;
-  return reportOf(made, isResumed ? 'completed' : 'rotated', outcomes);
+  const placed = await placeAndTest(order, made, seen, successor.token, isResumed ? 'completed' : 'rotated');
+  return placed.outcome === 'failed' || (await isGood(rotating, successor.token)) ? placed : undefined;
 }
+
+/** Puts a secret into every sink, and tries it out there. */
+async function placeAndTest(
+  { smokeTest }: RotationOrder,
+  head: Head,
+  seen: readonly SeenSink[],
+  secret: string,
+  done: RotationReport['outcome'],
+): Promise<RotationReport> {
+  const outcomes = await placeSecret(secret, seen);
+  if (!outcomes.every(isPlaced)) return failed(head, outcomes);
+  if (smokeTest === undefined) return reportOf(head, done, outcomes);
+  const detail = await smokeTest(secret);
+  const passed = detail === undefined;
+  const report = passed ? reportOf(head, done, outcomes) : reportOf(head, 'failed', outcomes, UNTESTED);
+  return { ...report, smoke_test: { passed, detail } };
+}
+
+const UNTESTED =
+  'every sink has the new secret, and the smoke test failed; the old one is good for the overlap, or until the drain if the test used the new one: run it again';
 
 async function makeSuccessor(
   client: Client,

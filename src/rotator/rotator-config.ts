@@ -4,6 +4,7 @@ import { MAX_DRAIN_SECONDS, MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
 import { parseSink } from './parse-sink.js';
 import type { Due } from './rotation-plan.js';
 import { type Environment, type Sink, SinkTextError } from './sink.js';
+import { parseSmokeTest, type SmokeTest } from './smoke-test.js';
 
 const days = z.number().min(0).max(MAX_EXPIRY_DAYS);
 
@@ -16,6 +17,7 @@ const entry = z
     workflow: z.string().min(1).optional(),
     name: z.string().optional(),
     into: z.array(z.string()).min(1),
+    smoke_test: z.string().min(1).optional(),
     if_expires_within_days: days.optional(),
     every_days: days.optional(),
     expires_in_days: z.int().min(1).max(MAX_EXPIRY_DAYS).optional(),
@@ -39,6 +41,7 @@ export interface Rotation {
   /** The subject, for people. */
   readonly title: string;
   readonly sinks: readonly Sink[];
+  readonly smokeTest: SmokeTest | undefined;
   readonly due: Due;
   readonly expiresInDays: number | undefined;
   readonly overlapSeconds: number | undefined;
@@ -61,12 +64,13 @@ export function parseRotations(document: unknown, env: Environment): Rotation[] 
 }
 
 function rotationOf(one: z.infer<typeof entry>, env: Environment): Rotation {
-  const { token, workflow = '', name } = one;
+  const { token, workflow = '', name, smoke_test: smokeTest } = one;
   const subject = token === undefined ? ({ kind: 'workflow', label: workflow, name } as const) : tokenSubject(token);
   return {
     subject,
     title: token ?? (name === undefined ? workflow : `${workflow} ${name}`),
     sinks: one.into.map((text) => parseSink(text, env)),
+    smokeTest: smokeTest === undefined ? undefined : parseSmokeTest(smokeTest, 'smoke_test', env),
     due: { ifExpiresWithinDays: one.if_expires_within_days, everyDays: one.every_days },
     expiresInDays: one.expires_in_days,
     overlapSeconds: one.overlap_seconds,

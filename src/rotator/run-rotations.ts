@@ -38,7 +38,7 @@ export async function runRotations(
 }
 
 async function runOne(rotating: Rotating, rotation: Rotation, isDryRun: boolean): Promise<RotationResult> {
-  const { title, sinks, due, expiresInDays, overlapSeconds, drainSeconds } = rotation;
+  const { title, sinks, smokeTest, due, expiresInDays, overlapSeconds, drainSeconds } = rotation;
   const request = {
     expires_in_days: expiresInDays,
     overlap_seconds: overlapSeconds ?? STORED_OVERLAP_SECONDS,
@@ -46,7 +46,7 @@ async function runOne(rotating: Rotating, rotation: Rotation, isDryRun: boolean)
   };
   try {
     const token = await tokenOf(rotating.client, rotation);
-    const order = { token, sinks, due, request, leaveSeconds: LEAVE_SECONDS, isDryRun };
+    const order = { token, sinks, smokeTest, due, request, leaveSeconds: LEAVE_SECONDS, isDryRun };
     return { title, ok: true, report: await rotateInto(rotating, order) };
   } catch (error) {
     return { title, ok: false, error };

@@ -6,10 +6,16 @@ export interface Sink {
   describe(): string;
   /** Puts the secret there in one step: who reads it meanwhile gets the old one or the new one. Throws {@link SinkError}. */
   write(secret: string, signal: AbortSignal): Promise<void>;
-  /** What is there now; `undefined` when there is nothing. Only where the sink lets one read it: it is not there otherwise.
-   *  Throws {@link SinkError}. */
-  read?(signal: AbortSignal): Promise<string | undefined>;
+  /** What is there now; `undefined` when there is nothing. Only where the sink lets one read it: it is not there otherwise,
+   *  or gives {@link HIDDEN} where only this one secret is shown to nobody. Throws {@link SinkError}. */
+  read?(signal: AbortSignal): Promise<Seen>;
 }
+
+/** A secret that is there and that nobody is shown: to be written without reading back, as where there is no `read`. */
+export const HIDDEN: unique symbol = Symbol('hidden');
+
+/** What a sink shows. */
+export type Seen = string | undefined | typeof HIDDEN;
 
 /** What sinks are told, and where their credentials come from: never the command line. */
 export type Environment = Readonly<Record<string, string | undefined>>;

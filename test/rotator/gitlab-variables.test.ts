@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { gitLabVariable } from '../../src/rotator/gitlab-variables.js';
-import { SinkError, SinkTextError } from '../../src/rotator/sink.js';
+import { groupVariable, projectVariable } from '../../src/rotator/gitlab-variables.js';
+import { placeSecret, readSinks } from '../../src/rotator/placement.js';
+import { HIDDEN, SinkError, SinkTextError } from '../../src/rotator/sink.js';
 import { newId, newTokenSecret, printToken } from '../../src/rules/format.js';
 import { type FakeGitLab, GITLAB_CREDENTIAL, openFakeGitLab, variable } from './fake-gitlab.js';
 import type { Told } from './loopback-forge.js';
@@ -17,6 +18,7 @@ beforeAll(async () => {
 
 beforeEach(() => {
   gitlab.variables = [];
+  gitlab.groupVariables = [];
   gitlab.asked.length = 0;
   gitlab.intercept = () => undefined;
   waits = [];
@@ -36,7 +38,7 @@ const env = (given: Record<string, string> = {}) => ({
   CI_API_V4_URL: gitlab.url,
   ...given,
 });
-const sinkOf = (rest = 'acme/team/api/AGENT') => gitLabVariable(rest, `gitlab:${rest}`, env(), pause);
+const sinkOf = (rest = 'acme/team/api/AGENT') => projectVariable(rest, `gitlab:${rest}`, env(), pause);
 const sent = () => gitlab.asked.map(({ method, url }) => `${method} ${url}`);
 
 /** Answers the requests of a method otherwise, `times` of them. */
@@ -98,9 +100,48 @@ describe('a CI/CD variable of GitLab', () => {
     expect(await failure(sinkOf().read?.(never) ?? Promise.resolve())).toContain('409');
   });
 
-  test('that is hidden is refused at the first look: nobody could see that it was written', async () => {
-    gitlab.variables = [variable('AGENT', { masked: true, hidden: true })];
-    expect(await failure(sinkOf().read?.(never) ?? Promise.resolve())).toContain('AGENT is hidden');
+  test('that is hidden is written as what nobody reads: after those that can be read, and not looked at again', async () => {
+    gitlab.variables = [variable('AGENT', { masked: true, hidden: true }), variable('SHOWN')];
+    expect(await sinkOf().read?.(never)).toBe(HIDDEN);
+    const seen = await readSinks([sinkOf(), sinkOf('acme/team/api/SHOWN')]);
+    expect(seen.map(({ sink, isReadable, value }) => [sink.name, isReadable, value])).toEqual([
+      ['gitlab:acme/team/api/SHOWN', true, 'the-old-one'],
+      ['gitlab:acme/team/api/AGENT', false, undefined],
+    ]);
+    const outcomes = await placeSecret(secret, seen);
+    expect(outcomes.map(({ state }) => state)).toEqual(['written', 'written']);
+    expect(gitlab.variables).toEqual([
+      variable('AGENT', { masked: true, hidden: true, value: secret }),
+      variable('SHOWN', { value: secret }),
+    ]);
+  });
+
+  test('that is not hidden and shows no value is neither read nor counted as hidden', async () => {
+    instead('GET', { status: 200, body: { ...variable('AGENT'), value: null } });
+    expect(await failure(sinkOf().read?.(never) ?? Promise.resolve())).toContain('does not show the value');
+  });
+
+  test('of a group is written and read by its full path, of one scope of environments too', async () => {
+    const before = [variable('AGENT', { masked: true }), variable('AGENT', { environment_scope: 'production' })];
+    gitlab.groupVariables = [...before];
+    gitlab.variables = [variable('AGENT')];
+    const of = (rest: string) => groupVariable(rest, `gitlab-group:${rest}`, env(), pause);
+    const sink = of('acme/team/AGENT?environment=production');
+    await sink.write(secret, never);
+    expect(await sink.read?.(never)).toBe(secret);
+    expect(gitlab.groupVariables).toEqual([
+      before[0],
+      variable('AGENT', { environment_scope: 'production', value: secret }),
+    ]);
+    await of('acme/team/NEW').write(secret, never);
+    expect(gitlab.groupVariables[2]).toEqual(variable('NEW', { value: secret, masked: true, protected: true }));
+    expect(gitlab.variables).toEqual([variable('AGENT')]);
+    expect(sink.describe()).toBe('the variable AGENT for production of the group acme/team on GitLab');
+    expect(sent()[0]).toBe('PUT /groups/acme%2Fteam/variables/AGENT?filter%5Benvironment_scope%5D=production');
+    expect(await failure(of('acme/AGENT').write(secret, never))).toContain('no such project, group or variable');
+    for (const rest of ['AGENT', '../AGENT', 'acme/../AGENT', 'acme/A-B', 'acme/AGENT?x=y']) {
+      expect(() => of(rest), rest).toThrow(SinkTextError);
+    }
   });
 
   test('takes our tokens masked, and they stand in no address and no header', async () => {
@@ -144,7 +185,9 @@ describe('a CI/CD variable of GitLab', () => {
   });
 
   test('of a project that is not there is not made', async () => {
-    expect(await failure(sinkOf('acme/other/AGENT').write(secret, never))).toContain('no such project');
+    expect(await failure(sinkOf('acme/other/AGENT').write(secret, never))).toContain(
+      'no such project, group or variable',
+    );
   });
 
   test('waits for a rate limit as long as GitLab asks, 45 seconds at the most', async () => {
@@ -193,7 +236,7 @@ describe('a CI/CD variable of GitLab', () => {
   });
 
   test('needs a credential that a header can carry, and an address that nobody listens in on', () => {
-    const make = (given: Record<string, string>) => () => gitLabVariable('acme/api/AGENT', 'gitlab:…', given);
+    const make = (given: Record<string, string>) => () => projectVariable('acme/api/AGENT', 'gitlab:…', given);
     expect(make({})).toThrow('GITLAB_TOKEN is not set');
     expect(make({ GITLAB_TOKEN: 'a\nb: c' })).toThrow('holds what no header can carry');
     expect(make({ GITLAB_TOKEN: 'x', GITLAB_API_URL: 'http://gitlab.example/api/v4' })).toThrow(SinkTextError);

@@ -5,6 +5,7 @@ import { parseSink } from '../../src/rotator/parse-sink.js';
 import { type Rotating, type RotationOrder, rotateInto } from '../../src/rotator/rotate-into.js';
 import { takeRotationLock } from '../../src/rotator/rotation-lock.js';
 import { type Sink, SinkError } from '../../src/rotator/sink.js';
+import { parseSmokeTest, type SmokeTest } from '../../src/rotator/smoke-test.js';
 import { type Client, ProblemError } from '../../src/sdk/index.js';
 import { commandLine, removeTemporaryDirectories, temporaryDirectory } from '../cli/command-line.js';
 import { createListeningService, type ListeningService } from '../setup/listening.js';
@@ -137,7 +138,13 @@ test('200 jobs and more run through 20 rotations that crash at every step, and n
         throw new Crash();
       };
       const sinks = [sinkWith(step, blind.sink), sinkWith(step, parseSink(`file:${path}`, {}))];
-      isDone = await rotateInto(rotatingWith(step), orderOf(head, sinks)).then(
+      const smokeTest: SmokeTest = async (secret) => {
+        await step();
+        expect([blind.kept.value, read()]).toEqual([secret, secret]);
+        await step();
+        return undefined;
+      };
+      isDone = await rotateInto(rotatingWith(step), orderOf(head, sinks, { smokeTest })).then(
         (report) => {
           expect(report.outcome).toMatch(/^(rotated|completed)$/);
           return true;
@@ -155,7 +162,7 @@ test('200 jobs and more run through 20 rotations that crash at every step, and n
     service.clock.advance(1_000);
   }
   expect(jobs).toBeGreaterThan(200);
-  expect([...crashedAt].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  expect([...crashedAt].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   const { data } = await service.client().tokens.list({ workflow: 'nightly', limit: 200 });
   expect(data.filter(({ lineage_id }) => lineage_id === id).length).toBeLessThanOrEqual(50);
 }, 60_000);
@@ -299,6 +306,114 @@ describe('a rotation', () => {
   });
 });
 
+describe('a smoke test', () => {
+  /** One that passes once it is told to, and notes what the successor was when it ran. */
+  function probe(id: string, uses = false) {
+    const noted = { passes: false, secrets: [] as string[], isUsed: [] as boolean[] };
+    const smokeTest: SmokeTest = async (secret) => {
+      const { rotated_to: successor } = await service.client().tokens.show(id);
+      noted.isUsed.push((await service.client().tokens.show(successor ?? '')).last_used_at !== null);
+      noted.secrets.push(secret);
+      if (uses) await service.client(secret).introspect(secret);
+      return noted.passes ? undefined : 'it ended with 1';
+    };
+    return { noted, smokeTest };
+  }
+
+  test.each([
+    ['that can be read', true],
+    ['that cannot be read', false],
+  ])(
+    'in front of a sink %s comes before the first use; after a failure the old one is good, and another run completes it',
+    async (_what, isReadable) => {
+      const { id, token, sink: file, read } = await seedFile();
+      const blind = blindSink();
+      const sink = isReadable ? file : blind.sink;
+      const stored = () => (isReadable ? read() : blind.kept.value);
+      const { noted, smokeTest } = probe(id);
+      const report = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest }));
+      expect(report).toMatchObject({
+        outcome: 'failed',
+        detail: expect.stringContaining('the smoke test failed'),
+        sinks: [{ state: 'written' }],
+        smoke_test: { passed: false, detail: 'it ended with 1' },
+      });
+      service.clock.advance(1_000);
+      expect((await service.client(token).introspect(token)).active).toBe(true);
+      const { overlap_ends_at: end } = await service.client().tokens.show(id);
+      expect(Date.parse(end ?? '') - service.clock.now().getTime()).toBe(603_800_000);
+      const failedAgain = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest }));
+      expect(failedAgain).toMatchObject({ outcome: 'failed', token: report.token });
+      noted.passes = true;
+      const again = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest }));
+      expect(again).toMatchObject({ outcome: 'completed', token: report.token, smoke_test: { passed: true } });
+      expect(noted.isUsed).toEqual([false, false, false]);
+      expect(noted.secrets[2]).toBe(stored());
+      expect(new Set(noted.secrets).size).toBe(isReadable ? 1 : 3);
+      expect((await service.client(stored()).introspect(stored())).active).toBe(true);
+      expect(await expectOneHead(id)).toBe(report.token);
+      service.clock.advance(1_000);
+      expect((await service.client().tokens.show(id)).status).toBe('superseded');
+    },
+  );
+
+  test('that uses the token and fails is run again for a day, by a run that would not rotate', async () => {
+    const { id, sink } = await seedFile();
+    const { noted, smokeTest } = probe(id, true);
+    const first = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest }));
+    const due = { everyDays: 30 };
+    const second = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest, due }));
+    expect([first.outcome, second.outcome]).toEqual(['failed', 'failed']);
+    noted.passes = true;
+    const third = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest, due }));
+    expect(third).toMatchObject({ outcome: 'completed', token: first.token });
+    service.clock.advance(86_400);
+    const later = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest, due }));
+    expect(later.outcome).toBe('not_due');
+    expect(noted.secrets).toHaveLength(3);
+    expect(await expectOneHead(id)).toBe(first.token);
+  });
+
+  test('finds out by its success that a stored secret was replaced, and tests the one that is stored then', async () => {
+    const { id, sink, read } = await seedFile();
+    const { noted, smokeTest } = probe(id);
+    await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest }));
+    const stale = read();
+    await service.client().tokens.rotate(id);
+    noted.passes = true;
+    const report = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest }));
+    expect(report.outcome).toBe('completed');
+    expect(noted.secrets).toEqual([stale, stale, read()]);
+    expect((await service.client(read()).introspect(read())).active).toBe(true);
+    await expectOneHead(id);
+  });
+
+  test('is not run where a sink failed, nor by a dry run', async () => {
+    const { id, sink } = await seedFile();
+    const { noted, smokeTest } = probe(id);
+    const failed = await rotateInto(rotatingWith(QUIET), orderOf(id, [sink, brokenSink], { smokeTest }));
+    expect(failed).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('some sinks') });
+    const isDryRun = true;
+    await rotateInto(rotatingWith(QUIET), orderOf(id, [sink], { smokeTest, isDryRun }));
+    expect(noted.secrets).toEqual([]);
+  });
+
+  test('is a command that reads the secret, gets no token of the rotator, and has its time', async () => {
+    const { token } = await seedFile();
+    const env = { PATH: process.env['PATH'], COUNTERSIGN_TOKEN: 'mine', COUNTERSIGN_TOKEN_FILE: 'mine' };
+    const script = join(temporaryDirectory(), 'script');
+    const lines = ['read -r secret', `[ "$secret" = ${token} ] && [ -z "$COUNTERSIGN_TOKEN$COUNTERSIGN_TOKEN_FILE" ]`];
+    writeFileSync(script, `${lines.join('\n')} || { echo "$secret is wrong" >&2; exit 3; }\n`, { mode: 0o600 });
+    const command = parseSmokeTest(`sh ${script}`, '--smoke-test', env);
+    expect(await command(token)).toBeUndefined();
+    expect(await command(`${token.slice(0, -1)}!`)).toBe('sh ended with 3: [token] is wrong');
+    expect(await parseSmokeTest('sleep 600', '--smoke-test', env, 0)(token)).toBe('sleep took too long');
+    expect(await parseSmokeTest('no-such-command', '--smoke-test', env)(token)).toContain('cannot be run (ENOENT)');
+    expect(() => parseSmokeTest(' ', '--smoke-test', env)).toThrow('--smoke-test names no command');
+    expect(() => parseSmokeTest('sh -c "x', 'smoke_test', env)).toThrow('smoke_test is not closed');
+  });
+});
+
 describe('a token that rotates itself', () => {
   test('needs no right but tokens:rotate, and goes on after a crash at any step', async () => {
     const path = join(temporaryDirectory(), 'token');
@@ -378,6 +493,28 @@ describe('the command', () => {
     expect(outcome.stdout).toContain(`written file:${path}`);
     expect(outcome.stdout).toContain('failed exec:false: false ended with 1');
     expect(outcome.stdout + outcome.stderr).not.toMatch(/cst_/);
+  });
+
+  test('says that the smoke test failed and exits 1, and completes the rotation when it passes', async () => {
+    const { id, token, path, read } = await seedFile();
+    const rotated = await run(['rotate', id, '--into', `file:${path}`, '--smoke-test', 'false']);
+    expect(rotated.code).toBe(1);
+    expect(rotated.stdout).toContain('the smoke test failed');
+    expect(rotated.stdout).toContain('smoke test: false ended with 1');
+    const stored = read();
+    expect(stored).not.toBe(token);
+    const config = join(temporaryDirectory(), 'rotations.json');
+    const rotation = { token: id, into: [`file:${path}`], every_days: 30, smoke_test: "grep -q '^cst_'" };
+    writeFileSync(config, JSON.stringify({ rotations: [rotation] }));
+    const { code, stdout } = await run(['rotator', '--config', config]);
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('passed the smoke test') });
+    expect(read()).toBe(stored);
+    expect(rotated.stdout + stdout).not.toMatch(/cst_/);
+    const unreadable = ['rotate', id, '--into', `file:${path}`, '--smoke-test', 'sh -c "x'];
+    expect(await run(unreadable)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--smoke-test is not closed'),
+    });
   });
 
   test('refuses a sink that is none with exit 2, before it rotates', async () => {

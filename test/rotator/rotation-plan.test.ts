@@ -61,6 +61,16 @@ test.each([
     },
     { kind: 'rest' },
   ],
+  [
+    'a smoke test may have failed, a day at most',
+    { head: { ...head, createdAt: NOW }, sinks: holds(secret), due: { everyDays: 99 }, isTested: true },
+    { kind: 'spread', secrets: [secret] },
+  ],
+  [
+    'a smoke test belongs to what was never rotated',
+    { head: { ...first, createdAt: NOW }, sinks: holds(secret), due: { everyDays: 99 }, isTested: true },
+    { kind: 'rest' },
+  ],
   ['its secret is nowhere, and it was never used', { head: unused, sinks: holds(older) }, rotate(OLD.id, true)],
   ['it was never used, and no sink can be read', { head: unused, sinks: [BLIND] }, rotate(OLD.id, true)],
   ['somebody else made it just now', { head: { ...unused, createdAt: NOW }, sinks: [BLIND] }, { kind: 'leave' }],
@@ -70,7 +80,7 @@ test.each([
 ] satisfies [string, Partial<Parameters<typeof planRotation>[0]>, Plan][])(
   'the plan where %s',
   (_title, over, plan) => {
-    const usual = { head, sinks: [], own: undefined, due: {}, leaveSeconds: 300, now: NOW };
+    const usual = { head, sinks: [], own: undefined, due: {}, leaveSeconds: 300, isTested: false, now: NOW };
     expect(planRotation({ ...usual, ...over })).toEqual(plan);
   },
 );

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { splitWords } from '../../src/rotator/exec-sink.js';
+import { splitWords } from '../../src/rotator/fed-command.js';
 import { parseSink } from '../../src/rotator/parse-sink.js';
 import { removeTemporaryDirectories, temporaryDirectory } from '../cli/command-line.js';
 
@@ -144,7 +144,7 @@ describe('a command', () => {
   });
 
   test('is split at spaces, quotes aside, and read by no shell', () => {
-    expect(splitWords(`gh secret set "MY TOKEN" --repo='acme/a b' $HOME;ls "" a"b"c`)).toEqual([
+    expect(splitWords(`gh secret set "MY TOKEN" --repo='acme/a b' $HOME;ls "" a"b"c`, 'exec:')).toEqual([
       'gh',
       'secret',
       'set',
