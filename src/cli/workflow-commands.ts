@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { REUSE_RULES } from '../rules/incident.js';
 import { MAX_WINDOW_DAYS } from '../rules/leaver.js';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { MAX_CONCURRENT_RUNS } from '../rules/run-limit.js';
@@ -57,6 +58,11 @@ export function addWorkflowCommands(program: Command): void {
     )
     .option('--successor <member>', 'who may then take them over (id or e-mail address): with --leaver transfer')
     .option('--window-days <days>', 'and for how long (default: 14)', wholeNumber(1, MAX_WINDOW_DAYS))
+    .addOption(
+      new Option('--reuse-rule <rule>', 'what the use of a dead secret does: `revoke` also ends its lineage').choices(
+        REUSE_RULES,
+      ),
+    )
     .option(
       '--contact <address...>',
       'who hears of its tokens by e-mail beside their owners, or `none`: replaces the list',

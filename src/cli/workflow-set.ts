@@ -1,4 +1,11 @@
-import { type Client, type Constraints, type Leaver, ProblemError, type Workflow } from '../sdk/index.js';
+import {
+  type Client,
+  type Constraints,
+  type Leaver,
+  ProblemError,
+  type ReuseRule,
+  type Workflow,
+} from '../sdk/index.js';
 import { signedInClient } from './client.js';
 import { type ConstraintFlag, type ConstraintFlags, constraintKind, constraintsOf } from './constraint-flags.js';
 import { say } from './output.js';
@@ -18,6 +25,7 @@ export interface WorkflowFlags extends ConstraintFlags {
   leaver?: Leaver['rule'] | 'none';
   successor?: string;
   windowDays?: number;
+  reuseRule?: ReuseRule;
   contact?: string[];
   json?: true;
 }
@@ -37,6 +45,7 @@ export async function setWorkflow(label: string, flags: WorkflowFlags): Promise<
     max_concurrent_runs: runLimit(flags.maxConcurrentRuns, current?.max_concurrent_runs),
     max_concurrent_runs_per_token: runLimit(flags.maxConcurrentRunsPerToken, current?.max_concurrent_runs_per_token),
     leaver: await leaverIn(client, flags, current?.leaver),
+    reuse_rule: reuseRule(flags.reuseRule ?? current?.reuse_rule),
     contacts: contactsIn(flags.contact, current?.contacts),
   });
   printWorkflow(workflow, flags);
@@ -47,6 +56,11 @@ export async function setWorkflow(label: string, flags: WorkflowFlags): Promise<
 /** No limit is what a policy has that names none; a service of before there were limits would refuse the name. */
 function runLimit(flag: number | 'none' | undefined, current: number | null | undefined): number | undefined {
   return flag === 'none' ? undefined : (flag ?? current ?? undefined);
+}
+
+/** The alarm is what a policy has that names no rule, as with a limit. */
+function reuseRule(rule: ReuseRule | undefined): ReuseRule | undefined {
+  return rule === 'alarm' ? undefined : rule;
 }
 
 /** None is what a policy has that names none, as with a limit. */

@@ -95,6 +95,7 @@ export function printWorkflow(workflow: Workflow, flags: { json?: true }): void 
       ['max runs at a time', workflow.max_concurrent_runs?.toString()],
       ['and per token', workflow.max_concurrent_runs_per_token?.toString()],
       ['when a creator leaves', leaverText(workflow.leaver)],
+      ['when a dead secret is used', workflow.reuse_rule],
       ['contacts', workflow.contacts.length === 0 ? undefined : workflow.contacts.join(' ')],
       ['created', time(workflow.created_at)],
       ['updated', time(workflow.updated_at)],

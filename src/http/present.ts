@@ -92,6 +92,7 @@ export function presentWorkflow(row: WorkflowRow): wire.Workflow {
     max_concurrent_runs: row.maxConcurrentRuns,
     max_concurrent_runs_per_token: row.maxConcurrentRunsPerToken,
     leaver: presentLeaver(leaverOf(row)),
+    reuse_rule: row.reuseRule ?? 'alarm',
     contacts: row.contacts ?? [],
     status: row.pausedAt === null ? 'active' : 'paused',
     paused_at: time(row.pausedAt),

@@ -1,5 +1,5 @@
 import type { ParsedToken, TokenId } from '../rules/format.js';
-import { isActive, tokenStatus } from '../rules/token.js';
+import { isActive, type TokenFacts, tokenStatus } from '../rules/token.js';
 import type { StoredToken } from '../store/lookup.js';
 import { recordReuse } from '../store/reuse.js';
 import { recordFirstUse, remakeDigest, type Use, verifierOf } from '../store/use.js';
@@ -11,6 +11,8 @@ export interface Presentation {
   readonly ip: string | undefined;
   readonly by: TokenId | undefined;
   readonly requestId: string;
+  /** The caller, where it only asks about the token and does nothing with it. */
+  readonly asker?: TokenFacts | undefined;
 }
 
 /** Gives at once what needs no waiting. On the hot path nothing does, and every promise has its price. */
@@ -112,9 +114,15 @@ export function useToken(deps: Deps, token: StoredToken, where: Presentation, no
   if (!isActive(token.facts, now)) {
     const status = tokenStatus(token.facts, now);
     if (status !== 'superseded' && status !== 'revoked') return false;
-    return recordReuse(deps.db, token, use, where.requestId).then(() => false);
+    return reused(deps, token, use, where);
   }
   if (token.facts.firstUsedAt === undefined) return recordFirstUse(deps.db, token, use);
   deps.useLog.note(token, use);
   return true;
+}
+
+async function reused(deps: Deps, token: StoredToken, use: Use, { requestId, asker }: Presentation): Promise<false> {
+  const revoked = await recordReuse(deps.db, token, { use, requestId, asker });
+  if (revoked.length > 0) deps.metrics.tokens('revoked', revoked.length);
+  return false;
 }

@@ -1,5 +1,5 @@
-import { addSeconds } from './lifetime.js';
-import type { TokenStatus } from './token.js';
+import { addSeconds, earliest } from './lifetime.js';
+import type { RevokeReason, TokenStatus } from './token.js';
 
 /** What an incident is about: a secret that was found where it does not belong, or a dead one that was used. */
 export const INCIDENT_KINDS = ['leak', 'reuse'] as const;
@@ -67,18 +67,54 @@ export function withinReach(leaked: string, handovers: readonly Handover[]): rea
 /** How long after its overlap a superseded secret may come once more from where it was used before, in seconds. */
 export const STRAGGLER_SECONDS = 600;
 
-/** Whether the use of a superseded secret is a late retry and no alarm: soon after the overlap, by the same address or
- *  the same token that asks. */
-export function isStraggler(
-  ended: {
-    readonly at: Date;
-    readonly lastUsedIp: string | undefined;
-    readonly lastUsedBy: string | undefined;
-  },
-  use: { readonly at: Date; readonly ip: string | undefined; readonly by: string | undefined },
-): boolean {
-  if (use.at >= addSeconds(ended.at, STRAGGLER_SECONDS)) return false;
-  const isSameToken = use.by !== undefined && use.by === ended.lastUsedBy;
-  const isSameAddress = use.ip !== undefined && use.ip === ended.lastUsedIp;
+/** The same after a revocation: jobs that were under way are told of it, and need not be rotated first. */
+export const AFTERMATH_SECONDS = 60;
+
+/** How a secret ended, as far as it says whether its use was to be expected. */
+export interface DeadSecret {
+  /** Why it was revoked; `undefined` when it was not. */
+  readonly reason: RevokeReason | undefined;
+  /** When its overlap ended, where it has a successor. */
+  readonly supersededAt: Date | undefined;
+  readonly revokedAt: Date | undefined;
+  readonly lastUsedIp: string | undefined;
+  readonly lastUsedBy: string | undefined;
+  /** The members who made it, own it and revoked it, by their public ids. */
+  readonly people: readonly string[];
+}
+
+/** The use of a dead secret: from where, and the token that asked about it, if one did. */
+export interface DeadUse {
+  readonly at: Date;
+  readonly ip: string | undefined;
+  readonly by: string | undefined;
+  /** Whose token only asked about it (RFC 7662), and whether it is one of those that people sign in with. */
+  readonly question: { readonly member: string; readonly isSignIn: boolean } | undefined;
+}
+
+/** Whether the use of a dead secret is no alarm: a late retry, or a look. */
+export function isExpected(dead: DeadSecret, use: DeadUse): boolean {
+  return isStraggler(dead, use) || isLook(dead, use);
+}
+
+/** A late retry: soon after the end, from the same address or by the same token that asks. What was revoked because it was
+ *  rotated has as long as what is superseded. */
+function isStraggler(dead: DeadSecret, use: DeadUse): boolean {
+  const isRotation = dead.reason === undefined || dead.reason === 'rotated';
+  const endedAt = isRotation ? earliest(dead.supersededAt, dead.revokedAt) : dead.revokedAt;
+  if (!isWithin(endedAt, isRotation ? STRAGGLER_SECONDS : AFTERMATH_SECONDS, use.at)) return false;
+  const isSameToken = use.by !== undefined && use.by === dead.lastUsedBy;
+  const isSameAddress = use.ip !== undefined && use.ip === dead.lastUsedIp;
   return isSameToken || isSameAddress;
+}
+
+/** Somebody looks whether it is dead: a person who has to do with it, signed in; soon after the revocation any token of such a
+ *  person. Later a token of a workflow may be that of a gateway, which asks on behalf of whoever came with the secret. */
+function isLook({ people, revokedAt }: DeadSecret, { question, at }: DeadUse): boolean {
+  if (question === undefined || !people.includes(question.member)) return false;
+  return question.isSignIn || isWithin(revokedAt, AFTERMATH_SECONDS, at);
+}
+
+function isWithin(since: Date | undefined, seconds: number, at: Date): boolean {
+  return since !== undefined && at < addSeconds(since, seconds);
 }

@@ -1,4 +1,5 @@
 import type { Constraints } from './constraint.js';
+import type { ReuseRule } from './incident.js';
 import type { LeaverPolicy } from './leaver.js';
 import type { RunLimits } from './run-limit.js';
 import { coversScope, isServiceScope } from './scope.js';
@@ -26,6 +27,8 @@ export interface WorkflowPolicy extends RunLimits {
   readonly maxRunSeconds: number;
   /** What becomes of its tokens when their creator leaves. */
   readonly leaver?: LeaverPolicy | undefined;
+  /** What the use of a dead secret does to the lineage of its token. */
+  readonly reuseRule?: ReuseRule | undefined;
   /** E-mail addresses that hear of its tokens beside their owners. */
   readonly contacts?: readonly string[] | undefined;
 }

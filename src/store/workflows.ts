@@ -143,6 +143,7 @@ export function policyOf(row: WorkflowRow): WorkflowPolicy {
     maxConcurrentRuns: row.maxConcurrentRuns ?? undefined,
     maxConcurrentRunsPerToken: row.maxConcurrentRunsPerToken ?? undefined,
     leaver: leaverOf(row),
+    reuseRule: row.reuseRule ?? 'alarm',
     contacts: row.contacts ?? [],
   };
 }
@@ -187,6 +188,7 @@ function mutable({ leaver, ...policy }: WorkflowPolicy) {
     leaverRule: leaver?.rule ?? null,
     leaverSuccessorId: transfer?.successorId ?? null,
     leaverWindowDays: transfer?.windowDays ?? null,
+    reuseRule: policy.reuseRule === 'revoke' ? policy.reuseRule : null,
     allowedScopes: [...policy.allowedScopes],
     allowedExpiryDays: [...policy.allowedExpiryDays],
     maxConcurrentRuns: policy.maxConcurrentRuns ?? null,
@@ -206,6 +208,7 @@ function shown(policy: WorkflowPolicy): Record<string, unknown> {
     max_concurrent_runs: policy.maxConcurrentRuns ?? null,
     max_concurrent_runs_per_token: policy.maxConcurrentRunsPerToken ?? null,
     leaver: shownLeaver(policy.leaver),
+    reuse_rule: policy.reuseRule ?? 'alarm',
     contacts: policy.contacts ?? [],
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { REUSE_RULES } from '../rules/incident.js';
 import { ROLES } from '../rules/role.js';
 import { RUN_STATUSES } from '../rules/run.js';
 import { FREEZE_REASONS, MEMBER_STATUSES, REVOKE_REASONS, TOKEN_STATUSES } from '../rules/token.js';
@@ -175,6 +176,7 @@ export const workflow: z.ZodType<Workflow> = z
     max_concurrent_runs: z.int().nullable().default(null).describe('`null` for no limit.'),
     max_concurrent_runs_per_token: z.int().nullable().default(null).describe('`null` for no limit.'),
     leaver: shownLeaver.nullable().default(null).describe('What becomes of its tokens when their creator leaves.'),
+    reuse_rule: z.enum(REUSE_RULES).default('alarm').describe('What the use of a dead secret does to its lineage.'),
     contacts: z.array(z.string()).default([]).describe('Who hears of its tokens by e-mail beside their owners.'),
     status: z.enum(['active', 'paused']),
     paused_at: timestamp.nullable(),

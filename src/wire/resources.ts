@@ -163,9 +163,14 @@ export interface WorkflowRequest {
   max_concurrent_runs_per_token?: number | null | undefined;
   /** What becomes of its tokens when their creator leaves; `null`, the default, for no rule. */
   leaver?: Leaver | null | undefined;
+  /** What the use of a dead secret does to the lineage of its token (default `alarm`). */
+  reuse_rule?: ReuseRule | undefined;
   /** E-mail addresses that hear of its tokens beside their owners: ten at most. */
   contacts?: string[] | undefined;
 }
+
+/** What the use of a dead secret does: `alarm` opens an incident, `revoke` also ends the whole lineage of its token. */
+export type ReuseRule = 'alarm' | 'revoke';
 
 /** What becomes of the tokens of a workflow when their creator is suspended or leaves. */
 export type Leaver =
@@ -192,6 +197,7 @@ export interface Workflow {
   max_concurrent_runs_per_token: number | null;
   /** What becomes of its tokens when their creator leaves; `null` for no rule. */
   leaver: Leaver | null;
+  reuse_rule: ReuseRule;
   /** Who hears of its tokens by e-mail beside their owners. */
   contacts: string[];
   status: 'active' | 'paused';

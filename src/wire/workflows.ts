@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { REUSE_RULES } from '../rules/incident.js';
 import { MAX_WINDOW_DAYS } from '../rules/leaver.js';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { MAX_CONCURRENT_RUNS } from '../rules/run-limit.js';
@@ -62,6 +63,12 @@ export const workflowRequest = z
       .default(null)
       .describe(
         'What becomes of its tokens when their creator leaves. With `null` a suspension holds them back while it lasts, and who has left for good leaves them frozen.',
+      ),
+    reuse_rule: z
+      .enum(REUSE_RULES)
+      .default('alarm')
+      .describe(
+        'What the use of a dead secret does, one that is superseded or revoked and no late retry: `alarm` opens an incident; `revoke` also ends every token of its lineage and stops their runs. With `revoke` whoever has kept an old secret can end the tokens that came after it (RFC 9700 section 4.14.2).',
       ),
     contacts: contacts.default([]),
   })

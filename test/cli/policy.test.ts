@@ -57,6 +57,22 @@ describe('workflow set', () => {
   });
 
   test.each([
+    [['--reuse-rule', 'revoke'], 'alarm', 'revoke'],
+    [['--reuse-rule', 'alarm'], 'revoke', undefined],
+    [['--description', 'new'], 'revoke', 'revoke'],
+    [['--description', 'new'], 'alarm', undefined],
+  ] as const)('%j sets what the use of a dead secret does, beside %j', async (args, reuse_rule, wanted) => {
+    service.follow(() => ({ status: 200, body: workflowResource({ reuse_rule }) }));
+    const shown = expect.stringContaining(`when a dead secret is used\t${reuse_rule}\n`);
+    expect(await run(['workflow', 'set', 'codex-review', ...args])).toMatchObject({ code: 0, stdout: shown });
+    expect(put()[0]?.reuse_rule).toEqual(wanted);
+  });
+
+  test('takes no other rule for a dead secret', async () => {
+    expect(await run(['workflow', 'set', 'w', '--reuse-rule', 'ask'])).toMatchObject({ code: 2 });
+  });
+
+  test.each([
     [['--contact', 'ops@acme.example', 'lead@acme.example'], [], ['ops@acme.example', 'lead@acme.example']],
     [['--description', 'new'], ['ops@acme.example'], ['ops@acme.example']],
     [['--contact', 'none'], ['ops@acme.example'], undefined],

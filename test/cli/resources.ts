@@ -86,6 +86,7 @@ export function workflowResource(changes: Partial<Workflow> = {}): Workflow {
     max_concurrent_runs: null,
     max_concurrent_runs_per_token: null,
     leaver: null,
+    reuse_rule: 'alarm',
     contacts: [],
     status: 'active',
     paused_at: null,

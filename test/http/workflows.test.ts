@@ -31,6 +31,7 @@ describe('PUT', () => {
       max_concurrent_runs: null,
       max_concurrent_runs_per_token: null,
       leaver: null,
+      reuse_rule: 'alarm',
       contacts: [],
       status: 'active',
       paused_at: null,
@@ -71,6 +72,7 @@ describe('PUT', () => {
       max_concurrent_runs: null,
       max_concurrent_runs_per_token: null,
       leaver: null,
+      reuse_rule: 'alarm',
     });
     const { data } = await service.client().auditEvents({ target: String(body['id']), action: 'workflow.updated' });
     expect(data.map((event) => event.data)).toEqual([

@@ -64,6 +64,7 @@ export const STEPS: readonly Step[] = [
   ['trust the jobs of a platform, change the rule and remove it', trustJobs],
   ['sign people in by a provider, see and end sessions', signInByProvider],
   ['report leaks, look at their incidents and close one', reportLeaks],
+  ['use dead secrets, one of a lineage that ends with it', useDeadSecrets],
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
   ['add a webhook, tell it of something and remove it', beTold],
@@ -378,7 +379,6 @@ async function reportLeaks(scene: Scene): Promise<void> {
   const second = await tokens.rotate(first.id, {});
   const dead = await mint(scene);
   await tokens.revoke(dead.id, { reason: 'unused' });
-  await owner(scene).introspect(dead.token);
   const found = [first, second, dead].map(({ token }) => token);
   await incidents.report({ tokens: found });
   await incidents.report({ tokens: found });
@@ -388,6 +388,22 @@ async function reportLeaks(scene: Scene): Promise<void> {
   const id = data[0]?.id ?? '';
   await incidents.show(id);
   await incidents.close(id, { note: 'seen to' });
+}
+
+async function useDeadSecrets(scene: Scene): Promise<void> {
+  const { tokens, workflows } = owner(scene);
+  await workflows.put('strict', { ...POLICY, reuse_rule: 'revoke' });
+  for (const _ of AGAIN_AND_AGAIN) {
+    const first = await tokens.mint({ ...MINT, workflow: 'strict' });
+    const running = await tokens.rotate(first.id, { overlap_seconds: 0 });
+    await scene.service.client(running.token).execChecks.check({ workflow: 'strict' });
+    await tokens.rotate(running.id, { overlap_seconds: 0 });
+    await owner(scene).introspect(first.token);
+    await scene.service
+      .client(first.token, '203.0.113.9')
+      .me()
+      .catch(() => undefined);
+  }
 }
 
 async function signInByProvider({ service, large }: Scene): Promise<void> {

@@ -88,7 +88,7 @@ describe('reuse', () => {
   it('is recorded once an hour, however many come at the same moment', async () => {
     const first = await service.seedToken();
     const token = await stored(first.token);
-    const reuse = () => recordReuse(service.db.db, token, useNow(), 'request');
+    const reuse = () => recordReuse(service.db.db, token, { use: useNow(), requestId: 'request', asker: undefined });
     await Promise.all([1, 2, 3, 4].map(reuse));
     service.clock.advance(3600);
     await reuse();

@@ -73,7 +73,7 @@ function answerFor(
 ): Soon<Introspection> {
   if (subject === undefined) return INACTIVE;
   if (subject.facts.workspaceId !== caller.workspaceId) return INACTIVE;
-  const where = { ip: exchange.ip, by: caller.id, requestId: exchange.requestId };
+  const where = { ip: exchange.ip, by: caller.id, requestId: exchange.requestId, asker: caller };
   // What asks about itself was used when it authenticated.
   const isUsed = isSelf || useToken(deps, subject, where, exchange.now);
   const answer = (isLive: boolean) =>

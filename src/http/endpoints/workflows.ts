@@ -50,6 +50,7 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
     maxConcurrentRuns: body.max_concurrent_runs ?? undefined,
     maxConcurrentRunsPerToken: body.max_concurrent_runs_per_token ?? undefined,
     leaver: leaver.value,
+    reuseRule: body.reuse_rule,
     contacts: body.contacts,
   };
   const origin = originOf(caller, call);
