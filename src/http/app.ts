@@ -31,6 +31,7 @@ import {
 } from './endpoints/members.js';
 import { jwksRoute, metadataRoute, pathMetadataRoute } from './endpoints/metadata.js';
 import { mintTokenRoute } from './endpoints/mint-token.js';
+import { mintTokensRoute } from './endpoints/mint-tokens.js';
 import {
   addPasskeyByLinkRoute,
   addPasskeyOptionsRoute,
@@ -137,6 +138,7 @@ const ROUTES: readonly Route[] = [
   pathMetadataRoute,
   jwksRoute,
   mintTokenRoute,
+  mintTokensRoute,
   listTokensRoute,
   showTokenRoute,
   explainTokenRoute,

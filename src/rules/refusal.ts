@@ -95,6 +95,31 @@ export function invalid(path: readonly (string | number)[], detail: string): { o
   return { ok: false, refusal: { kind: 'invalid', errors: [{ pointer: pointerTo(path), detail }] } };
 }
 
+/** A part of a request, by the way to it from the root, and why it is refused, if it is. */
+export interface JudgedPart {
+  readonly path: readonly (string | number)[];
+  readonly refusal: Refusal | undefined;
+}
+
+/** Why a request of several parts is refused as a whole; `undefined` when no part is. What is wrong with the content of any of
+ *  them is told at once; without such, the first refusal, with the part that it is about. */
+export function refusalOfParts(parts: readonly JudgedPart[]): Refusal | undefined {
+  const refused = parts.flatMap(({ path, refusal }) => (refusal ? [withinPart(path, refusal)] : []));
+  const errors = refused.flatMap((refusal) => (refusal.kind === 'invalid' ? refusal.errors : []));
+  return errors.length > 0 ? { kind: 'invalid', errors } : refused[0];
+}
+
+function withinPart(path: JudgedPart['path'], refusal: Refusal): Refusal {
+  if (path.length === 0) return refusal;
+  const place = pointerTo(path);
+  if (refusal.kind === 'not_allowed' || refusal.kind === 'conflict') {
+    return { ...refusal, detail: `${place}: ${refusal.detail}` };
+  }
+  if (refusal.kind !== 'invalid') return refusal;
+  const errors = refusal.errors.map(({ pointer, detail }) => ({ pointer: `${place}${pointer.slice(1)}`, detail }));
+  return { kind: 'invalid', errors };
+}
+
 /** Prints a path as a JSON pointer in URI fragment form. A lone surrogate, which a member's name may hold, is shown as
  *  U+FFFD. */
 export function pointerTo(path: readonly (string | number)[]): string {

@@ -1,4 +1,4 @@
-import { explanation, mintedToken, revocation, token, tokenPage } from '../wire/answers.js';
+import { explanation, mintedToken, mintedTokens, revocation, token, tokenPage } from '../wire/answers.js';
 import type {
   Explanation,
   MintedToken,
@@ -39,6 +39,9 @@ export interface TokensClient {
   /** Mints a token; its printed form is in the answer and never shown again. With an idempotency key a retry of the same
    *  request gives the same token, with a fresh secret while it was never used. */
   mint(request: MintRequest, idempotencyKey?: string): Promise<MintedToken>;
+  /** Mints up to 100 tokens or none, in their order. With an idempotency key as {@link TokensClient.mint}. It takes seconds:
+   *  unless the client was told how long to wait, it waits for a minute. */
+  mintMany(requests: readonly MintRequest[], idempotencyKey?: string): Promise<MintedToken[]>;
   list(query?: TokenQuery): Promise<Page<Token>>;
   show(id: string): Promise<Token>;
   /** The state at a time (default now) and every fact that led to it. */
@@ -57,20 +60,27 @@ export interface TokensClient {
   revokeMany(request: RevocationRequest): Promise<Revocation>;
 }
 
+/** A hundred secrets are hashed one after the other, and other requests in between. */
+const MANY_SECONDS = 60;
+
 export function tokensClient(options: ClientOptions): TokensClient {
   const path = (id: string, verb = '') => `/v1/tokens/${encodeURIComponent(id)}${verb}`;
   return {
     mint: (request, idempotencyKey) =>
       sendFor(
         options,
-        {
-          method: 'POST',
-          path: '/v1/tokens',
-          json: request,
-          headers: idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey },
-        },
+        { method: 'POST', path: '/v1/tokens', json: request, headers: idempotent(idempotencyKey) },
         mintedToken,
       ),
+    mintMany: async (requests, idempotencyKey) => {
+      const json = { tokens: requests };
+      const { tokens } = await sendFor(
+        { ...options, timeoutSeconds: options.timeoutSeconds ?? MANY_SECONDS },
+        { method: 'POST', path: '/v1/tokens/bulk', json, headers: idempotent(idempotencyKey) },
+        mintedTokens,
+      );
+      return tokens;
+    },
     list: (query) => sendFor(options, { method: 'GET', path: '/v1/tokens', query: { ...query } }, tokenPage),
     show: (id) => sendFor(options, { method: 'GET', path: path(id) }, token),
     explain: (id, at) => sendFor(options, { method: 'GET', path: path(id, '/explain'), query: { at } }, explanation),
@@ -88,4 +98,8 @@ export function tokensClient(options: ClientOptions): TokensClient {
     unfreeze: (id) => sendFor(options, { method: 'POST', path: path(id, '/unfreeze') }, token),
     revokeMany: (request) => sendFor(options, { method: 'POST', path: '/v1/revocations', json: request }, revocation),
   };
+}
+
+function idempotent(key: string | undefined): Record<string, string> {
+  return key === undefined ? {} : { 'idempotency-key': key };
 }

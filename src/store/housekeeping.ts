@@ -3,7 +3,7 @@ import type { Sql, TransactionSql } from './connect.js';
 import { dropOldDeliveries } from './deliveries.js';
 import { dropOldDevices } from './devices.js';
 import { dropOldEnrolments } from './enrolments.js';
-import { dropOldKeys } from './mint.js';
+import { dropOldKeys } from './idempotency.js';
 import { unlessLost } from './pool.js';
 import { dropOldProofs } from './proofs.js';
 import { dropOldSeen } from './seen.js';

@@ -1,9 +1,9 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Constraints } from '../rules/constraint.js';
 import type { MemberId, WorkspaceId } from '../rules/format.js';
 import { pointerTo, type Refusal } from '../rules/refusal.js';
 import type { TokenKind } from '../rules/token.js';
-import { isBeyondReach, policyFaults } from '../rules/workspace-policy.js';
+import { isBeyondReach, type PolicedToken, policyFaults, type WorkspacePolicy } from '../rules/workspace-policy.js';
 import type { Tx } from './database.js';
 import { isPoliced, isSuccessor, lives, successors } from './live-tokens.js';
 import { members, tokens, workflows, workspaces } from './schema.js';
@@ -26,25 +26,59 @@ export interface Issued {
  *  end of the transaction. `isAdded` for one more token than there was, for which there must be room in the workflow: where
  *  room is bounded, the workflow is held to the end. A rotation adds none. */
 export async function policyRefusal(tx: Tx, issued: Issued, isAdded: boolean, now: Date): Promise<Refusal | undefined> {
-  const { workspaceId, workflow: workflowLabel } = issued;
-  if (isBeyondReach({ ...issued, workflowLabel })) return undefined;
-  const [found] = await tx
-    .select({ policy: workspaces.policy, creatorRole: members.role, workflowConstraints: workflows.constraints })
+  const [refusal] = await policyRefusals(tx, [issued], isAdded, now);
+  return refusal;
+}
+
+/** As {@link policyRefusal}, of each of several, of one workspace and one creator: each needs room beside those before it. */
+export async function policyRefusals(
+  tx: Tx,
+  issued: readonly Issued[],
+  isAdded: boolean,
+  now: Date,
+): Promise<readonly (Refusal | undefined)[]> {
+  const policed = issued.filter(({ kind, workflow }) => !isBeyondReach({ kind, workflowLabel: workflow }));
+  const [first] = policed;
+  if (first === undefined) return [];
+  const labels = [...new Set(policed.map(({ workflow }) => workflow))];
+  const found = await tx
+    .select({
+      label: workflows.label,
+      policy: workspaces.policy,
+      creatorRole: members.role,
+      workflowConstraints: workflows.constraints,
+    })
     .from(workspaces)
-    .innerJoin(members, and(eq(members.workspaceId, workspaces.id), eq(members.id, issued.creatorId)))
-    .innerJoin(workflows, and(eq(workflows.workspaceId, workspaces.id), eq(workflows.label, workflowLabel)))
-    .where(eq(workspaces.id, workspaceId));
-  if (!found?.policy) return undefined;
-  const { policy, ...surroundings } = found;
-  const faults = policyFaults({ createdAt: now, ...issued, ...surroundings, workflowLabel }, policy);
+    .innerJoin(members, and(eq(members.workspaceId, workspaces.id), eq(members.id, first.creatorId)))
+    .innerJoin(workflows, and(eq(workflows.workspaceId, workspaces.id), inArray(workflows.label, labels)))
+    .where(eq(workspaces.id, first.workspaceId));
+  const policy = found[0]?.policy;
+  if (!policy) return [];
+  const surroundings = new Map(found.map((row) => [row.label, row]));
+  const refusals = issued.map((one) => {
+    const around = surroundings.get(one.workflow);
+    return around && faultRefusal({ createdAt: now, ...one, ...around, workflowLabel: one.workflow }, policy);
+  });
+  const most = policy.maxTokensPerWorkflow;
+  if (!isAdded || most === undefined || refusals.some((refusal) => refusal !== undefined)) return refusals;
+  const taken = await tokensOf(tx, first.workspaceId, labels, now);
+  return issued.map(({ workflow }) => {
+    const count = taken.get(workflow);
+    if (count === undefined) return undefined;
+    taken.set(workflow, count + 1);
+    return count < most ? undefined : crowded(most);
+  });
+}
+
+function faultRefusal(token: PolicedToken, policy: WorkspacePolicy): Refusal | undefined {
+  const faults = policyFaults(token, policy);
   const minter = faults.find(({ rule }) => rule === 'minters');
   if (minter) return { kind: 'not_allowed', detail: minter.detail };
-  if (faults.length > 0) {
-    const errors = faults.map(({ path, detail }) => ({ pointer: pointerTo(path), detail }));
-    return { kind: 'invalid', errors };
-  }
-  const most = policy.maxTokensPerWorkflow;
-  if (!isAdded || most === undefined || (await hasRoom(tx, issued, most, now))) return undefined;
+  if (faults.length === 0) return undefined;
+  return { kind: 'invalid', errors: faults.map(({ path, detail }) => ({ pointer: pointerTo(path), detail })) };
+}
+
+function crowded(most: number): Refusal {
   const detail = `the workflow has as many tokens as the workspace's policy allows: ${most}`;
   return { kind: 'invalid', errors: [{ pointer: pointerTo(['workflow']), detail }] };
 }
@@ -55,19 +89,27 @@ export function plainly(refusal: Refusal): string {
   return refusal.kind === 'not_allowed' ? refusal.detail : "the workspace's policy does not let it be issued";
 }
 
-/** Whether a workflow has fewer tokens than that, with the workflow held to the end of the transaction: one counts at a
- *  time. A token counts once, together with those that it was rotated from and to. */
-async function hasRoom(tx: Tx, { workspaceId, workflow }: Issued, most: number, now: Date): Promise<boolean> {
-  await tx
-    .select({ id: workflows.id })
+/** How many tokens workflows have, each held to the end of the transaction: one counts at a time. A token counts once,
+ *  together with those that it was rotated from and to. */
+async function tokensOf(
+  tx: Tx,
+  workspaceId: WorkspaceId,
+  labels: readonly string[],
+  now: Date,
+): Promise<Map<string, number>> {
+  const held = await tx
+    .select({ label: workflows.label })
     .from(workflows)
-    .where(and(eq(workflows.workspaceId, workspaceId), eq(workflows.label, workflow)))
+    .where(and(eq(workflows.workspaceId, workspaceId), inArray(workflows.label, [...labels])))
+    .orderBy(workflows.label)
     .for('no key update');
-  const isLive = and(isPoliced(workspaceId, now), eq(tokens.workflow, workflow), ...lives(now));
-  const [row] = await tx
-    .select({ lines: sql<string>`count(distinct ${tokens.lineageId})` })
+  const isLive = and(isPoliced(workspaceId, now), inArray(tokens.workflow, [...labels]), ...lives(now));
+  const rows = await tx
+    .select({ label: tokens.workflow, lines: sql<string>`count(distinct ${tokens.lineageId})` })
     .from(tokens)
     .leftJoin(successors, isSuccessor)
-    .where(isLive);
-  return Number(row?.lines ?? 0) < most;
+    .where(isLive)
+    .groupBy(tokens.workflow);
+  const counted = new Map(rows.map(({ label, lines }) => [label, Number(lines)]));
+  return new Map(held.map(({ label }) => [label, counted.get(label) ?? 0]));
 }

@@ -27,6 +27,9 @@ export interface Secrets {
   isSame(digest: StoredDigest, stored: StoredDigest): boolean;
   /** Hashes with argon2id (about 25 ms of a core). Throws {@link HashQueueFullError} when too many wait. */
   hash(secret: TokenSecret | UserCodeSecret): Promise<string>;
+  /** Hashes many, in their order, few at a time: what is asked meanwhile gets in between. Stops when `signal` says so. Throws
+   *  {@link HashQueueFullError} when too many such batches are under way. */
+  hashAll(secrets: readonly TokenSecret[], signal: AbortSignal): Promise<string[]>;
   /** Verifies against an argon2id string. Throws {@link HashQueueFullError} when too many wait. */
   verify(verifier: string, secret: TokenSecret | UserCodeSecret): Promise<boolean>;
   /** How many argon2id computations run or wait. */
@@ -48,6 +51,8 @@ export interface HashCost {
 const OWASP_COST: HashCost = { memoryCost: 19_456, timeCost: 2 };
 const HASHES_AT_ONCE = 2;
 const MAX_WAITING_HASHES = 64;
+/** Batches take turns, so that one of 100 is done within as many seconds as there are batches, and a bit more. */
+const MAX_BATCHES = 8;
 
 /** Makes the verifiers. The first pepper makes new digests; the others are still read. At least one is needed. */
 export function createSecrets(peppers: readonly [Pepper, ...Pepper[]], cost: HashCost = OWASP_COST): Secrets {
@@ -66,6 +71,11 @@ export function createSecrets(peppers: readonly [Pepper, ...Pepper[]], cost: Has
     },
     isSame: (digest, stored) => digest.pepperKid === stored.pepperKid && isSame(digest.digest, stored.digest),
     hash: (secret) => pool.run(() => argon2.hash(secret, options)),
+    hashAll: (batch, signal) =>
+      pool.runAll(
+        batch.map((secret) => () => argon2.hash(secret, options)),
+        signal,
+      ),
     verify: (verifier, secret) => pool.run(() => argon2.verify(verifier, secret)),
     queueLength: pool.length,
   };
@@ -82,9 +92,35 @@ function keyedDigest(key: KeyObject, id: TokenId, tokenSecret: TokenSecret): Buf
 function createHashPool() {
   const waiting: (() => void)[] = [];
   let running = 0;
+  let batches = 0;
 
   async function run<T>(work: () => Promise<T>): Promise<T> {
     if (waiting.length >= MAX_WAITING_HASHES) throw new HashQueueFullError('too many secrets wait to be hashed');
+    return await inTurn(work);
+  }
+
+  /** A batch has no more in the queue than can run at once, so that it keeps nobody waiting for the whole of it. */
+  async function runAll<T>(works: readonly (() => Promise<T>)[], signal: AbortSignal): Promise<T[]> {
+    if (batches >= MAX_BATCHES) throw new HashQueueFullError('too many batches of secrets are being hashed');
+    batches += 1;
+    const results: T[] = [];
+    const rest = works.entries();
+    const lane = async () => {
+      for (const [at, work] of rest) {
+        signal.throwIfAborted();
+        results[at] = await inTurn(work);
+      }
+    };
+    try {
+      const ends = await Promise.allSettled(Array.from({ length: HASHES_AT_ONCE }, lane));
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
+      return results;
+    } finally {
+      batches -= 1;
+    }
+  }
+
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (running >= HASHES_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
     else running += 1;
     try {
@@ -97,5 +133,5 @@ function createHashPool() {
     }
   }
 
-  return { run, length: () => running + waiting.length };
+  return { run, runAll, length: () => running + waiting.length };
 }

@@ -5,6 +5,7 @@ import {
   getTableColumns,
   gt,
   gte,
+  inArray,
   isNotNull,
   isNull,
   lt,
@@ -103,6 +104,17 @@ export async function findToken(
   const rows = await viewQuery(db, and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id)));
   const [found] = await viewsOf(db, rows, now);
   return found;
+}
+
+/** Some tokens of a workspace, by their ids. */
+export async function findTokens(
+  db: Db,
+  workspaceId: WorkspaceId,
+  ids: readonly TokenId[],
+  now: Date,
+): Promise<ReadonlyMap<TokenId, TokenView>> {
+  const found = await viewQuery(db, and(eq(tokens.workspaceId, workspaceId), inArray(tokens.id, [...ids])));
+  return new Map((await viewsOf(db, found, now)).map((one) => [one.token.id, one]));
 }
 
 /** The newest tokens of a lineage. */

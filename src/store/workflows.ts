@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, inArray, sql } from 'drizzle-orm';
 import { canonicalJson } from '../rules/audit.js';
 import { newId, printId, type WorkspaceId } from '../rules/format.js';
 import { type Grantor, policyFault } from '../rules/grant.js';
@@ -20,6 +20,25 @@ export type WorkflowRow = Omit<typeof workflows.$inferSelect, 'toolRules'>;
 export async function findWorkflow(db: Db, workspaceId: WorkspaceId, label: string): Promise<WorkflowRow | undefined> {
   const [row] = await db.select(COLUMNS).from(workflows).where(labelIs(workspaceId, label));
   return row;
+}
+
+/** Some workflows, by their labels. */
+export async function findWorkflows(
+  db: Db,
+  workspaceId: WorkspaceId,
+  labels: readonly string[],
+): Promise<ReadonlyMap<string, WorkflowRow>> {
+  return byLabel(await db.select(COLUMNS).from(workflows).where(labelsAre(workspaceId, labels)));
+}
+
+/** Some workflows, by their labels, which stay as they are to the end of the transaction. */
+export async function holdWorkflows(
+  tx: Tx,
+  workspaceId: WorkspaceId,
+  labels: readonly string[],
+): Promise<ReadonlyMap<string, WorkflowRow>> {
+  const rows = tx.select(COLUMNS).from(workflows).where(labelsAre(workspaceId, labels)).orderBy(workflows.label);
+  return byLabel(await rows.for('key share'));
 }
 
 /** Workflows in the order of their labels, by code point. `after` is exclusive. */
@@ -163,6 +182,14 @@ const byCodePoint = sql<string>`${workflows.label} collate "C"`;
 
 function labelIs(workspaceId: WorkspaceId, label: string) {
   return and(eq(workflows.workspaceId, workspaceId), eq(workflows.label, label));
+}
+
+function labelsAre(workspaceId: WorkspaceId, labels: readonly string[]) {
+  return and(eq(workflows.workspaceId, workspaceId), inArray(workflows.label, [...labels]));
+}
+
+function byLabel(rows: readonly WorkflowRow[]): ReadonlyMap<string, WorkflowRow> {
+  return new Map(rows.map((row) => [row.label, row]));
 }
 
 /** Whether the named successor, if there is one, is somebody who could hold a token. */

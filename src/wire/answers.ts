@@ -19,6 +19,7 @@ import type {
   Me,
   Member,
   MintedToken,
+  MintedTokens,
   Person,
   Revocation,
   Run,
@@ -124,6 +125,10 @@ export const token: z.ZodType<Token> = z.object(tokenShape).meta({ id: 'Token' }
 export const mintedToken: z.ZodType<MintedToken> = z
   .object({ ...tokenShape, token: z.string().describe('The printed token, shown this once.') })
   .meta({ id: 'MintedToken' });
+
+export const mintedTokens: z.ZodType<MintedTokens> = z
+  .object({ tokens: z.array(mintedToken).describe('In the order of the request.') })
+  .meta({ id: 'MintedTokens' });
 
 export const tokenPage = page('TokenPage', token);
 

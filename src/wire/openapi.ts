@@ -7,6 +7,7 @@ import * as incidents from './incidents.js';
 import * as leaks from './leaks.js';
 import * as leavers from './leavers.js';
 import * as members from './members.js';
+import * as mints from './mints.js';
 import * as oauth from './oauth.js';
 import type { OpenApiDocument, PathItem } from './openapi-document.js';
 import { operationObject } from './openapi-operation.js';
@@ -38,6 +39,7 @@ const DEFAULT_ISSUER = 'http://127.0.0.1:8787';
 /** Every endpoint of the service, in the order in which it is documented. */
 export const operations: readonly Operation[] = [
   tokens.mintOperation,
+  mints.mintManyOperation,
   tokens.listTokensOperation,
   tokens.showTokenOperation,
   tokens.explainTokenOperation,

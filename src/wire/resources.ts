@@ -90,6 +90,11 @@ export interface MintedToken extends Token {
   token: string;
 }
 
+/** Tokens in the order in which they were asked for. */
+export interface MintedTokens {
+  tokens: MintedToken[];
+}
+
 export interface MintRequest {
   workflow: string;
   scopes: string[];
@@ -97,6 +102,10 @@ export interface MintRequest {
   name?: string | undefined;
   constraints?: Constraints | undefined;
   not_before?: string | undefined;
+}
+
+export interface MintManyRequest {
+  tokens: MintRequest[];
 }
 
 export interface RotateRequest {

@@ -51,6 +51,7 @@ function requests(token: string): { readonly id: string; readonly ask: () => Pro
     introspect: { form: `token=${token}` },
     revoke: { form: `token=${token}`, token: null },
     mintToken: { json: { workflow: 'nightly', scopes: ['repo:read'], expires_in_days: 7 } },
+    mintTokens: { json: { tokens: [{ workflow: 'nightly', scopes: ['repo:read'], expires_in_days: 7 }] } },
     rotateToken: { json: {} },
     revokeToken: { json: { reason: 'leaked' } },
     transferToken: { json: { owner_id: 'mem_0000000000000000000000' } },

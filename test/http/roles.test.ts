@@ -217,6 +217,12 @@ const ROWS: Readonly<Record<string, Row>> = {
     answers: { owner: 201, admin: 201, member: 201, auditor: 403 },
     foreign: 422,
   },
+  mintTokens: {
+    path: () => '/v1/tokens/bulk',
+    json: ({ label }) => ({ tokens: [{ workflow: label, scopes: ['repo:read'], expires_in_days: 7 }] }),
+    answers: { owner: 201, admin: 201, member: 201, auditor: 403 },
+    foreign: 422,
+  },
   listTokens: { path: () => '/v1/tokens', answers: all(200) },
   showToken: {
     path: ({ tokenId }) => `/v1/tokens/${tokenId}`,

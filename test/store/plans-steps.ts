@@ -45,6 +45,7 @@ const AGAIN_AND_AGAIN = Array.from({ length: 7 });
 /** Everything but the lists and the panic button. Each may be done again. */
 export const STEPS: readonly Step[] = [
   ['mint with an idempotency key, twice', mintTwice],
+  ['mint many with an idempotency key, twice', mintManyTwice],
   ['show, explain and transfer a token', showAndTransfer],
   ['rotate a token and use both', rotateAndUse],
   ['tell what has used a token', tellUsage],
@@ -109,6 +110,13 @@ async function mintTwice(scene: Scene): Promise<void> {
   const key = newId('evt', new Date());
   await owner(scene).tokens.mint(MINT, key);
   await owner(scene).tokens.mint(MINT, key);
+}
+
+async function mintManyTwice(scene: Scene): Promise<void> {
+  const key = newId('evt', new Date());
+  const batch = Array.from({ length: 20 }, (_, at) => ({ ...MINT, workflow: `job-${at}` }));
+  await owner(scene).tokens.mintMany(batch, key);
+  await owner(scene).tokens.mintMany(batch, key);
 }
 
 async function showAndTransfer(scene: Scene): Promise<void> {

@@ -36,3 +36,33 @@ it('lets a bounded number of hashes wait, and takes more as soon as those are do
   expect(secrets.queueLength()).toBe(0);
   await expect(secrets.hash(newTokenSecret())).resolves.toMatch(/^\$argon2id\$/);
 });
+
+it('hashes a batch in its order, a few at a time, so that what comes meanwhile gets in between', async () => {
+  const secrets = createSecrets([pepper], { memoryCost: 1024, timeCost: 2 });
+  const batch = Array.from({ length: 100 }, () => newTokenSecret());
+  const order: string[] = [];
+  const hashing = secrets.hashAll(batch, new AbortController().signal).then((verifiers) => {
+    order.push('batch');
+    return verifiers;
+  });
+  expect(secrets.queueLength()).toBe(2);
+  await Promise.all(Array.from({ length: 20 }, () => secrets.hash(newTokenSecret()).then(() => order.push('single'))));
+  const verifiers = await hashing;
+  expect(order.at(-1)).toBe('batch');
+  const right = verifiers.slice(0, 20).map((verifier, at) => secrets.verify(verifier, batch[at] ?? newTokenSecret()));
+  expect(await Promise.all(right)).toEqual(right.map(() => true));
+  expect(verifiers).toHaveLength(100);
+});
+
+it('stops a batch when it is told to, and takes no more than eight at once', async () => {
+  const secrets = createSecrets([pepper], { memoryCost: 1024, timeCost: 2 });
+  const batch = Array.from({ length: 40 }, () => newTokenSecret());
+  const gone = new AbortController();
+  const hashing = Array.from({ length: 8 }, () => secrets.hashAll(batch, gone.signal));
+  await expect(secrets.hashAll(batch, gone.signal)).rejects.toThrow(HashQueueFullError);
+  gone.abort(new Error('went away'));
+  const ends = await Promise.allSettled(hashing);
+  expect(ends.map((end) => end.status === 'rejected' && end.reason.message)).toEqual(ends.map(() => 'went away'));
+  expect(secrets.queueLength()).toBe(0);
+  await expect(secrets.hashAll([], new AbortController().signal)).resolves.toEqual([]);
+});
