@@ -63,6 +63,11 @@ export function addWorkflowCommands(program: Command): void {
         REUSE_RULES,
       ),
     )
+    .option('--rotate-into <sink...>', 'where its secret lives, for `countersign rotator`; `none` takes that back')
+    .option('--rotate-name <name>', 'of the token with this name: others are kept')
+    .option('--rotate-before <days>', 'so many days before the end of the token', wholeNumber(0, MAX_EXPIRY_DAYS))
+    .option('--rotate-every <days>', 'when the token is so old', wholeNumber(1, MAX_EXPIRY_DAYS))
+    .option('--rotations <file>', 'all of that as JSON, or `none`: replaces the list')
     .option(
       '--contact <address...>',
       'who hears of its tokens by e-mail beside their owners, or `none`: replaces the list',

@@ -12,9 +12,10 @@ import { say } from './output.js';
 import { memberId } from './people.js';
 import { printable } from './printable.js';
 import { UsageError } from './usage-error.js';
+import { type RotationFlags, rotationsIn } from './workflow-rotations.js';
 import { printWorkflow } from './workflows.js';
 
-export interface WorkflowFlags extends ConstraintFlags {
+export interface WorkflowFlags extends ConstraintFlags, RotationFlags {
   description?: string;
   allowScope?: string[];
   expiryDays?: number[];
@@ -47,6 +48,7 @@ export async function setWorkflow(label: string, flags: WorkflowFlags): Promise<
     leaver: await leaverIn(client, flags, current?.leaver),
     reuse_rule: reuseRule(flags.reuseRule ?? current?.reuse_rule),
     contacts: contactsIn(flags.contact, current?.contacts),
+    rotations: await rotationsIn(flags, current?.rotations),
   });
   printWorkflow(workflow, flags);
   if (!flags.json) say(`${printable(label)} is ${current ? 'changed' : 'made'}.`);

@@ -5,6 +5,7 @@ import { timeIn } from './instant.js';
 import { outputView, print, printJson, say } from './output.js';
 import { printable } from './printable.js';
 import { type Column, renderDetails, renderTable } from './table.js';
+import { rotationDetails } from './workflow-rotations.js';
 
 const COLUMNS: Column<Workflow>[] = [
   { title: 'LABEL', value: (workflow) => workflow.label, isWhole: true },
@@ -96,6 +97,7 @@ export function printWorkflow(workflow: Workflow, flags: { json?: true }): void 
       ['and per token', workflow.max_concurrent_runs_per_token?.toString()],
       ['when a creator leaves', leaverText(workflow.leaver)],
       ['when a dead secret is used', workflow.reuse_rule],
+      ...rotationDetails(workflow.rotations),
       ['contacts', workflow.contacts.length === 0 ? undefined : workflow.contacts.join(' ')],
       ['created', time(workflow.created_at)],
       ['updated', time(workflow.updated_at)],

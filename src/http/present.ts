@@ -14,6 +14,7 @@ import type { RunView } from '../store/runs.js';
 import type { SessionRow } from '../store/sessions.js';
 import type { TokenView } from '../store/tokens.js';
 import type { ToolDecisionRow } from '../store/tool-decisions.js';
+import { shownRotations } from '../store/workflow-rotations.js';
 import { leaverOf, type WorkflowRow } from '../store/workflows.js';
 import type { Passkey } from '../wire/passkey-resources.js';
 import type { BeyondPolicy } from '../wire/policy-resources.js';
@@ -94,6 +95,7 @@ export function presentWorkflow(row: WorkflowRow): wire.Workflow {
     leaver: presentLeaver(leaverOf(row)),
     reuse_rule: row.reuseRule ?? 'alarm',
     contacts: row.contacts ?? [],
+    rotations: shownRotations(row.rotations ?? []),
     status: row.pausedAt === null ? 'active' : 'paused',
     paused_at: time(row.pausedAt),
     created_at: row.createdAt.toISOString(),

@@ -88,6 +88,12 @@ export function runnerFault(grantor: Grantor): string | undefined {
   return wider.length > 0 ? boundFault(wider) : undefined;
 }
 
+/** Why a grantor may not say where the secrets of a workflow go; `undefined` when it may. Its tokens may reach beyond any place
+ *  that the grantor is bound to, so that it must be bound to none. */
+export function directionFault(grantor: Grantor): string | undefined {
+  return runnerFault(grantor);
+}
+
 function boundFault(kinds: readonly ConstraintKind[]): string {
   return `the calling token is bound to narrower ${kinds.join(', ')}`;
 }

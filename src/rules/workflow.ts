@@ -3,6 +3,7 @@ import type { ReuseRule } from './incident.js';
 import type { LeaverPolicy } from './leaver.js';
 import type { RunLimits } from './run-limit.js';
 import { coversScope, isServiceScope } from './scope.js';
+import type { WorkflowRotation } from './workflow-rotation.js';
 
 const LABEL = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
 
@@ -29,6 +30,8 @@ export interface WorkflowPolicy extends RunLimits {
   readonly leaver?: LeaverPolicy | undefined;
   /** What the use of a dead secret does to the lineage of its token. */
   readonly reuseRule?: ReuseRule | undefined;
+  /** Where its secrets live. */
+  readonly rotations?: readonly WorkflowRotation[] | undefined;
   /** E-mail addresses that hear of its tokens beside their owners. */
   readonly contacts?: readonly string[] | undefined;
 }

@@ -6,10 +6,12 @@ import type { LeaverPolicy } from '../rules/leaver.js';
 import { accept, invalid, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import { roleScopes } from '../rules/role.js';
 import type { WorkflowPolicy } from '../rules/workflow.js';
+import { namesNewPlace } from '../rules/workflow-rotation.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
 import { members, workflows } from './schema.js';
+import { shownRotations } from './workflow-rotations.js';
 
 // The tool rules are large, and read on their own (`store/tool-rules`).
 const { toolRules: _, ...COLUMNS } = getTableColumns(workflows);
@@ -65,13 +67,19 @@ export function putWorkflow(
   workspaceId: WorkspaceId,
   label: string,
   policy: WorkflowPolicy,
-  by: { readonly grantor: Grantor; readonly origin: Origin },
+  by: {
+    readonly grantor: Grantor;
+    readonly origin: Origin;
+    /** Why its secrets may be directed to no other place than before, if so. */
+    readonly newPlaceRefusal: Refusal | undefined;
+  },
   now: Date,
 ): Promise<Result<{ readonly isNew: boolean; readonly row: WorkflowRow }>> {
   return inTransaction(db, async (tx) => {
     const refusal = (before: WorkflowRow | undefined): Refusal | undefined => {
       const detail = policyFault(by.grantor, before && policyOf(before), policy);
-      return detail === undefined ? undefined : { kind: 'not_allowed', detail };
+      if (detail !== undefined) return { kind: 'not_allowed', detail };
+      return namesNewPlace(before?.rotations ?? [], policy.rotations ?? []) ? by.newPlaceRefusal : undefined;
     };
     const isSuccessor = await canTakeOver(tx, workspaceId, policy.leaver);
     const found = await lockWorkflow(tx, workspaceId, label);
@@ -164,6 +172,7 @@ export function policyOf(row: WorkflowRow): WorkflowPolicy {
     leaver: leaverOf(row),
     reuseRule: row.reuseRule ?? 'alarm',
     contacts: row.contacts ?? [],
+    rotations: row.rotations ?? [],
   };
 }
 
@@ -220,6 +229,7 @@ function mutable({ leaver, ...policy }: WorkflowPolicy) {
     allowedExpiryDays: [...policy.allowedExpiryDays],
     maxConcurrentRuns: policy.maxConcurrentRuns ?? null,
     maxConcurrentRunsPerToken: policy.maxConcurrentRunsPerToken ?? null,
+    rotations: policy.rotations === undefined || policy.rotations.length === 0 ? null : policy.rotations,
     contacts: policy.contacts === undefined || policy.contacts.length === 0 ? null : [...policy.contacts],
   };
 }
@@ -237,6 +247,7 @@ function shown(policy: WorkflowPolicy): Record<string, unknown> {
     leaver: shownLeaver(policy.leaver),
     reuse_rule: policy.reuseRule ?? 'alarm',
     contacts: policy.contacts ?? [],
+    rotations: shownRotations(policy.rotations ?? []),
   };
 }
 

@@ -25,6 +25,7 @@ import type {
   Run,
   Token,
   Workflow,
+  WorkflowRotation,
 } from './resources.js';
 
 export const timestamp = z.iso
@@ -168,6 +169,18 @@ const shownLeaver: z.ZodType<Leaver> = z
   ])
   .meta({ id: 'ShownLeaver' });
 
+const shownRotation: z.ZodType<WorkflowRotation> = z
+  .object({
+    name: z.string().optional(),
+    into: z.array(z.string()),
+    if_expires_within_days: z.number().optional(),
+    every_days: z.number().optional(),
+    expires_in_days: z.int().optional(),
+    overlap_seconds: z.int().optional(),
+    drain_seconds: z.int().optional(),
+  })
+  .meta({ id: 'ShownWorkflowRotation' });
+
 export const workflow: z.ZodType<Workflow> = z
   .object({
     id: z.string(),
@@ -182,6 +195,7 @@ export const workflow: z.ZodType<Workflow> = z
     max_concurrent_runs_per_token: z.int().nullable().default(null).describe('`null` for no limit.'),
     leaver: shownLeaver.nullable().default(null).describe('What becomes of its tokens when their creator leaves.'),
     reuse_rule: z.enum(REUSE_RULES).default('alarm').describe('What the use of a dead secret does to its lineage.'),
+    rotations: z.array(shownRotation).default([]).describe('Where its secrets live.'),
     contacts: z.array(z.string()).default([]).describe('Who hears of its tokens by e-mail beside their owners.'),
     status: z.enum(['active', 'paused']),
     paused_at: timestamp.nullable(),

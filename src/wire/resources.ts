@@ -176,6 +176,22 @@ export interface WorkflowRequest {
   reuse_rule?: ReuseRule | undefined;
   /** E-mail addresses that hear of its tokens beside their owners: ten at most. */
   contacts?: string[] | undefined;
+  /** Where its secrets live; nowhere that is known unless said. */
+  rotations?: WorkflowRotation[] | undefined;
+}
+
+/** Where a secret of a workflow lives, and when `countersign rotator` makes another. */
+export interface WorkflowRotation {
+  /** Which of the workflow's tokens, by its name; without one the only one that it has. */
+  name?: string | undefined;
+  /** Sinks, as `countersign rotate --into` takes them, but for files and commands. */
+  into: string[];
+  if_expires_within_days?: number | undefined;
+  every_days?: number | undefined;
+  /** How long the successor lives; as long as the one before unless said. */
+  expires_in_days?: number | undefined;
+  overlap_seconds?: number | undefined;
+  drain_seconds?: number | undefined;
 }
 
 /** What the use of a dead secret does: `alarm` opens an incident, `revoke` also ends the whole lineage of its token. */
@@ -209,6 +225,8 @@ export interface Workflow {
   reuse_rule: ReuseRule;
   /** Who hears of its tokens by e-mail beside their owners. */
   contacts: string[];
+  /** Where its secrets live. */
+  rotations: WorkflowRotation[];
   status: 'active' | 'paused';
   paused_at: string | null;
   created_at: string;

@@ -9,6 +9,7 @@ import { email } from './members.js';
 import { operation } from './operation.js';
 import { constraints, cursor, limit, prose, publicId, scopes } from './primitives.js';
 import type { Leaver, WorkflowRequest } from './resources.js';
+import { workflowRotations } from './workflow-rotations.js';
 
 const MAX_RUN_SECONDS = 2_592_000;
 
@@ -69,6 +70,11 @@ export const workflowRequest = z
       .default('alarm')
       .describe(
         'What the use of a dead secret does, one that is superseded or revoked and no late retry: `alarm` opens an incident; `revoke` also ends every token of its lineage and stops their runs. With `revoke` whoever has kept an old secret can end the tokens that came after it (RFC 9700 section 4.14.2).',
+      ),
+    rotations: workflowRotations
+      .default([])
+      .describe(
+        'Where its secrets live. To name a place that is new takes `workspace:admin`, and a passkey of a person who has one.',
       ),
     contacts: contacts.default([]),
   })

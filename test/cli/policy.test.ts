@@ -87,13 +87,45 @@ describe('workflow set', () => {
     expect(put()[0]?.contacts).toEqual(wanted);
   });
 
+  const KEPT = { name: 'b', into: ['vault:kv/b#token'], every_days: 30 };
+  const ROTATED = { name: 'a', into: ['github:acme/api/TOKEN'], if_expires_within_days: 7 };
   test.each([
+    [['--rotate-into', ...ROTATED.into, '--rotate-name', 'a', '--rotate-before', '7'], [KEPT], [KEPT, ROTATED]],
+    [
+      ['--rotate-name', 'a', '--rotate-every', '9'],
+      [ROTATED, KEPT],
+      [{ ...ROTATED, every_days: 9 }, KEPT],
+    ],
+    [
+      ['--rotate-into', 'vault:kv/c#token', '--rotate-name', 'b'],
+      [ROTATED, KEPT],
+      [ROTATED, { ...KEPT, into: ['vault:kv/c#token'] }],
+    ],
+    [['--rotate-into', 'none', '--rotate-name', 'a'], [ROTATED, KEPT], [KEPT]],
+    [['--rotations', 'none'], [ROTATED, KEPT], undefined],
+    [['--rotations', '-'], [KEPT], [ROTATED]],
+    [['--description', 'new'], [KEPT], [KEPT]],
+    [['--description', 'new'], [], undefined],
+  ])('%j sets where its secrets live, beside %j', async (args, rotations, wanted) => {
+    service.follow(() => ({ status: 200, body: workflowResource({ rotations }) }));
+    const outcome = await run(['workflow', 'set', 'codex-review', ...args], JSON.stringify([ROTATED]));
+    const line = rotations.includes(KEPT) ? 'rotated\tb into vault:kv/b#token, every 30 d\n' : 'label';
+    expect(outcome).toMatchObject({ code: 0, stdout: expect.stringContaining(line) });
+    expect(put()[0]?.rotations).toEqual(wanted);
+  });
+
+  test.each([
+    [['--rotate-into', 'vault:kv/a#token'], 'say when'],
+    [['--rotate-every', '7'], 'say where'],
+    [['--rotations', '-', '--rotate-every', '7'], 'replaces the whole list'],
+    [['--rotations', '-'], '0.into.0 must not be a file or a command'],
     [['--leaver', 'transfer'], '--leaver transfer needs --successor'],
     [['--leaver', 'freeze', '--window-days', '7'], '--window-days goes with --leaver transfer'],
     [['--successor', 'ada@example.com'], '--successor goes with --leaver transfer'],
-  ])('%j is not a rule for leavers', async (args, message) => {
+  ])('%j is no rule for leavers or for rotation', async (args, message) => {
     service.follow(() => ({ status: 200, body: workflowResource() }));
-    const outcome = await run(['workflow', 'set', 'codex-review', ...args]);
+    const list = [{ into: ['file:/etc/cron.d/x'], every_days: 1 }];
+    const outcome = await run(['workflow', 'set', 'codex-review', ...args], JSON.stringify(list));
     expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
     expect(put()).toEqual([]);
   });

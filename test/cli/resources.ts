@@ -87,6 +87,7 @@ export function workflowResource(changes: Partial<Workflow> = {}): Workflow {
     max_concurrent_runs_per_token: null,
     leaver: null,
     reuse_rule: 'alarm',
+    rotations: [],
     contacts: [],
     status: 'active',
     paused_at: null,

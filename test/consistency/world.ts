@@ -154,7 +154,8 @@ export async function openWorld({ database, keys, recorder, tenants, isOver }: W
     const label = unique('wf');
     const isFreezing = !tenant.labels.some((other) => tenant.freezing.has(other));
     const policy = { ...POLICY, leaver: isFreezing ? ({ rule: 'freeze' } as const) : undefined };
-    await persist((db, now) => putWorkflow(db, tenant.row.id, label, policy, { grantor: OWNER, origin: HOST }, now));
+    const by = { grantor: OWNER, origin: HOST, newPlaceRefusal: undefined };
+    await persist((db, now) => putWorkflow(db, tenant.row.id, label, policy, by, now));
     if (isFreezing) tenant.freezing.add(label);
     tenant.labels.push(label);
   }

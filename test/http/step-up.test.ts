@@ -68,6 +68,16 @@ const ACTS: readonly [string, (other: string) => Parameters<typeof send>, number
   ],
   ['the removal of one', () => [service, 'DELETE', '/v1/trust-rules/going'], 204],
   ['a policy', () => [service, 'PUT', '/v1/policy', { json: { enforcement: 'report', minters: ['member'] } }], 200],
+  [
+    'a place for the secrets of a workflow',
+    (other) => [
+      service,
+      'PUT',
+      `/v1/workflows/placed-${other.slice(-8).toLowerCase()}`,
+      { json: { rotations: [{ into: ['github:acme/api/TOKEN'], every_days: 7 }] } },
+    ],
+    201,
+  ],
   ['the end of the policy', () => [service, 'DELETE', '/v1/policy'], 204],
   // The last two do what is asked about elsewhere, revoke many and set trust rules, without a person behind them.
   ...['workspace:admin', 'members:write', 'members:*', 'tokens:revoke', 'workflows:write'].map(

@@ -32,6 +32,7 @@ describe('PUT', () => {
       max_concurrent_runs_per_token: null,
       leaver: null,
       reuse_rule: 'alarm',
+      rotations: [],
       contacts: [],
       status: 'active',
       paused_at: null,
@@ -93,6 +94,63 @@ describe('PUT', () => {
     await put('watched', {});
     const { data } = await service.client().auditEvents({ target: String(body['id']) });
     expect(data.map((event) => event.data['contacts'])).toEqual([body['contacts'], []]);
+  });
+
+  const ROTATION = { name: 'acme/api', into: ['github:acme/api/AGENT_TOKEN'], if_expires_within_days: 7 };
+
+  it('keeps where secrets live, and puts it on record', async () => {
+    const rotations = [ROTATION, { into: ['vault:kv/ci/agent#token'], name: 'b', every_days: 30, drain_seconds: 0 }];
+    const { body } = await put('placed', { rotations });
+    expect(body['rotations']).toEqual(rotations);
+    expect((await service.client().workflows.show('placed')).rotations).toEqual(rotations);
+    expect((await put('placed', { rotations })).body['updated_at']).toBe(body['updated_at']);
+    await put('placed', {});
+    const { data } = await service.client().auditEvents({ target: String(body['id']) });
+    expect(data.map((event) => event.data['rotations'])).toEqual([rotations, []]);
+  });
+
+  it.each([
+    [{ ...ROTATION, into: ['file:/etc/cron.d/x'] }, '#/rotations/0/into/0'],
+    [{ ...ROTATION, into: ['vault:kv/a#b', 'exec:id'] }, '#/rotations/0/into/1'],
+    [{ ...ROTATION, into: ['vault:kv/root:word@host/a#b'] }, '#/rotations/0/into/0'],
+    [{ ...ROTATION, into: [] }, '#/rotations/0/into'],
+    [{ ...ROTATION, into: Array.from({ length: 6 }, (_, at) => `vault:kv/a#b${at}`) }, '#/rotations/0/into'],
+    [{ ...ROTATION, name: '' }, '#/rotations/0/name'],
+    [{ ...ROTATION, token: 'tok_x' }, '#/rotations/0/token'],
+    [{ ...ROTATION, every_days: 0 }, '#/rotations/0/every_days'],
+    [{ into: ROTATION.into }, '#/rotations/0'],
+  ])('refuses the rotation %j', async (rotation, pointer) => {
+    const { status, body } = await put('misplaced', { rotations: [rotation] });
+    expect([status, body['errors']]).toMatchObject([422, [{ pointer }]]);
+    expect(JSON.stringify(body)).not.toContain('word');
+  });
+
+  it('refuses a place that is in the list twice, and 21 rotations', async () => {
+    const twice = [ROTATION, { ...ROTATION, name: 'b', into: ['github:ACME/api/agent_token'] }];
+    expect((await put('misplaced', { rotations: twice })).body['errors']).toMatchObject([
+      { pointer: '#/rotations/1/into/0' },
+    ]);
+    const many = Array.from({ length: 21 }, (_, at) => ({ name: `${at}`, into: [`vault:kv/a#b${at}`], every_days: 1 }));
+    expect((await put('misplaced', { rotations: many })).body['errors']).toMatchObject([{ pointer: '#/rotations' }]);
+  });
+
+  it('lets nobody direct secrets elsewhere who is not an admin of the workspace, or is bound to a place', async () => {
+    await put('directed', { rotations: [ROTATION] });
+    const writer = await service.seedToken({ scopes: ['workflows:write'] });
+    const elsewhere = { rotations: [{ ...ROTATION, into: ['github:evil/api/AGENT_TOKEN'] }] };
+    expect(await put('directed', elsewhere, writer.token)).toMatchObject({
+      status: 403,
+      body: { type: expect.stringContaining('insufficient-scope') },
+    });
+    expect((await put('directed', { rotations: [{ ...ROTATION, name: 'other' }] }, writer.token)).status).toBe(403);
+    const later = { rotations: [{ ...ROTATION, if_expires_within_days: 3 }], description: 'new' };
+    expect((await put('directed', later, writer.token)).status).toBe(200);
+    expect((await put('directed', {}, writer.token)).status).toBe(200);
+    expect((await put('directed', { rotations: [ROTATION] }, writer.token)).status).toBe(403);
+    expect((await put('undirected', { rotations: [ROTATION] }, writer.token)).status).toBe(403);
+    const bound = await service.seedToken({ scopes: ['workspace:admin'], constraints: { networks: ['127.0.0.0/8'] } });
+    const refused = await put('directed', { rotations: [ROTATION] }, bound.token);
+    expect([refused.status, (await service.client().workflows.show('directed')).rotations]).toEqual([403, []]);
   });
 
   it('at the same moment makes one workflow of twenty', async () => {

@@ -1,9 +1,11 @@
 import { parsePublicId } from '../../rules/format.js';
+import { directionFault } from '../../rules/grant.js';
 import type { LeaverPolicy } from '../../rules/leaver.js';
-import { accept, invalid, type Result, refuse } from '../../rules/refusal.js';
+import { accept, invalid, type Refusal, type Result, refuse } from '../../rules/refusal.js';
 import { isWorkflowLabel } from '../../rules/workflow.js';
+import type { WorkflowRotation } from '../../rules/workflow-rotation.js';
 import { findWorkflow, listWorkflows, putWorkflow, setPaused } from '../../store/workflows.js';
-import type { Leaver } from '../../wire/resources.js';
+import type * as wire from '../../wire/resources.js';
 import {
   listWorkflowsOperation,
   pauseWorkflowOperation,
@@ -11,9 +13,12 @@ import {
   resumeWorkflowOperation,
   showWorkflowOperation,
 } from '../../wire/workflows.js';
+import { authorize } from '../authenticate.js';
 import { pageOf, readCursor } from '../cursor.js';
-import { endpoint, originOf } from '../endpoint.js';
+import type { Deps } from '../deps.js';
+import { type Call, endpoint, originOf } from '../endpoint.js';
 import { presentWorkflow } from '../present.js';
+import { requireStepUp } from '../step-up.js';
 import { grantorOf } from '../visible.js';
 import { changeableLabel } from '../workflow-label.js';
 
@@ -52,9 +57,11 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
     leaver: leaver.value,
     reuseRule: body.reuse_rule,
     contacts: body.contacts,
+    rotations: body.rotations.map(rotationIn),
   };
   const origin = originOf(caller, call);
-  const by = { grantor: grantorOf(caller), origin };
+  const newPlaceRefusal = policy.rotations.length === 0 ? undefined : await placeRefusal(deps, call, label.value);
+  const by = { grantor: grantorOf(caller), origin, newPlaceRefusal };
   const put = await putWorkflow(deps.db, caller.workspaceId, label.value, policy, by, now);
   if (!put.ok) return put;
   const { isNew, row } = put.value;
@@ -65,7 +72,36 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
   });
 });
 
-function leaverIn(asked: Leaver | null): Result<LeaverPolicy | undefined> {
+/** Why this caller may not direct secrets of a workflow to another place than before: whoever reads that place holds what its
+ *  tokens may do. */
+async function placeRefusal(
+  deps: Deps,
+  call: Call<typeof putWorkflowOperation>,
+  label: string,
+): Promise<Refusal | undefined> {
+  const { caller, body } = call;
+  const isAdmin = authorize(caller, 'workspace:admin');
+  if (!isAdmin.ok) return isAdmin.refusal;
+  const detail = directionFault(grantorOf(caller));
+  if (detail !== undefined) return { kind: 'not_allowed', detail };
+  const places = body.rotations.flatMap(({ into }) => into).join(' ');
+  const stepped = await requireStepUp(deps, caller, call, `put secrets of ${label} into ${places}`);
+  return stepped.ok ? undefined : stepped.refusal;
+}
+
+function rotationIn(one: wire.WorkflowRotation): WorkflowRotation {
+  return {
+    name: one.name,
+    into: one.into,
+    ifExpiresWithinDays: one.if_expires_within_days,
+    everyDays: one.every_days,
+    expiresInDays: one.expires_in_days,
+    overlapSeconds: one.overlap_seconds,
+    drainSeconds: one.drain_seconds,
+  };
+}
+
+function leaverIn(asked: wire.Leaver | null): Result<LeaverPolicy | undefined> {
   if (asked === null) return accept(undefined);
   if (asked.rule !== 'transfer') return accept({ rule: asked.rule });
   const successorId = parsePublicId('mem', asked.successor_id);
