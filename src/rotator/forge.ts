@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { SinkError, SinkTextError } from './sink.js';
+import { SinkError } from './sink.js';
 import { callSink, type SinkAnswer, type SinkRequest } from './sink-call.js';
 
 /** The API of a forge, and the credential that it is asked with. */
@@ -72,12 +72,6 @@ export async function askForge(forge: Forge, call: ForgeCall, signal: AbortSigna
 /** What came is none of the forge's answers. */
 export function strange(forge: Forge, why: string): SinkError {
   return new SinkError(`${forge.url} answered with something that is not ${forge.name}'s: ${why}`);
-}
-
-/** A part of a sink's text, when it has the form of one. Throws {@link SinkTextError}. */
-export function part(form: RegExp, text: string, what: string): string {
-  if (form.test(text)) return text;
-  throw new SinkTextError(`${JSON.stringify(text)} is no ${what}`);
 }
 
 function answerOf(forge: Forge, call: ForgeCall, { status, text }: SinkAnswer): ForgeAnswer {

@@ -1,4 +1,5 @@
-import { part } from './forge.js';
+import * as text from '../rules/sink-text.js';
+import { placeOf } from './sink.js';
 
 /** Where a secret of GitHub Actions lives: what is asked for it, and how people call it. */
 export interface GitHubPlace {
@@ -11,32 +12,24 @@ export interface GitHubPlace {
   readonly isOrganisations: boolean;
 }
 
-// No part of a path leads to another path.
-const SECRET_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const OWNER_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
-const REPOSITORY_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/;
-const ENVIRONMENT_NAME = /^(?!\.{1,2}$)[^\x00-\x1f\x7f]{1,255}$/;
-
 /** `OWNER/REPO/NAME`. Throws {@link SinkTextError}. */
-export function repositoryPlace(text: string): GitHubPlace {
-  const [, owner = '', repository = '', name = ''] = /^([^/]*)\/([^/]*)\/([^/]*)$/.exec(text) ?? [];
-  const secretName = nameOf(name);
+export function repositoryPlace(rest: string): GitHubPlace {
+  const place = placeOf(text.repositoryPlace(rest), rest, 'secret of a repository: github:OWNER/REPO/NAME');
+  const { owner, repository, secretName } = place;
   return {
-    path: `${repositoryPath(owner, repository)}/actions/secrets`,
+    path: `/repos/${owner}/${repository}/actions/secrets`,
     secretName,
     description: `the secret ${secretName} of the repository ${owner}/${repository} on GitHub`,
     isOrganisations: false,
   };
 }
 
-/** `OWNER/REPO/ENVIRONMENT/NAME`; a slash in the name of an environment is a part of it. Throws {@link SinkTextError}. */
-export function environmentPlace(text: string): GitHubPlace {
-  const [, owner = '', repository = '', environment = '', name = ''] =
-    /^([^/]*)\/([^/]*)\/(.*)\/([^/]*)$/s.exec(text) ?? [];
-  const secretName = nameOf(name);
-  const encoded = encodeURIComponent(part(ENVIRONMENT_NAME, environment, 'name of an environment'));
+/** `OWNER/REPO/ENVIRONMENT/NAME`. Throws {@link SinkTextError}. */
+export function environmentPlace(rest: string): GitHubPlace {
+  const form = 'secret of an environment: github-env:OWNER/REPO/ENVIRONMENT/NAME';
+  const { owner, repository, environment, secretName } = placeOf(text.environmentPlace(rest), rest, form);
   return {
-    path: `${repositoryPath(owner, repository)}/environments/${encoded}/secrets`,
+    path: `/repos/${owner}/${repository}/environments/${encodeURIComponent(environment)}/secrets`,
     secretName,
     description: `the secret ${secretName} of the environment ${environment} of ${owner}/${repository} on GitHub`,
     isOrganisations: false,
@@ -44,22 +37,13 @@ export function environmentPlace(text: string): GitHubPlace {
 }
 
 /** `ORG/NAME`. Throws {@link SinkTextError}. */
-export function organisationPlace(text: string): GitHubPlace {
-  const [, organisation = '', name = ''] = /^([^/]*)\/([^/]*)$/.exec(text) ?? [];
-  const secretName = nameOf(name);
+export function organisationPlace(rest: string): GitHubPlace {
+  const form = 'secret of an organisation: github-org:ORG/NAME';
+  const { organisation, secretName } = placeOf(text.organisationPlace(rest), rest, form);
   return {
-    path: `/orgs/${part(OWNER_NAME, organisation, 'name of an organisation')}/actions/secrets`,
+    path: `/orgs/${organisation}/actions/secrets`,
     secretName,
     description: `the secret ${secretName} of the organisation ${organisation} on GitHub`,
     isOrganisations: true,
   };
-}
-
-function repositoryPath(owner: string, repository: string): string {
-  return `/repos/${part(OWNER_NAME, owner, 'name of an owner')}/${part(REPOSITORY_NAME, repository, 'name of a repository')}`;
-}
-
-/** `public-key` is none: its path is another thing's. */
-function nameOf(text: string): string {
-  return part(SECRET_NAME, text, 'name of a secret');
 }

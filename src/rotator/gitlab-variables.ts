@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { gitLabPlace } from '../rules/sink-text.js';
 import { VERSION } from '../version.js';
-import { askForge, type Forge, type Pause, part, pauseByClock, strange } from './forge.js';
-import { type Environment, HIDDEN, type Seen, type Sink } from './sink.js';
+import { askForge, type Forge, type Pause, pauseByClock, strange } from './forge.js';
+import { type Environment, HIDDEN, placeOf, type Seen, type Sink } from './sink.js';
 import { credentialOf, sinkAddress } from './sink-call.js';
 
 const GITLAB = 'https://gitlab.com/api/v4';
@@ -12,10 +13,6 @@ const REASONS: Forge['reasons'] = {
   404: 'there is no such project, group or variable, or the token may not see it',
   409: 'several variables have this name: say which by ?environment=SCOPE',
 };
-const NAMESPACE_PATH =
-  /^(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*)*$/;
-const VARIABLE_NAME = /^[A-Za-z0-9_]{1,255}$/;
-const ENVIRONMENT_SCOPE = /^[^\x00-\x1f\x7f]{1,255}$/;
 
 const variableAnswer = z.object({
   key: z.string(),
@@ -45,11 +42,9 @@ function variableOf(
   env: Environment,
   pause: Pause = pauseByClock,
 ): Sink {
-  const [, owner = '', key = '', scope] = /^([^?]*)\/([^/?]*)(?:\?environment=(.*))?$/s.exec(rest) ?? [];
-  part(VARIABLE_NAME, key, 'name of a variable of GitLab');
-  if (scope !== undefined) part(ENVIRONMENT_SCOPE, scope, 'scope of environments');
-  const ownerPath = encodeURIComponent(part(NAMESPACE_PATH, owner, `path or number of a ${kind}`));
-  const path = `/${kind}s/${ownerPath}/variables`;
+  const form = `variable of a ${kind} of GitLab: ${kind.toUpperCase()}/NAME, or ${kind.toUpperCase()}/NAME?environment=SCOPE`;
+  const { owner, variable: key, environment: scope } = placeOf(gitLabPlace(rest), name, form);
+  const path = `/${kind}s/${encodeURIComponent(owner)}/variables`;
   const query = scope === undefined ? undefined : { 'filter[environment_scope]': scope };
   const forge: Forge = {
     name: 'GitLab',

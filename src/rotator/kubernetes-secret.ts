@@ -1,21 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { type Environment, type Sink, SinkError, SinkTextError } from './sink.js';
+import { kubernetesPlace } from '../rules/sink-text.js';
+import { type Environment, placeOf, type Sink, SinkError, SinkTextError } from './sink.js';
 import { callSink, credentialOf, jsonOf, type SinkAnswer, sinkAddress } from './sink-call.js';
 
 const secretResource = z.object({ kind: z.literal('Secret'), data: z.record(z.string(), z.string()).optional() });
 
 const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
-const DNS_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 /** `kubernetes:NAMESPACE/NAME#KEY`: a key of a Secret that is there. The other keys stay. The rotator asks as the service
  *  account of its pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT name the API, KUBERNETES_SERVICE_ACCOUNT_DIR the
  *  directory of `token` and `ca.crt` where it is not the usual one. */
 export function kubernetesSecret(rest: string, name: string, env: Environment): Sink {
-  const [, namespace = '', secretName = '', key = ''] = /^([^/#]+)\/([^/#]+)#([-._a-zA-Z0-9]{1,253})$/.exec(rest) ?? [];
-  if (!DNS_NAME.test(namespace) || !DNS_NAME.test(secretName)) {
-    throw new SinkTextError(`${JSON.stringify(name)} is no Secret of Kubernetes: kubernetes:NAMESPACE/NAME#KEY`);
-  }
+  const form = 'Secret of Kubernetes: kubernetes:NAMESPACE/NAME#KEY';
+  const { namespace, secretName, key } = placeOf(kubernetesPlace(rest), name, form);
   const host = env['KUBERNETES_SERVICE_HOST'] ?? '';
   if (host === '') throw new SinkTextError('KUBERNETES_SERVICE_HOST is not set: the rotator runs in no pod');
   const authority = `${host.includes(':') ? `[${host}]` : host}:${env['KUBERNETES_SERVICE_PORT'] ?? '443'}`;

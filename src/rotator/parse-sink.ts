@@ -1,3 +1,4 @@
+import { splitSinkText } from '../rules/sink-text.js';
 import { execSink } from './exec-sink.js';
 import { fileSink } from './file-sink.js';
 import { environmentSecret, organisationSecret, repositorySecret } from './github-secrets.js';
@@ -22,7 +23,7 @@ const KINDS: Readonly<Record<string, MakeSink>> = {
 /** Reads the text of a sink, `KIND:WHERE`. Its credentials come from the environment, and are missed here already. Throws
  *  {@link SinkTextError}. */
 export function parseSink(text: string, env: Environment): Sink {
-  const [, kind = '', rest = ''] = /^([a-z-]+):(.+)$/s.exec(text) ?? [];
+  const { kind = '', rest = '' } = splitSinkText(text) ?? {};
   const make = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
   if (make !== undefined) return make(rest, text, env);
   const known = Object.keys(KINDS).map((one) => `${one}:…`);

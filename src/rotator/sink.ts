@@ -23,6 +23,12 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Makes a sink of what follows the colon of its text. `name` is the whole text. Throws {@link SinkTextError}. */
 export type MakeSink = (rest: string, name: string, env: Environment) => Sink;
 
+/** What a sink's text says of its place. `form` tells people what it has to look like. Throws {@link SinkTextError}. */
+export function placeOf<T>(place: T | undefined, name: string, form: string): T {
+  if (place !== undefined) return place;
+  throw new SinkTextError(`${JSON.stringify(name)} is no ${form}`);
+}
+
 /** A sink did not do what it was asked. The message holds no secret. */
 export class SinkError extends Error {
   override readonly name = 'SinkError';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type Environment, type Sink, SinkError, SinkTextError } from './sink.js';
+import { vaultPlace } from '../rules/sink-text.js';
+import { type Environment, placeOf, type Sink, SinkError } from './sink.js';
 import { callSink, credentialOf, jsonOf, type SinkAnswer, sinkAddress } from './sink-call.js';
 
 const found = z.object({
@@ -21,16 +22,13 @@ interface Version {
 /** `vault:MOUNT/PATH#KEY`: a key of a secret in the KV store, version 2, of HashiCorp Vault or OpenBao. The other keys stay:
  *  it is written with check-and-set on the version that was read. Needs VAULT_ADDR and VAULT_TOKEN; knows VAULT_NAMESPACE. */
 export function vaultSecret(rest: string, name: string, env: Environment): Sink {
-  const [, mount = '', path = '', key = ''] = /^([^/#]+)\/([^#]+)#([^#]+)$/.exec(rest) ?? [];
-  const segments = path.split('/');
-  if (mount === '' || [mount, ...segments].some((one) => one === '' || one === '.' || one === '..')) {
-    throw new SinkTextError(`${JSON.stringify(name)} is no secret of Vault: vault:MOUNT/PATH#KEY`);
-  }
+  const { mount, path, key } = placeOf(vaultPlace(rest), name, 'secret of Vault: vault:MOUNT/PATH#KEY');
   const address = sinkAddress(env['VAULT_ADDR'] ?? '', 'VAULT_ADDR');
   const token = credentialOf(env['VAULT_TOKEN'], 'VAULT_TOKEN');
   const namespace = env['VAULT_NAMESPACE'] ?? '';
-  const url = new URL(`${address}/v1/${encodeURIComponent(mount)}/data/${segments.map(encodeURIComponent).join('/')}`);
-  const what = `Vault's ${mount}/${path}`;
+  const url = new URL(`${address}/v1/${encodeURIComponent(mount)}/data/${path.map(encodeURIComponent).join('/')}`);
+  const where = `${mount}/${path.join('/')}`;
+  const what = `Vault's ${where}`;
   const headers = {
     'x-vault-token': token,
     'x-vault-request': 'true',
@@ -57,7 +55,7 @@ export function vaultSecret(rest: string, name: string, env: Environment): Sink 
   };
   return {
     name,
-    describe: () => `the key ${key} of ${mount}/${path} at ${url.origin}`,
+    describe: () => `the key ${key} of ${where} at ${url.origin}`,
     read: async (signal) => {
       const value = (await current(signal)).data[key];
       return typeof value === 'string' && value !== '' ? value.trim() : undefined;

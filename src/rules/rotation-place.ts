@@ -28,6 +28,8 @@ interface PlaceKind {
   readonly isCaseless?: true;
 }
 
+const GITLAB = { read: gitLabPlace, mark: '?environment=', parts: [2, Infinity], isCaseless: true } as const;
+
 const KINDS: Readonly<Record<string, PlaceKind>> = {
   vault: { form: 'vault:MOUNT/PATH#KEY', read: vaultPlace, mark: '#', parts: [2, Infinity] },
   kubernetes: { form: 'kubernetes:NAMESPACE/NAME#KEY', read: kubernetesPlace, mark: '#', parts: [2, 2] },
@@ -39,13 +41,8 @@ const KINDS: Readonly<Record<string, PlaceKind>> = {
     isCaseless: true,
   },
   'github-org': { form: 'github-org:ORG/NAME', read: organisationPlace, parts: [2, 2], isCaseless: true },
-  gitlab: {
-    form: 'gitlab:PROJECT/NAME',
-    read: gitLabPlace,
-    mark: '?environment=',
-    parts: [2, Infinity],
-    isCaseless: true,
-  },
+  gitlab: { form: 'gitlab:PROJECT/NAME', ...GITLAB },
+  'gitlab-group': { form: 'gitlab-group:GROUP/NAME', ...GITLAB },
 };
 const FORMS = Object.values(KINDS).map(({ form }) => form);
 

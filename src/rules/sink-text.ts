@@ -12,12 +12,16 @@ export interface KubernetesPlace {
   readonly key: string;
 }
 
-/** A secret of GitHub Actions, of a repository or of one of its environments. */
+/** A secret of GitHub Actions of a repository. */
 export interface RepositoryPlace {
   readonly owner: string;
   readonly repository: string;
-  readonly environment: string | undefined;
   readonly secretName: string;
+}
+
+/** A secret of GitHub Actions of an environment of a repository. */
+export interface EnvironmentPlace extends RepositoryPlace {
+  readonly environment: string;
 }
 
 /** A secret of GitHub Actions of an organisation. */
@@ -28,7 +32,7 @@ export interface OrganisationPlace {
 
 /** A CI/CD variable of GitLab. */
 export interface GitLabPlace {
-  /** The path or number of its project. */
+  /** The path or number of its project or group. */
   readonly owner: string;
   readonly variable: string;
   readonly environment: string | undefined;
@@ -69,11 +73,11 @@ export function kubernetesPlace(rest: string): KubernetesPlace | undefined {
 export function repositoryPlace(rest: string): RepositoryPlace | undefined {
   const [, owner = '', repository = '', secretName = ''] = /^([^/]*)\/([^/]*)\/([^/]*)$/.exec(rest) ?? [];
   const isOne = OWNER_NAME.test(owner) && REPOSITORY_NAME.test(repository) && SECRET_NAME.test(secretName);
-  return isOne ? { owner, repository, environment: undefined, secretName } : undefined;
+  return isOne ? { owner, repository, secretName } : undefined;
 }
 
 /** Reads `OWNER/REPO/ENVIRONMENT/NAME`; a slash in the name of an environment is a part of it. */
-export function environmentPlace(rest: string): RepositoryPlace | undefined {
+export function environmentPlace(rest: string): EnvironmentPlace | undefined {
   const [, owner = '', repository = '', environment = '', name = ''] =
     /^([^/]*)\/([^/]*)\/(.*)\/([^/]*)$/s.exec(rest) ?? [];
   const place = repositoryPlace(`${owner}/${repository}/${name}`);
@@ -86,7 +90,7 @@ export function organisationPlace(rest: string): OrganisationPlace | undefined {
   return OWNER_NAME.test(organisation) && SECRET_NAME.test(secretName) ? { organisation, secretName } : undefined;
 }
 
-/** Reads `PROJECT/NAME`, or `PROJECT/NAME?environment=SCOPE`. */
+/** Reads `OWNER/NAME`, or `OWNER/NAME?environment=SCOPE`; the owner is a project or a group. */
 export function gitLabPlace(rest: string): GitLabPlace | undefined {
   const [, owner = '', variable = '', environment] = /^([^?]*)\/([^/?]*)(?:\?environment=(.*))?$/s.exec(rest) ?? [];
   const isOne = NAMESPACE_PATH.test(owner) && VARIABLE_NAME.test(variable);

@@ -13,6 +13,7 @@ const PLACES = [
   'github-org:acme/AGENT_TOKEN',
   'gitlab:acme/team/api/AGENT_TOKEN',
   'gitlab:4711/AGENT_TOKEN?environment=review/*',
+  'gitlab-group:acme/team/AGENT_TOKEN',
 ];
 
 describe('a place that a workflow may name', () => {
@@ -81,6 +82,7 @@ describe('a pattern of places', () => {
     ['gitlab:4711/*?environment=review/*', ['gitlab:4711/AGENT_TOKEN?environment=review/*']],
     ['gitlab:4711/*?environment=production', []],
     ['gitlab:acme/**', ['gitlab:acme/team/api/AGENT_TOKEN']],
+    ['gitlab-group:acme/**', ['gitlab-group:acme/team/AGENT_TOKEN']],
     ['kubernetes:ci/*#token', ['kubernetes:ci/agent#token']],
   ])('%s matches %j', (pattern, places) => {
     expect(placePatternFault(pattern)).toBeUndefined();
