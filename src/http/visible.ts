@@ -4,6 +4,7 @@ import type { Grantor } from '../rules/grant.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { seesAllTokens } from '../rules/role.js';
 import type { TokenFacts } from '../rules/token.js';
+import type { Actor } from '../store/authority.js';
 import { findToken, type TokenView } from '../store/tokens.js';
 import type { Deps } from './deps.js';
 import type { Exchange } from './exchange.js';
@@ -48,6 +49,11 @@ export function runnerIdOf(exchange: Exchange, caller: TokenFacts): RunnerId | u
 export function grantorOf(caller: TokenFacts): Grantor {
   const constraints = narrowConstraints(caller.constraints, caller.workflowConstraints);
   return { role: caller.creatorRole, scopes: caller.scopes, constraints };
+}
+
+/** A caller as it acts, with the role by which it was decided what it may do. */
+export function actorOf({ workspaceId, id, creatorRole }: TokenFacts): Actor {
+  return { workspaceId, tokenId: id, role: creatorRole };
 }
 
 function tokenIdOf(exchange: Exchange, caller: TokenFacts): TokenId | undefined {

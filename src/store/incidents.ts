@@ -1,6 +1,8 @@
 import { and, desc, eq, isNotNull, isNull, lt, or } from 'drizzle-orm';
 import { type IncidentId, type MemberId, newId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { type IncidentKind, type IncidentRecord, type Sighting, withSighting } from '../rules/incident.js';
+import { accept, type Result } from '../rules/refusal.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { incidents, tokens } from './schema.js';
@@ -123,15 +125,18 @@ export async function findIncident(
 }
 
 /** Closes an incident, once: again changes nothing. */
-export async function closeIncident(
+export function closeIncident(
   db: Db,
-  workspaceId: WorkspaceId,
   id: IncidentId,
   note: string | undefined,
-  origin: Origin,
+  by: { readonly actor: Actor; readonly origin: Origin },
   now: Date,
-): Promise<void> {
-  await inTransaction(db, async (tx) => {
+): Promise<Result<undefined>> {
+  const { actor, origin } = by;
+  const { workspaceId } = actor;
+  return inTransaction(db, async (tx) => {
+    const allowed = await lockAsDecided(tx, actor, 'issue');
+    if (!allowed.ok) return allowed;
     const closed = await tx
       .update(incidents)
       .set({ closedAt: now, closedBy: origin.actorId, closedNote: note ?? null })
@@ -143,6 +148,7 @@ export async function closeIncident(
       data: { token_id: printId('tok', tokenId), ...(note === undefined ? {} : { note }) },
     }));
     await recordEvents(tx, workspaceId, origin, events, now);
+    return accept(undefined);
   });
 }
 

@@ -1,11 +1,12 @@
 import { and, eq, isNull, lt, type SQL, sql } from 'drizzle-orm';
 import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
+import { accept, type Result } from '../rules/refusal.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction } from './database.js';
 import { isOfUse } from './of-use.js';
 import { type Cause, revokeWhere } from './revocations.js';
 import { sessions, tokens } from './schema.js';
 import { endSessions } from './sessions.js';
-import { lockWorkspace } from './workspace-lock.js';
 
 /** Which tokens are meant, in one workspace. */
 export type Selection =
@@ -15,33 +16,36 @@ export type Selection =
   | { readonly by: 'issued_before'; readonly at: Date }
   | { readonly by: 'workspace' };
 
+/** How many tokens, and the first of them. */
+export interface Revoked {
+  readonly count: number;
+  readonly ids: readonly TokenId[];
+}
+
 const SHOWN_IDS = 200;
 
 /** Revokes all that are meant and of any use, in one transaction, and ends the sessions in which the same people could make
  *  others. Gives how many tokens, and the first 200, oldest first. */
 export function revokeTokens(
   db: Db,
-  workspaceId: WorkspaceId,
+  actor: Actor,
   selection: Selection,
   cause: Cause,
   now: Date,
-): Promise<{ readonly count: number; readonly ids: readonly TokenId[] }> {
+): Promise<Result<Revoked>> {
+  const { workspaceId } = actor;
   return inTransaction(db, async (tx) => {
-    await lockWorkspace(tx, workspaceId, 'end');
+    const allowed = await lockAsDecided(tx, actor, 'end');
+    if (!allowed.ok) return allowed;
     const ids = await revokeWhere(tx, workspaceId, and(selected(workspaceId, selection), isOfUse(now)), cause, now);
     const signedIn = sessionsOf(selection);
     if (signedIn) await endSessions(tx, workspaceId, signedIn, cause.origin, now);
-    return { count: ids.length, ids: ids.slice(0, SHOWN_IDS) };
+    return accept({ count: ids.length, ids: ids.slice(0, SHOWN_IDS) });
   });
 }
 
 /** What {@link revokeTokens} would revoke. */
-export async function countTokens(
-  db: Db,
-  workspaceId: WorkspaceId,
-  selection: Selection,
-  now: Date,
-): Promise<{ readonly count: number; readonly ids: readonly TokenId[] }> {
+export async function countTokens(db: Db, workspaceId: WorkspaceId, selection: Selection, now: Date): Promise<Revoked> {
   const isMeant = and(selected(workspaceId, selection), isOfUse(now));
   const where = and(eq(tokens.workspaceId, workspaceId), isNull(tokens.revokedAt), isMeant);
   const [total] = await db.select({ count: sql<string>`count(*)` }).from(tokens).where(where);

@@ -3,6 +3,7 @@ import type { Departure } from '../rules/departure.js';
 import { type MemberId, newId, printId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { mayChangeRole, mayManage, type Role } from '../rules/role.js';
+import { roleOf } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
 import { applyLeaverRules, type Leaving } from './leavers.js';
@@ -219,26 +220,6 @@ export function changeMember(
     if (member === undefined || member.status === 'removed') return refuse({ kind: 'not_found' });
     return act(tx, member, by);
   });
-}
-
-/** The role behind a token that is neither revoked nor frozen, nor its maker's who is not active. It cannot be revoked before
- *  the transaction ends. */
-export async function roleOf(tx: Tx, caller: Issuer): Promise<Role | undefined> {
-  const [row] = await tx
-    .select({ role: members.role })
-    .from(tokens)
-    .innerJoin(members, and(eq(members.workspaceId, tokens.workspaceId), eq(members.id, tokens.creatorId)))
-    .where(
-      and(
-        eq(tokens.workspaceId, caller.workspaceId),
-        eq(tokens.id, caller.tokenId),
-        isNull(tokens.revokedAt),
-        isNull(tokens.frozenAt),
-        eq(members.status, 'active'),
-      ),
-    )
-    .for('share', { of: tokens });
-  return row?.role;
 }
 
 /** Whether a workspace would be without an active owner if this one were none, within a transaction that holds its lock. */

@@ -5,6 +5,7 @@ import { isCounterBack, LINK_SECONDS, MAX_PASSKEYS } from '../rules/passkey.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import type { Role } from '../rules/role.js';
 import { STEP_UP_SECONDS } from '../rules/step-up.js';
+import { type Actor, lockAsDecided, lockForIssue } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { findPerson, type Person } from './people.js';
@@ -12,7 +13,7 @@ import { members, passkeys, sessions, stepUps, tokens } from './schema.js';
 import type { Secrets } from './secret.js';
 import { takeOnce } from './seen.js';
 import { endSessions, holdSession, type SignedIn, startSession } from './sessions.js';
-import { type Issuer, lockForIssue, lockWorkspace } from './workspace-lock.js';
+import { type Issuer, lockWorkspace } from './workspace-lock.js';
 
 export type PasskeyRow = typeof passkeys.$inferSelect;
 
@@ -119,14 +120,15 @@ export function addPasskey(
 export function removePasskey(
   db: Db,
   { workspaceId, id, memberId }: PasskeyRow,
-  { caller, origin }: { readonly caller: Issuer; readonly origin: Origin },
+  { actor, origin }: { readonly actor: Actor; readonly origin: Origin },
   now: Date,
 ): Promise<Result<undefined>> {
   return inTransaction(db, async (tx) => {
-    if (!(await lockForIssue(tx, caller, false))) return refuse({ kind: 'unauthenticated', hasCredentials: true });
+    const allowed = await lockAsDecided(tx, actor, 'issue');
+    if (!allowed.ok) return allowed;
     const gone = await deletePasskeys(tx, workspaceId, { id }, origin, now);
     if (gone === 0) return refuse({ kind: 'not_found' });
-    await endProofs(tx, { workspaceId, memberId }, caller, origin, now);
+    await endProofs(tx, { workspaceId, memberId }, actor, origin, now);
     return accept(undefined);
   });
 }
@@ -236,7 +238,7 @@ export async function usePasskey(
 /** Holds the token or the session that asked for a link, if it is good: neither ends before the transaction does. */
 async function holdAsker(tx: Tx, workspaceId: WorkspaceId, via: string, now: Date): Promise<boolean> {
   const tokenId = parsePublicId('tok', via);
-  if (tokenId !== undefined) return lockForIssue(tx, { workspaceId, tokenId }, false);
+  if (tokenId !== undefined) return lockForIssue(tx, { workspaceId, tokenId });
   const id = parsePublicId('ses', via);
   if (id === undefined) return false;
   await lockWorkspace(tx, workspaceId, 'issue');

@@ -3,6 +3,7 @@ import { type Grantor, mayProvision } from '../rules/grant.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { mayChangeRole, mayManage, type Role } from '../rules/role.js';
 import { foldCase } from '../rules/scim-user.js';
+import { roleOf } from './authority.js';
 import { sqlState } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
@@ -16,7 +17,6 @@ import {
   type MemberRow,
   notAllowed,
   recordChange,
-  roleOf,
   suspend,
   updateMember,
 } from './members.js';

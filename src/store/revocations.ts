@@ -1,6 +1,8 @@
 import { and, eq, isNull, type SQL, sql } from 'drizzle-orm';
 import { printId, type TokenId, type WorkspaceId } from '../rules/format.js';
+import { accept, type Result } from '../rules/refusal.js';
 import type { RevokeReason } from '../rules/token.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type NewEvent, type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
@@ -15,11 +17,20 @@ export interface Cause {
 
 const EVENTS_AT_ONCE = 10_000;
 
-/** Revokes one token, for good. Gives false when it was revoked before: nothing changes then. In effect when it returns. */
-export function revokeToken(db: Db, workspaceId: WorkspaceId, id: TokenId, cause: Cause, now: Date): Promise<boolean> {
+/** Revokes one token on the word of a member, for good. Gives false when it was revoked before: nothing changes then. In effect
+ *  when it returns. */
+export function revokeToken(db: Db, actor: Actor, id: TokenId, cause: Cause, now: Date): Promise<Result<boolean>> {
   return inTransaction(db, async (tx) => {
-    const ids = await revokeWhere(tx, workspaceId, eq(tokens.id, id), cause, now);
-    return ids.length > 0;
+    const allowed = await lockAsDecided(tx, actor, 'issue', id);
+    if (!allowed.ok) return allowed;
+    return accept((await revokeWhere(tx, actor.workspaceId, eq(tokens.id, id), cause, now)).length > 0);
+  });
+}
+
+/** As {@link revokeToken}, for whoever holds the token: nobody else is asked, and nobody waited for. */
+export function revokeHeld(db: Db, workspaceId: WorkspaceId, id: TokenId, cause: Cause, now: Date): Promise<boolean> {
+  return inTransaction(db, async (tx) => {
+    return (await revokeWhere(tx, workspaceId, eq(tokens.id, id), cause, now)).length > 0;
   });
 }
 

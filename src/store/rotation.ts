@@ -13,6 +13,7 @@ import {
   scopesWithin,
   type WorkspacePolicy,
 } from '../rules/workspace-policy.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { drawSecret, insertToken, type Minted, replaceSecret } from './mint.js';
@@ -20,7 +21,6 @@ import { policyRefusal } from './policy-admission.js';
 import { tokens, workflows, workspaces } from './schema.js';
 import type { Secrets } from './secret.js';
 import { findToken, type TokenView } from './tokens.js';
-import { type Issuer, lockForIssue } from './workspace-lock.js';
 
 export interface Rotation {
   readonly workspaceId: WorkspaceId;
@@ -30,7 +30,7 @@ export interface Rotation {
   readonly drainSeconds: number;
   /** When the request arrived: what was rotated after that was rotated beside it. */
   readonly arrivedAt: Date;
-  readonly issuer: Issuer;
+  readonly actor: Actor;
   readonly origin: Origin;
   readonly now: () => Date;
   readonly signal: AbortSignal;
@@ -53,9 +53,8 @@ export async function rotateToken(db: Db, secrets: Secrets, rotation: Rotation):
   const minted = await drawSecret(secrets, known.token.rotatedTo ?? newId('tok', rotation.now()));
 
   return inTransaction(db, async (tx) => {
-    const isSelf = rotation.issuer.tokenId === rotation.id;
-    if (!(await lockForIssue(tx, rotation.issuer, isSelf)))
-      return refuse({ kind: 'unauthenticated', hasCredentials: true });
+    const allowed = await lockAsDecided(tx, rotation.actor, 'issue', rotation.id);
+    if (!allowed.ok) return allowed;
     await lockToken(tx, rotation.workspaceId, rotation.id);
     const now = rotation.now();
     const predecessor = await findToken(tx, rotation.workspaceId, rotation.id, now);

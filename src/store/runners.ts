@@ -1,14 +1,13 @@
 import { and, asc, eq, gt, ne, sql } from 'drizzle-orm';
 import { type MemberId, printId, type RunnerId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
-import { lockForAct } from './authority.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { sqlState } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
 import { revokeWhere } from './revocations.js';
 import { members, runners, tokens } from './schema.js';
-import type { Issuer } from './workspace-lock.js';
 
 export type RunnerRow = typeof runners.$inferSelect;
 
@@ -24,7 +23,7 @@ export interface RunnerView {
 export interface RunnerChange {
   readonly workspaceId: WorkspaceId;
   readonly id: RunnerId;
-  readonly caller: Issuer;
+  readonly actor: Actor;
   readonly origin: Origin;
   readonly now: Date;
 }
@@ -120,7 +119,7 @@ function changeRunner(
   act: (tx: Tx, runner: RunnerRow) => Promise<void>,
 ): Promise<Result<RunnerView>> {
   return inTransaction(db, async (tx) => {
-    const allowed = await lockForAct(tx, change.caller, 'end', 'runners:write');
+    const allowed = await lockAsDecided(tx, change.actor, 'end');
     if (!allowed.ok) return allowed;
     const [runner] = await tx.select().from(runners).where(idIs(change.workspaceId, change.id)).for('update');
     if (runner === undefined || runner.status === 'removed') return refuse({ kind: 'not_found' });

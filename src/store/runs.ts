@@ -11,6 +11,7 @@ import { accept, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import { type RunStatus, runStatus } from '../rules/run.js';
 import type { RunnerFacts } from '../rules/runner.js';
 import { type RightFacts, type RunEnd, runEnd } from '../rules/token.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { isLapsed, isRunning, toldOf } from './leases.js';
@@ -117,14 +118,16 @@ export function renewRun(db: Db, workspaceId: WorkspaceId, id: CheckId, now: Dat
  *  effect when it returns: its place is free, and no renewal succeeds any more. */
 export function stopRun(
   db: Db,
-  workspaceId: WorkspaceId,
   id: CheckId,
-  cause: { readonly reason: string | undefined; readonly origin: Origin },
+  cause: { readonly reason: string | undefined; readonly actor: Actor; readonly origin: Origin },
   now: Date,
 ): Promise<Result<RunView>> {
+  const { reason, actor, origin } = cause;
+  const { workspaceId } = actor;
   const isNamed = and(eq(execChecks.workspaceId, workspaceId), eq(execChecks.id, id));
-  const { reason, origin } = cause;
   return inTransaction(db, async (tx) => {
+    const allowed = await lockAsDecided(tx, actor, 'issue');
+    if (!allowed.ok) return allowed;
     await tx.select({ id: execChecks.id }).from(execChecks).where(isNamed).for('update');
     const before = await findRun(tx, workspaceId, id);
     if (before === undefined) return refuse({ kind: 'not_found' });

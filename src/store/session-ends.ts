@@ -1,5 +1,7 @@
 import { and, eq, isNull, ne, or, sql } from 'drizzle-orm';
 import type { SessionId, WorkspaceId } from '../rules/format.js';
+import { accept, type Result } from '../rules/refusal.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction } from './database.js';
 import type { Origin } from './events.js';
 import { noteLogout, type ProviderLogout } from './provider-logouts.js';
@@ -28,6 +30,19 @@ export function endSession(
   now: Date,
 ): Promise<number> {
   return inTransaction(db, (tx) => endSessions(tx, workspaceId, eq(sessions.id, id), origin, now));
+}
+
+/** Ends one session on the word of a token, as {@link endSession}. */
+export function endSessionFor(
+  db: Db,
+  id: SessionId,
+  { actor, origin }: { readonly actor: Actor; readonly origin: Origin },
+  now: Date,
+): Promise<Result<number>> {
+  return inTransaction(db, async (tx) => {
+    const allowed = await lockAsDecided(tx, actor, 'issue');
+    return allowed.ok ? accept(await endSessions(tx, actor.workspaceId, eq(sessions.id, id), origin, now)) : allowed;
+  });
 }
 
 /** Ends a person's other sessions. Gives how many. */

@@ -4,12 +4,12 @@ import { addSeconds } from '../rules/lifetime.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { STEP_UP_SECONDS, STEP_UP_WAIT_SECONDS } from '../rules/step-up.js';
 import type { TokenFacts } from '../rules/token.js';
+import { lockForIssue } from './authority.js';
 import type { TransactionSql } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { type PasskeyProof, usePasskey } from './passkeys.js';
 import { passkeys, stepUps, tokens } from './schema.js';
-import { lockForIssue } from './workspace-lock.js';
 
 export type StepUpRow = typeof stepUps.$inferSelect;
 
@@ -83,7 +83,7 @@ export function confirmStepUp(
 ): Promise<Result<undefined>> {
   const { id, workspaceId, tokenId, memberId } = row;
   return inTransaction(db, async (tx) => {
-    if (!(await lockForIssue(tx, { workspaceId, tokenId }, false))) return wrongState();
+    if (!(await lockForIssue(tx, { workspaceId, tokenId }))) return wrongState();
     const held = await hold(tx, id);
     if (held === undefined || !isOpen(held, now)) return wrongState();
     const used = await usePasskey(tx, proof, origin, now);

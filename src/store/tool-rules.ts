@@ -4,6 +4,7 @@ import { printId, type WorkspaceId } from '../rules/format.js';
 import { type Grantor, ruleFault } from '../rules/grant.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import { NO_TOOL_RULES, type ToolRules } from '../rules/tool-rule.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { workflows } from './schema.js';
@@ -20,13 +21,15 @@ export async function findToolRules(db: Db, workspaceId: WorkspaceId, label: str
  *  than the grantor. */
 export function setToolRules(
   db: Db,
-  workspaceId: WorkspaceId,
   label: string,
   rules: ToolRules,
-  by: { readonly grantor: Grantor; readonly origin: Origin },
+  by: { readonly actor: Actor; readonly grantor: Grantor; readonly origin: Origin },
   now: Date,
 ): Promise<Result<ToolRules>> {
+  const { workspaceId } = by.actor;
   return inTransaction(db, async (tx) => {
+    const allowed = await lockAsDecided(tx, by.actor, 'issue');
+    if (!allowed.ok) return allowed;
     const [found] = await tx
       .select({ id: workflows.id, constraints: workflows.constraints, rules: workflows.toolRules })
       .from(workflows)

@@ -1,6 +1,7 @@
 import { and, eq } from 'drizzle-orm';
 import { type MemberId, printId } from '../rules/format.js';
 import { accept, invalid, type Result, refuse } from '../rules/refusal.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { members, tokens } from './schema.js';
@@ -12,10 +13,12 @@ export function transferToken(
   db: Db,
   { workspaceId, id }: Pick<TokenColumns, 'workspaceId' | 'id'>,
   ownerId: MemberId,
-  origin: Origin,
+  by: { readonly actor: Actor; readonly origin: Origin },
   now: Date,
 ): Promise<Result<TokenView>> {
   return inTransaction(db, async (tx) => {
+    const allowed = await lockAsDecided(tx, by.actor, 'issue', id);
+    if (!allowed.ok) return allowed;
     // The member stays active until the commit.
     const [owner] = await tx
       .select({ id: members.id })
@@ -35,7 +38,7 @@ export function transferToken(
     await tx.update(tokens).set({ ownerId }).where(key);
     const data = { from: printId('mem', before.owner.id), to: printId('mem', ownerId) };
     const event = { action: 'token.transferred', target: printId('tok', id), data } as const;
-    await recordEvents(tx, workspaceId, origin, [event], now);
+    await recordEvents(tx, workspaceId, by.origin, [event], now);
     const after = await findToken(tx, workspaceId, id, now);
     return after ? accept(after) : refuse({ kind: 'not_found' });
   });

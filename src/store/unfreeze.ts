@@ -1,24 +1,23 @@
 import { and, eq } from 'drizzle-orm';
 import { printId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { accept, type Refusal, type Result, refuse } from '../rules/refusal.js';
-import { lockForAct } from './authority.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { members, tokens } from './schema.js';
 import { findToken, type TokenView } from './tokens.js';
-import type { Issuer } from './workspace-lock.js';
 
 /** Lets a frozen token be good again, deliberately. One that is not frozen stays as it is. Refuses a token that has ended or
  *  is about to, and one whose creator is not active. */
 export function unfreezeToken(
   db: Db,
   { workspaceId, id }: { readonly workspaceId: WorkspaceId; readonly id: TokenId },
-  by: { readonly issuer: Issuer; readonly origin: Origin },
+  by: { readonly actor: Actor; readonly origin: Origin },
   now: Date,
 ): Promise<Result<TokenView>> {
   const named = and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id));
   return inTransaction(db, async (tx) => {
-    const allowed = await lockForAct(tx, by.issuer, 'issue', 'workspace:admin');
+    const allowed = await lockAsDecided(tx, by.actor, 'issue', id);
     if (!allowed.ok) return allowed;
     await tx.select({ id: tokens.id }).from(tokens).where(named).for('update');
     const before = await findToken(tx, workspaceId, id, now);

@@ -7,6 +7,7 @@ import { accept, invalid, type Refusal, type Result, refuse } from '../rules/ref
 import { roleScopes } from '../rules/role.js';
 import type { WorkflowPolicy } from '../rules/workflow.js';
 import { namesNewPlace } from '../rules/workflow-rotation.js';
+import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
 import { notifyChange } from './notifications.js';
@@ -64,10 +65,10 @@ export function listWorkflows(
  *  over, unless it was named before. */
 export function putWorkflow(
   db: Db,
-  workspaceId: WorkspaceId,
   label: string,
   policy: WorkflowPolicy,
   by: {
+    readonly actor: Actor;
     readonly grantor: Grantor;
     readonly origin: Origin;
     /** Why its secrets may be directed to no other place than before, if so. */
@@ -75,7 +76,10 @@ export function putWorkflow(
   },
   now: Date,
 ): Promise<Result<{ readonly isNew: boolean; readonly row: WorkflowRow }>> {
+  const { workspaceId } = by.actor;
   return inTransaction(db, async (tx) => {
+    const allowed = await lockAsDecided(tx, by.actor, 'issue');
+    if (!allowed.ok) return allowed;
     const refusal = (before: WorkflowRow | undefined): Refusal | undefined => {
       const detail = policyFault(by.grantor, before && policyOf(before), policy);
       if (detail !== undefined) return { kind: 'not_allowed', detail };
@@ -135,27 +139,33 @@ export async function insertWorkflow(
   return row;
 }
 
-/** Pauses or resumes a workflow. Once is enough: again changes nothing. Gives `undefined` when there is none. */
+/** Pauses or resumes a workflow. Once is enough: again changes nothing. Refuses `not_found`. */
 export function setPaused(
   db: Db,
-  workspaceId: WorkspaceId,
   label: string,
   isPaused: boolean,
-  origin: Origin,
+  by: { readonly actor: Actor; readonly origin: Origin },
   now: Date,
-): Promise<WorkflowRow | undefined> {
+): Promise<Result<WorkflowRow>> {
+  const { workspaceId } = by.actor;
   return inTransaction(db, async (tx) => {
+    // What the tokens of the workflow do meanwhile is waited for: from the answer on they do nothing.
+    const allowed = await lockAsDecided(tx, by.actor, isPaused ? 'end' : 'issue');
+    if (!allowed.ok) return allowed;
     const before = await lockWorkflow(tx, workspaceId, label);
-    if (before === undefined || (before.pausedAt !== null) === isPaused) return before;
+    if (before === undefined) return refuse({ kind: 'not_found' });
+    if ((before.pausedAt !== null) === isPaused) return accept(before);
     const [row] = await tx
       .update(workflows)
       .set({ pausedAt: isPaused ? now : null, updatedAt: now })
       .where(labelIs(workspaceId, label))
       .returning(COLUMNS);
+    if (row === undefined) throw new Error('a workflow went away');
     await notifyChange(tx, workspaceId);
     const action = isPaused ? 'workflow.paused' : 'workflow.resumed';
-    await recordEvents(tx, workspaceId, origin, [{ action, target: printId('wfl', before.id), data: { label } }], now);
-    return row;
+    const event = { action, target: printId('wfl', before.id), data: { label } } as const;
+    await recordEvents(tx, workspaceId, by.origin, [event], now);
+    return accept(row);
   });
 }
 

@@ -1,14 +1,13 @@
 import { eq } from 'drizzle-orm';
 import { canonicalJson } from '../rules/audit.js';
 import { printId, type WorkspaceId } from '../rules/format.js';
-import { accept, type Result, refuse } from '../rules/refusal.js';
-import { roleScopes } from '../rules/role.js';
+import { accept, type Result } from '../rules/refusal.js';
 import { isUnbounded, type WorkspacePolicy } from '../rules/workspace-policy.js';
+import { lockForAct } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
-import { roleOf } from './members.js';
 import { workspaces } from './schema.js';
-import { type Issuer, lockWorkspace } from './workspace-lock.js';
+import type { Issuer } from './workspace-lock.js';
 
 /** Who changes the policy, and how that is put on record. */
 export interface PolicyChange {
@@ -33,12 +32,8 @@ export function setPolicy(
 ): Promise<Result<undefined>> {
   const after = policy === undefined || (policy.enforcement === 'report' && isUnbounded(policy)) ? undefined : policy;
   return inTransaction(db, async (tx) => {
-    await lockWorkspace(tx, workspaceId, 'end');
-    const role = await roleOf(tx, caller);
-    if (role === undefined) return refuse({ kind: 'unauthenticated', hasCredentials: true });
-    if (!roleScopes(role).includes('workspace:admin')) {
-      return refuse({ kind: 'insufficient_scope', scope: 'workspace:admin' });
-    }
+    const allowed = await lockForAct(tx, caller, 'end', 'workspace:admin');
+    if (!allowed.ok) return allowed;
     const before = await findPolicy(tx, workspaceId);
     if (isSame(before, after)) return accept(undefined);
     await tx

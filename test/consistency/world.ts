@@ -6,7 +6,7 @@ import type { ConnectionOptions } from '../../src/store/connect.js';
 import { type Db, inTransaction, openDatabase } from '../../src/store/database.js';
 import { insertMember } from '../../src/store/members.js';
 import { createSecrets } from '../../src/store/secret.js';
-import { putWorkflow } from '../../src/store/workflows.js';
+import { insertWorkflow } from '../../src/store/workflows.js';
 import { createWorkspace, recoverMember, type SignIn, type WorkspaceRow } from '../../src/store/workspaces.js';
 import type { Recorder, Tick, TokenRecord } from './history.js';
 
@@ -74,7 +74,6 @@ export const SERVICE_LABEL = 'countersign';
 const PEOPLE = 3;
 const LABELS = 4;
 const RETRY_MS = 100;
-const OWNER = { role: 'owner', scopes: ['workspace:admin'], constraints: {} } as const;
 const HOST = { actorType: 'host', actorId: 'host' } as const;
 const POLICY = {
   description: '',
@@ -154,8 +153,7 @@ export async function openWorld({ database, keys, recorder, tenants, isOver }: W
     const label = unique('wf');
     const isFreezing = !tenant.labels.some((other) => tenant.freezing.has(other));
     const policy = { ...POLICY, leaver: isFreezing ? ({ rule: 'freeze' } as const) : undefined };
-    const by = { grantor: OWNER, origin: HOST, newPlaceRefusal: undefined };
-    await persist((db, now) => putWorkflow(db, tenant.row.id, label, policy, by, now));
+    await persist((db, now) => inTransaction(db, (tx) => insertWorkflow(tx, tenant.row.id, label, policy, HOST, now)));
     if (isFreezing) tenant.freezing.add(label);
     tenant.labels.push(label);
   }

@@ -1,17 +1,21 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type MemberId, newId, parsePublicId, printId } from '../../src/rules/format.js';
+import { type MemberId, newId, parsePublicId, printId, type TokenId } from '../../src/rules/format.js';
 import { addDays } from '../../src/rules/lifetime.js';
 import { mayUse } from '../../src/rules/role.js';
 import { USER_SCHEMA } from '../../src/rules/scim-user.js';
 import { SERVICE_SCOPES, type ServiceScope } from '../../src/rules/scope.js';
 import { SERVICE_WORKFLOW } from '../../src/rules/workflow.js';
 import type { Client } from '../../src/sdk/index.js';
+import type { TransactionSql } from '../../src/store/connect.js';
 import { inTransaction } from '../../src/store/database.js';
+import { chainHead } from '../../src/store/events.js';
 import { drawShortSecret, insertToken } from '../../src/store/mint.js';
+import { passkeys } from '../../src/store/schema.js';
 import { startSession } from '../../src/store/sessions.js';
 import { operations } from '../../src/wire/openapi.js';
 import type { Role } from '../../src/wire/resources.js';
-import { seedRunner } from '../setup/dpop.js';
+import { makeHostKey, seedRunner, sendAsHost } from '../setup/dpop.js';
 import { type Answered, send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
 import { RULES } from '../setup/trust.js';
@@ -624,6 +628,146 @@ function rowOf(id: string): Row {
   return row;
 }
 
+/** What changes nothing, or is not the caller's to be demoted from, though it is no GET: why nobody need be asked again. */
+const ASKED_ONCE: Readonly<Record<string, string>> = {
+  dryRunToolRules: 'reads',
+  dryRunTrustRule: 'reads',
+  dryRunPolicy: 'reads',
+  lookupEnrolment: 'reads',
+  searchScimUsers: 'reads',
+  createExecCheck:
+    'decided by the one read that admits runs, behind a lock of its own (`test/http/run-limits.test.ts`)',
+  finishExecCheck: 'tells what has happened: its job has ended',
+  renewRun: 'reads what ends the run behind the lock of the run (`test/http/runs.test.ts`)',
+  recordToolDecisions: 'tells what has happened',
+  acceptInvitation: 'the invitation is used up in the same statement that asks whether it is good',
+  addPasskey: 'makes a link, whose asker is held when it is used (`test/http/passkeys.test.ts`)',
+  openStepUp: 'makes a wish, whose token is held when it is confirmed (`test/http/step-up.test.ts`)',
+  takeOverToken: 'needs an offer: `test/http/demotion.test.ts`',
+};
+
+/** What an operation needs to come as far as the lock, where its row does not. */
+const TO_THE_LOCK: Readonly<Record<string, () => Promise<{ readonly path?: string; readonly json?: unknown }>>> = {
+  addWebhook: async () => ({ json: { url: 'https://hooks.example/in', events: ['policy.set'] } }),
+  approveEnrolment: async () => ({ json: { user_code: await openEnrolment() } }),
+  denyEnrolment: async () => ({ json: { user_code: await openEnrolment() } }),
+  removePasskey: async () => ({ path: `/v1/passkeys/${await makePasskey()}` }),
+};
+
+async function openEnrolment(): Promise<unknown> {
+  serial += 1;
+  const key = await makeHostKey();
+  const sending = { json: { name: `host-${serial}` }, address: `203.0.113.${serial % 250}` };
+  return (await sendAsHost(service, key, 'POST', '/v1/runner-enrolments', sending)).body['user_code'];
+}
+
+/** A passkey of a member. */
+async function makePasskey(): Promise<string> {
+  const now = service.clock.now();
+  const id = newId('pky', now);
+  const memberId = parsePublicId('mem', own.memberId) as MemberId;
+  const owned = { workspaceId: service.owner.workspace.id, memberId, createdAt: now };
+  const credential = { credentialId: printId('pky', id), publicKey: Buffer.alloc(0), counter: 0, transports: [] };
+  await service.db.db.insert(passkeys).values({ ...owned, ...credential, id, name: 'phone', lastUsedAt: null });
+  return printId('pky', id);
+}
+
+/** What happens to a caller while it waits, and what it gets for an answer. */
+interface Fall {
+  readonly status: number;
+  readonly happens: (fallen: Fallen, sql: TransactionSql, to: Role) => PromiseLike<unknown>;
+}
+
+interface Fallen {
+  readonly memberId: MemberId;
+  readonly tokenId: TokenId;
+  readonly token: string;
+}
+
+const FALLS: Readonly<Record<string, Fall>> = {
+  demoted: {
+    status: 403,
+    happens: ({ memberId }, sql, to) => sql`update members set role = ${to} where id = ${memberId}`,
+  },
+  suspended: {
+    status: 401,
+    happens: ({ memberId }, sql) => sql`update members set status = 'suspended' where id = ${memberId}`,
+  },
+  revoked: {
+    status: 401,
+    happens: ({ tokenId }, sql) => sql`update tokens set revoked_at = now() where id = ${tokenId}`,
+  },
+  frozen: {
+    status: 401,
+    happens: ({ tokenId }, sql) => sql`update tokens set frozen_at = now() where id = ${tokenId}`,
+  },
+  paused: { status: 401, happens: (_, sql) => sql`update workflows set paused_at = now() where label = 'falling'` },
+};
+
+// Nobody but a person changes it, and what people sign in with is never paused.
+const PEOPLE_ONLY = ['putPolicy', 'removePolicy'];
+
+const owners = new Map<string, Promise<Fallen>>();
+
+/** An owner who is about to fall: signed in, or with a token of the workflow that is paused. */
+function fallenBy(fall: string): Promise<Fallen> {
+  const known = owners.get(fall) ?? makeFallen(fall === 'paused' ? 'falling' : SERVICE_WORKFLOW);
+  owners.set(fall, known);
+  return known;
+}
+
+async function makeFallen(label: string): Promise<Fallen> {
+  if (label !== SERVICE_WORKFLOW) await service.makeWorkflow(label);
+  const memberId = parsePublicId('mem', (await service.makeMember('owner')).id) as MemberId;
+  const { tokenId, token } = await insertAccess(memberId, label, ['workspace:admin']);
+  return { memberId, tokenId: parsePublicId('tok', tokenId) as TokenId, token };
+}
+
+/** Sends a request as those who wait for the lock when they fall. Gives what each was answered. */
+async function askFalling(
+  falls: readonly (readonly [string, Fall])[],
+  to: Role,
+  method: string,
+  path: string,
+  json: unknown,
+) {
+  const fallen = await Promise.all(falls.map(([name]) => fallenBy(name)));
+  // The first use of a token is on record before anything else.
+  await Promise.all(fallen.map(({ token }) => service.client(token).me()));
+  const { asked } = await service.db.sql.begin(async (tx) => {
+    await tx`select 1 from workspaces where id = ${service.owner.workspace.id} for update`;
+    const sent = fallen.map(({ token }) =>
+      send(service, method, path, { token, ...(json === undefined ? {} : { json }) }),
+    );
+    await untilWaiting(sent.length, Promise.race(sent));
+    for (const [at, [, { happens }]] of falls.entries()) await happens(fallen[at] as Fallen, tx, to);
+    // Not awaited here: they wait for the end of this.
+    return { asked: sent };
+  });
+  const answers = await Promise.all(asked);
+  for (const { memberId, tokenId } of fallen) {
+    await service.db.sql`update members set role = 'owner', status = 'active' where id = ${memberId}`;
+    await service.db.sql`update tokens set revoked_at = null, frozen_at = null where id = ${tokenId}`;
+  }
+  await service.db.sql`update workflows set paused_at = null where label = 'falling'`;
+  return answers.map(({ status }) => status);
+}
+
+/** Until so many statements of the service wait for a lock, or `done` is over before. */
+async function untilWaiting(many: number, done: Promise<unknown>): Promise<void> {
+  let isDone = false;
+  const noteDone = () => {
+    isDone = true;
+  };
+  void done.then(noteDone, noteDone);
+  for (const deadline = Date.now() + 20_000; !isDone; await nextTurn()) {
+    const rows = await service.db.sql`
+      select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    if (rows.length >= many) return;
+    if (Date.now() > deadline) throw new Error(`not ${many} statements came to wait in time`);
+  }
+}
+
 async function ask(id: string, method: string, token: string | null, things: Things): Promise<Answered> {
   const row = rowOf(id);
   return send(service, method.toUpperCase(), row.path(things), {
@@ -681,6 +825,30 @@ describe.each(operations.map((operation) => ({ ...operation })))('$id', (operati
           }
         }
       }
+    });
+
+  if (operation.auth === 'bearer' && operation.method !== 'get' && ASKED_ONCE[operation.id] === undefined)
+    it('who falls while it waits to be decided gets nothing, and nothing changes', async () => {
+      const row = rowOf(operation.id);
+      const lesser = (['member', 'auditor'] as const).find((role) => row.answers[role] >= 400);
+      const falls = Object.entries(FALLS).filter(([fall]) => {
+        if (fall === 'demoted') return lesser !== undefined;
+        return fall !== 'paused' || !PEOPLE_ONLY.includes(operation.id);
+      });
+      const things = await thingsFor(operation.id);
+      const { path, json } = {
+        path: row.path(things),
+        json: row.json?.(things),
+        ...(await TO_THE_LOCK[operation.id]?.()),
+      };
+      const head = () => chainHead(service.db.db, service.owner.workspace.id);
+      await Promise.all(falls.map(([name]) => fallenBy(name)));
+      const before = await head();
+      const statuses = await askFalling(falls, lesser ?? 'owner', operation.method.toUpperCase(), path, json);
+      expect(falls.map(([fall], at) => [fall, statuses[at]])).toEqual(
+        falls.map(([fall, { status }]) => [fall, status]),
+      );
+      expect(await head()).toEqual(before);
     });
 
   if (ROWS[operation.id]?.mine !== undefined)

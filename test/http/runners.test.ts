@@ -543,6 +543,14 @@ describe('runners', () => {
     expect((await staying.send('GET', '/v1/me')).status).toBe(200);
   });
 
+  it('may remove themselves also when who approved them may not change runners any more', async () => {
+    const admin = await service.makeMember('admin');
+    const runner = await seedRunner(service, { approver: admin.token });
+    await service.client().members.patch(admin.id, { role: 'member' });
+    expect((await runner.send('DELETE', '/v1/runners/self')).status).toBe(204);
+    expect((await runner.send('GET', '/v1/me')).status).toBe(401);
+  });
+
   it('touch only the runs that they asked for, also after a rotation', async () => {
     const [runner, other] = [await seedRunner(service), await seedRunner(service)];
     const { check_id, run_id } = (await check(runner, await jobToken(['*']))).body;

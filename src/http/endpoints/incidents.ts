@@ -11,6 +11,7 @@ import type { Deps } from '../deps.js';
 import { endpoint, originOf } from '../endpoint.js';
 import type { Exchange } from '../exchange.js';
 import { presentIncident, presentReport } from '../present-incident.js';
+import { actorOf } from '../visible.js';
 
 const SHOWN_USES = 50;
 const SHOWN_SIBLINGS = 200;
@@ -39,9 +40,11 @@ export const closeIncidentRoute = endpoint(closeIncidentOperation, async (deps, 
   const { caller, body, now } = call;
   const found = await visibleIncident(deps, call, caller);
   if (!found.ok) return found;
-  await closeIncident(deps.db, caller.workspaceId, found.value.incident.id, body.note, originOf(caller, call), now);
-  const closed = await visibleIncident(deps, call, caller);
-  return closed.ok ? reported(deps, call, closed.value) : closed;
+  const by = { actor: actorOf(caller), origin: originOf(caller, call) };
+  const closed = await closeIncident(deps.db, found.value.incident.id, body.note, by, now);
+  if (!closed.ok) return closed;
+  const view = await visibleIncident(deps, call, caller);
+  return view.ok ? reported(deps, call, view.value) : view;
 });
 
 /** Members see the incidents of what they made or own. */

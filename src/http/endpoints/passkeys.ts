@@ -11,6 +11,7 @@ import { endpoint, originOf } from '../endpoint.js';
 import { makeLink } from '../passkey-link.js';
 import { presentPasskey } from '../present.js';
 import { requireStepUp } from '../step-up.js';
+import { actorOf } from '../visible.js';
 
 export const listPasskeysRoute = endpoint(listPasskeysOperation, async (deps, { caller, query }) => {
   const memberId = query.member === undefined ? caller.creatorId : parsePublicId('mem', query.member);
@@ -53,7 +54,7 @@ export const removePasskeyRoute = endpoint(removePasskeyOperation, async (deps, 
   const act = `remove the passkey ${passkey.name} of ${member.email}`;
   const confirmed = await requireStepUp(deps, caller, call, act);
   if (!confirmed.ok) return confirmed;
-  const by = { caller: { workspaceId: caller.workspaceId, tokenId: caller.id }, origin: originOf(caller, call) };
+  const by = { actor: actorOf(caller), origin: originOf(caller, call) };
   const removed = await removePasskey(deps.db, passkey, by, call.now);
   return removed.ok ? accept({ status: 204 }) : removed;
 });

@@ -6,6 +6,7 @@ import { countTokens, revokeTokens, type Selection } from '../../store/mass-revo
 import { revokeManyOperation } from '../../wire/tokens.js';
 import { type Call, endpoint, originOf } from '../endpoint.js';
 import { requireStepUp } from '../step-up.js';
+import { actorOf } from '../visible.js';
 
 /** The panic button: one transaction, whatever it takes with it, the calling token included. */
 export const revokeTokensRoute = endpoint(revokeManyOperation, async (deps, call) => {
@@ -17,10 +18,12 @@ export const revokeTokensRoute = endpoint(revokeManyOperation, async (deps, call
   const confirmed = body.dry_run === true || (await requireStepUp(deps, caller, call, actOf(selection)));
   if (confirmed !== true && !confirmed.ok) return confirmed;
   const cause = { reason: body.reason, note: undefined, origin: originOf(caller, call) };
-  const { count, ids } =
+  const revoked =
     body.dry_run === true
-      ? await countTokens(deps.db, caller.workspaceId, selection, now)
-      : await revokeTokens(deps.db, caller.workspaceId, selection, cause, now);
+      ? accept(await countTokens(deps.db, caller.workspaceId, selection, now))
+      : await revokeTokens(deps.db, actorOf(caller), selection, cause, now);
+  if (!revoked.ok) return revoked;
+  const { count, ids } = revoked.value;
   if (body.dry_run !== true) deps.metrics.tokens('revoked', count);
   return accept({ status: 200, body: { revoked: count, token_ids: ids.map((id) => printId('tok', id)) } });
 });

@@ -1,7 +1,7 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { parseToken, printId } from '../../rules/format.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
-import { revokeToken } from '../../store/revocations.js';
+import { revokeHeld } from '../../store/revocations.js';
 import { revokeOperation } from '../../wire/oauth.js';
 import { readForm } from '../body.js';
 import { placeOf, type Route } from '../endpoint.js';
@@ -33,7 +33,7 @@ export const revokeRoute: Route = {
     const actorId = printId('tok', token.facts.id);
     const origin = { actorType: 'token', actorId, ...placeOf(exchange) } as const;
     const cause = { reason: 'other', note: 'revoked by its holder (RFC 7009)', origin } as const;
-    const isNew = await revokeToken(deps.db, token.facts.workspaceId, token.facts.id, cause, exchange.now);
+    const isNew = await revokeHeld(deps.db, token.facts.workspaceId, token.facts.id, cause, exchange.now);
     if (isNew) deps.metrics.tokens('revoked', 1);
     return done();
   },

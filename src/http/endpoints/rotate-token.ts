@@ -10,7 +10,7 @@ import { endpoint, originOf } from '../endpoint.js';
 import { mayBeEntrusted } from '../entrusted.js';
 import { presentToken } from '../present.js';
 import { requireStepUp } from '../step-up.js';
-import { visibleToken } from '../visible.js';
+import { actorOf, visibleToken } from '../visible.js';
 
 /** Makes a successor. Who rotates another token gets its secret, so it must hold what that token may do. */
 export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call) => {
@@ -31,7 +31,7 @@ export const rotateTokenRoute = endpoint(rotateTokenOperation, async (deps, call
     overlapSeconds: body.overlap_seconds ?? DEFAULT_OVERLAP_SECONDS,
     drainSeconds: body.drain_seconds ?? DEFAULT_DRAIN_SECONDS,
     arrivedAt: call.now,
-    issuer: { workspaceId: caller.workspaceId, tokenId: caller.id },
+    actor: actorOf(caller),
     origin: originOf(caller, call),
     now: deps.now,
     signal: call.signal(),

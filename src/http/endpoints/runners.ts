@@ -24,7 +24,7 @@ import { pageOf, readCursor } from '../cursor.js';
 import { endpoint, originOf, type Reply } from '../endpoint.js';
 import type { Exchange } from '../exchange.js';
 import { presentRunner } from '../present.js';
-import { grantorOf, runnerIdOf } from '../visible.js';
+import { actorOf, grantorOf, runnerIdOf } from '../visible.js';
 
 export const listRunnersRoute = endpoint(listRunnersOperation, async (deps, { caller, query }) => {
   const after = readCursor('runners', query.cursor, (text) => parsePublicId('rnr', text));
@@ -68,9 +68,7 @@ async function changed(
 ): Promise<Result<Reply>> {
   const id: RunnerId | undefined = runnerIdOf(exchange, caller);
   if (id === undefined) return refuse({ kind: 'not_found' });
-  const { workspaceId } = caller;
   const origin = originOf(caller, exchange);
-  const issuer = { workspaceId, tokenId: caller.id };
-  const outcome = await act({ workspaceId, id, caller: issuer, origin, now: exchange.now });
+  const outcome = await act({ workspaceId: caller.workspaceId, id, actor: actorOf(caller), origin, now: exchange.now });
   return outcome.ok ? accept({ status: 200, body: presentRunner(outcome.value) }) : outcome;
 }

@@ -5,7 +5,7 @@ import { listRunsOperation, renewRunOperation, showRunOperation, stopRunOperatio
 import { pageOf, readCursor } from '../cursor.js';
 import { endpoint, originOf } from '../endpoint.js';
 import { presentRun } from '../present.js';
-import { reachesToken } from '../visible.js';
+import { actorOf, reachesToken } from '../visible.js';
 import { seesAllChecks } from '../visible-check.js';
 import { namedRun } from '../visible-run.js';
 
@@ -56,7 +56,7 @@ export const stopRunRoute = endpoint(stopRunOperation, async (deps, call) => {
   const view = id && (await findRun(deps.db, caller.workspaceId, id));
   const tokenId = view?.run.tokenId;
   if (!view || !tokenId || !(await reachesToken(deps, caller, tokenId, now))) return refuse({ kind: 'not_found' });
-  const cause = { reason: body.reason, origin: originOf(caller, call) };
-  const stopped = await stopRun(deps.db, caller.workspaceId, view.run.id, cause, now);
+  const cause = { reason: body.reason, actor: actorOf(caller), origin: originOf(caller, call) };
+  const stopped = await stopRun(deps.db, view.run.id, cause, now);
   return stopped.ok ? accept({ status: 200, body: presentRun(stopped.value, now) }) : stopped;
 });

@@ -4,7 +4,7 @@ import { mayManage, mayUse } from '../../rules/role.js';
 import { isSignIn } from '../../rules/step-up.js';
 import type { TokenFacts } from '../../rules/token.js';
 import { findMember } from '../../store/members.js';
-import { endSession, findSessionById } from '../../store/session-ends.js';
+import { endSessionFor, findSessionById } from '../../store/session-ends.js';
 import { listSessions, type SessionRow } from '../../store/sessions.js';
 import { endSessionOperation, listSessionsOperation } from '../../wire/sessions.js';
 import { authorize } from '../authenticate.js';
@@ -12,6 +12,7 @@ import { pageOf, readCursor } from '../cursor.js';
 import type { Deps } from '../deps.js';
 import { endpoint, originOf } from '../endpoint.js';
 import { presentSession } from '../present.js';
+import { actorOf } from '../visible.js';
 
 /** One's own sessions, or a member's. A token of a job knows nothing of its creator's. */
 export const listSessionsRoute = endpoint(listSessionsOperation, async (deps, { caller, query, now }) => {
@@ -39,8 +40,9 @@ export const endSessionRoute = endpoint(endSessionOperation, async (deps, call) 
   const found = id && (await findSessionById(deps.db, caller.workspaceId, id));
   const may = await mayEnd(deps, caller, found);
   if (!may.ok) return may;
-  await endSession(deps.db, may.value, originOf(caller, call), now);
-  return accept({ status: 204 });
+  const by = { actor: actorOf(caller), origin: originOf(caller, call) };
+  const ended = await endSessionFor(deps.db, may.value.id, by, now);
+  return ended.ok ? accept({ status: 204 }) : ended;
 });
 
 async function mayEnd({ db }: Deps, caller: TokenFacts, found: SessionRow | undefined): Promise<Result<SessionRow>> {

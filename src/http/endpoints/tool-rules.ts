@@ -8,7 +8,7 @@ import { dryRunToolRulesOperation, putToolRulesOperation, showToolRulesOperation
 import { authorize, presented } from '../authenticate.js';
 import type { Deps } from '../deps.js';
 import { endpoint, originOf } from '../endpoint.js';
-import { grantorOf } from '../visible.js';
+import { actorOf, grantorOf } from '../visible.js';
 import { changeableLabel } from '../workflow-label.js';
 
 /** The rules, for readers of workflows, for runners, and for the tokens that they bind: a guard reads them with its job's,
@@ -39,8 +39,8 @@ export const putToolRulesRoute = endpoint(putToolRulesOperation, async (deps, ca
   if (caller.workflowLabel === label.value) {
     return refuse({ kind: 'not_allowed', detail: 'a token cannot set the tool rules of its own workflow' });
   }
-  const by = { grantor: grantorOf(caller), origin: originOf(caller, call) };
-  const rules = await setToolRules(deps.db, caller.workspaceId, label.value, body, by, now);
+  const by = { actor: actorOf(caller), grantor: grantorOf(caller), origin: originOf(caller, call) };
+  const rules = await setToolRules(deps.db, label.value, body, by, now);
   return rules.ok ? accept({ status: 200, body: rules.value }) : rules;
 });
 

@@ -4,7 +4,7 @@ import { transferToken } from '../../store/transfer.js';
 import { transferTokenOperation } from '../../wire/tokens.js';
 import { endpoint, originOf } from '../endpoint.js';
 import { presentToken } from '../present.js';
-import { visibleToken } from '../visible.js';
+import { actorOf, visibleToken } from '../visible.js';
 
 export const transferTokenRoute = endpoint(transferTokenOperation, async (deps, call) => {
   const { caller, body, now } = call;
@@ -12,6 +12,7 @@ export const transferTokenRoute = endpoint(transferTokenOperation, async (deps, 
   if (!view.ok) return view;
   const ownerId = parsePublicId('mem', body.owner_id);
   if (ownerId === undefined) return invalid(['owner_id'], 'is not an active member of this workspace');
-  const moved = await transferToken(deps.db, view.value.token, ownerId, originOf(caller, call), now);
+  const by = { actor: actorOf(caller), origin: originOf(caller, call) };
+  const moved = await transferToken(deps.db, view.value.token, ownerId, by, now);
   return moved.ok ? accept({ status: 200, body: presentToken(moved.value) }) : moved;
 });

@@ -9,7 +9,7 @@ import { endpoint, originOf } from '../endpoint.js';
 import { mayBeEntrusted } from '../entrusted.js';
 import { presentToken } from '../present.js';
 import { requireStepUp } from '../step-up.js';
-import { visibleToken } from '../visible.js';
+import { actorOf, visibleToken } from '../visible.js';
 
 /** Thaws one token, deliberately. Where its creator had left, somebody else has to, so that nobody who comes back brings
  *  anything back. */
@@ -31,7 +31,7 @@ export const unfreezeTokenRoute = endpoint(unfreezeTokenOperation, async (deps, 
     const confirmed = await requireStepUp(deps, caller, call, act);
     if (!confirmed.ok) return confirmed;
   }
-  const by = { issuer: { workspaceId: caller.workspaceId, tokenId: caller.id }, origin: originOf(caller, call) };
+  const by = { actor: actorOf(caller), origin: originOf(caller, call) };
   const thawed = await unfreezeToken(deps.db, token, by, now);
   return thawed.ok ? accept({ status: 200, body: presentToken(thawed.value) }) : thawed;
 });

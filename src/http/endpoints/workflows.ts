@@ -19,7 +19,7 @@ import type { Deps } from '../deps.js';
 import { type Call, endpoint, originOf } from '../endpoint.js';
 import { presentWorkflow } from '../present.js';
 import { requireStepUp } from '../step-up.js';
-import { grantorOf } from '../visible.js';
+import { actorOf, grantorOf } from '../visible.js';
 import { changeableLabel } from '../workflow-label.js';
 
 export const listWorkflowsRoute = endpoint(listWorkflowsOperation, async (deps, { caller, query }) => {
@@ -59,10 +59,9 @@ export const putWorkflowRoute = endpoint(putWorkflowOperation, async (deps, call
     contacts: body.contacts,
     rotations: body.rotations.map(rotationIn),
   };
-  const origin = originOf(caller, call);
   const newPlaceRefusal = policy.rotations.length === 0 ? undefined : await placeRefusal(deps, call, label.value);
-  const by = { grantor: grantorOf(caller), origin, newPlaceRefusal };
-  const put = await putWorkflow(deps.db, caller.workspaceId, label.value, policy, by, now);
+  const by = { actor: actorOf(caller), grantor: grantorOf(caller), origin: originOf(caller, call), newPlaceRefusal };
+  const put = await putWorkflow(deps.db, label.value, policy, by, now);
   if (!put.ok) return put;
   const { isNew, row } = put.value;
   return accept({
@@ -113,15 +112,15 @@ function leaverIn(asked: wire.Leaver | null): Result<LeaverPolicy | undefined> {
 export const pauseWorkflowRoute = endpoint(pauseWorkflowOperation, async (deps, call) => {
   const label = changeableLabel(call);
   if (!label.ok) return label;
-  const origin = originOf(call.caller, call);
-  const row = await setPaused(deps.db, call.caller.workspaceId, label.value, true, origin, call.now);
-  return row ? accept({ status: 200, body: presentWorkflow(row) }) : refuse({ kind: 'not_found' });
+  const by = { actor: actorOf(call.caller), origin: originOf(call.caller, call) };
+  const paused = await setPaused(deps.db, label.value, true, by, call.now);
+  return paused.ok ? accept({ status: 200, body: presentWorkflow(paused.value) }) : paused;
 });
 
 export const resumeWorkflowRoute = endpoint(resumeWorkflowOperation, async (deps, call) => {
   const label = changeableLabel(call);
   if (!label.ok) return label;
-  const origin = originOf(call.caller, call);
-  const row = await setPaused(deps.db, call.caller.workspaceId, label.value, false, origin, call.now);
-  return row ? accept({ status: 200, body: presentWorkflow(row) }) : refuse({ kind: 'not_found' });
+  const by = { actor: actorOf(call.caller), origin: originOf(call.caller, call) };
+  const resumed = await setPaused(deps.db, label.value, false, by, call.now);
+  return resumed.ok ? accept({ status: 200, body: presentWorkflow(resumed.value) }) : resumed;
 });
