@@ -57,5 +57,8 @@ async function copyTable(tx: TransactionSql, table: Table, write: Write): Promis
     for (let at = piece.indexOf(LINE_FEED); at >= 0; at = piece.indexOf(LINE_FEED, at + 1)) rows += 1;
     await write(piece);
   }
+  // postgres.js holds the connection back while its stream is full and lets it go on when more is wanted of that. Of a table
+  // whose end came in the same piece nothing more is, and the next one would be waited for forever.
+  stream._read(0);
   return { ...table, rows, bytes, sha256: digest.digest('hex') };
 }
