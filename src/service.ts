@@ -59,6 +59,8 @@ export interface ServiceOptions {
   readonly markLostEveryMs?: number | undefined;
   /** For the tests too: how often messages are sent and notices made. */
   readonly notifyEveryMs?: number | undefined;
+  /** For those that send by hand: whether what is due is sent as soon as it is on record (default: it is). */
+  readonly sendsAtOnce?: boolean | undefined;
   /** For the benchmark. */
   readonly lookupWidth?: LookupWidth | undefined;
   /** For the test that plants a wrong one. */
@@ -102,7 +104,6 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const watches = createWatches(lookup, createRunEnds(database), (error) =>
     log.warn({ err: error }, 'a watch could not be read; trying again'),
   );
-  const notifications = listenForChanges(options.direct, watches.changed);
   const readings = {
     lookupQueue: lookup.length,
     checkQueue: () => checkLog.length() + admissions.length(),
@@ -146,6 +147,14 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     log,
     now,
     counted: metrics.delivery,
+  });
+  const send = () =>
+    sender.pass().catch((error) => log.warn({ err: error }, 'messages to webhooks wait; trying again'));
+  const notifications = listenForChanges(options.direct, {
+    changed: watches.changed,
+    due: () => {
+      if (options.sendsAtOnce !== false) void send();
+    },
   });
   let notedAt: Date | undefined;
   let lookedAt: Date | undefined;

@@ -42,6 +42,7 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
   const underWay = new Map<string, Claimed>();
   const sending = new Set<Promise<void>>();
   let claiming: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | undefined;
   let isStopped = false;
 
   async function claim(): Promise<void> {
@@ -62,11 +63,16 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
     }
   }
 
-  /** One claim after the other, so that each knows what is under way. */
+  /** One claim after the other, so that each knows what is under way. One that has not begun serves all who ask for one. */
   function pass(): Promise<void> {
-    const next = claiming.then(claim, claim);
-    claiming = next;
-    return next;
+    waiting ??= claiming.then(begin, begin);
+    claiming = waiting;
+    return waiting;
+  }
+
+  function begin(): Promise<void> {
+    waiting = undefined;
+    return claim();
   }
 
   return {

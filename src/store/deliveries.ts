@@ -6,6 +6,7 @@ import type { DeliveryStatus } from '../rules/webhook.js';
 import type { TransactionSql } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { recordEvents, SYSTEM } from './events.js';
+import { notifyDue } from './notifications.js';
 import { webhookDeliveries, webhooks } from './schema.js';
 import { MAX_SEARCHED, searchEnd } from './search.js';
 import {
@@ -163,6 +164,7 @@ export function replayDelivery(
     }
     const set = { status: 'pending', attempts: 0, nextAttemptAt: now, lastFault: null } as const;
     await tx.update(webhookDeliveries).set(set).where(idIs(workspaceId, id));
+    await notifyDue(tx);
     const data = { delivery: printId('dlv', id), event: found.event };
     const event = { action: 'webhook.replayed', target: printId('whk', webhookId), data } as const;
     await recordEvents(tx, workspaceId, origin, [event], now);

@@ -2,6 +2,7 @@ import { and, asc, inArray, isNull } from 'drizzle-orm';
 import { newId, printId, type WorkspaceId } from '../rules/format.js';
 import { auditPayload, isWebhookEvent, type WebhookPayload } from '../rules/webhook.js';
 import type { Tx } from './database.js';
+import { notifyDue } from './notifications.js';
 import { webhookDeliveries, webhooks } from './schema.js';
 
 /** What is to be told to all webhooks of a workspace that want to hear of it. Each is told once of an `occasion`. */
@@ -38,7 +39,8 @@ export async function queueEvents(tx: Tx, workspaceId: WorkspaceId, events: read
   await queueOccasions(tx, occasions, told[0]?.at ?? new Date(0));
 }
 
-/** Queues a delivery of each occasion for each webhook that wants it, within a transaction. */
+/** Queues a delivery of each occasion for each webhook that wants it, within a transaction, and wakes the senders with its
+ *  commit. */
 export async function queueOccasions(tx: Tx, occasions: readonly Occasion[], now: Date): Promise<void> {
   const workspaceIds = [...new Set(occasions.map(({ workspaceId }) => workspaceId))];
   if (workspaceIds.length === 0) return;
@@ -58,6 +60,7 @@ export async function queueOccasions(tx: Tx, occasions: readonly Occasion[], now
       .values(rows.slice(at, at + ROWS_AT_ONCE))
       .onConflictDoNothing();
   }
+  if (rows.length > 0) await notifyDue(tx);
 }
 
 /** A delivery that is due at once. */

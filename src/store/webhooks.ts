@@ -5,6 +5,7 @@ import { MAX_WEBHOOKS, type WebhookForm } from '../rules/webhook.js';
 import { lockForAct } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type AuditAction, type Origin, recordEvents } from './events.js';
+import { notifyDue } from './notifications.js';
 import { auditEvents, webhookDeliveries, webhooks } from './schema.js';
 import { deliveryRow } from './webhook-queue.js';
 import type { Issuer } from './workspace-lock.js';
@@ -154,6 +155,7 @@ export function testWebhook(db: Db, id: WebhookId, change: WebhookChange): Promi
     const row = deliveryRow(found.workspaceId, id, '', payload, change.now);
     const printed = printId('dlv', row.id);
     await tx.insert(webhookDeliveries).values({ ...row, occasion: printed });
+    await notifyDue(tx);
     await record(tx, 'webhook.tested', found, change, { delivery: printed });
     return accept(printed);
   });

@@ -66,6 +66,8 @@ export interface TestServiceOptions {
   readonly markLostEveryMs?: number;
   /** How often messages to webhooks are sent and notices of expiry made (default: never by itself). */
   readonly notifyEveryMs?: number;
+  /** Whether messages are sent as soon as they are on record, by a hint through the database (default: they are not). */
+  readonly sendsAtOnce?: boolean;
   /** Read when it is needed, as the service does (default {@link ISSUER}). */
   readonly issuer?: () => string;
   /** The OpenID provider (default none). */
@@ -95,6 +97,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     oidc: options.oidc,
     markLostEveryMs: options.markLostEveryMs ?? NEVER_MS,
     notifyEveryMs: options.notifyEveryMs ?? NEVER_MS,
+    sendsAtOnce: options.sendsAtOnce ?? false,
   });
   const db = openDatabase(database.options);
   const makeWorkspace = async (slug: string) => {
