@@ -42,9 +42,9 @@ export async function mint(flags: MintFlags): Promise<number> {
   return 0;
 }
 
-// The longest period of the workflow up to 30 days, else its shortest. Who may not read the workflow gets 30, which the
-// service then accepts or refuses.
-async function usualPeriod(client: Client, workflow: string): Promise<number> {
+/** The longest period of a workflow up to 30 days, else its shortest. Who may not read the workflow gets 30, which the
+ *  service then accepts or refuses. */
+export async function usualPeriod(client: Client, workflow: string): Promise<number> {
   try {
     const { allowed_expiry_days } = await client.workflows.show(workflow);
     return periodWithin(allowed_expiry_days, USUAL_DAYS) ?? USUAL_DAYS;

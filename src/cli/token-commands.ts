@@ -6,6 +6,7 @@ import { MAX_USAGE_DAYS } from '../rules/token-usage.js';
 import { addCommand, addGroup, exitsWith, wholeNumber } from './command.js';
 import { parseInstant } from './instant.js';
 import type { MintFlags } from './mint.js';
+import type { MintManyFlags } from './mint-many.js';
 import type { RevokeFlags } from './revoke.js';
 import type { RevokeAllFlags } from './revoke-all.js';
 import type { RotateFlags } from './rotate.js';
@@ -16,6 +17,7 @@ import type { TokenListFlags } from './tokens.js';
 export function addTokenCommands(program: Command): void {
   const token = addGroup(program, 'token', 'mint, list, rotate and revoke tokens');
   addMint(token);
+  addMintMany(token);
   addReading(token);
   addRotate(token);
   addAfterLeaving(token);
@@ -48,9 +50,36 @@ function addMint(token: Command): void {
       'after',
       `
 Everything that it may do has to be named. A job that renews its own token with \`countersign token rotate self\` needs
---scope tokens:rotate too; a runner that checks the tokens of others needs --scope exec:check.`,
+--scope tokens:rotate too; a runner that checks the tokens of others needs --scope exec:check.
+Many at once: countersign token mint-many.`,
     )
     .action(exitsWith(async (flags: MintFlags) => (await import('./mint.js')).mint(flags)));
+}
+
+function addMintMany(token: Command): void {
+  addCommand(
+    token,
+    'mint-many [file]',
+    'mint up to 100 tokens or none, from a list in a file or on standard input',
+    `countersign token mint-many tokens.json --into-dir tokens
+echo '[{"workflow":"codex-review","scopes":["codex:exec"]}]' | countersign token mint-many -`,
+  )
+    .option(
+      '--into-dir <directory>',
+      'write each secret into a file of its own there: WORKFLOW.token or WORKFLOW.NAME.token',
+    )
+    .addHelpText(
+      'after',
+      `
+The list is a JSON array, or a JSON object on each line. Each is what POST /v1/tokens takes: workflow, scopes,
+expires_in_days (default: the longest of the workflow up to 30), name, constraints, not_before. Without --into-dir
+the secrets go to standard output, one on a line in the order of the list; --json prints all that is known of them.`,
+    )
+    .action(
+      exitsWith(async (file: string | undefined, flags: MintManyFlags) =>
+        (await import('./mint-many.js')).mintMany(file, flags),
+      ),
+    );
 }
 
 function addReading(token: Command): void {

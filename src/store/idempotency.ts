@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { and, eq, inArray, lt } from 'drizzle-orm';
+import { and, eq, inArray, lt, sql } from 'drizzle-orm';
 import type { MemberId, TokenId, WorkspaceId } from '../rules/format.js';
 import { addDays } from '../rules/lifetime.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
@@ -60,19 +60,32 @@ export async function claimKey(
 ): Promise<Result<readonly TokenId[]>> {
   const hashes = keyHashes(request, ids.length);
   const isOld = lt(idempotencyKeys.createdAt, addDays(now, -IDEMPOTENCY_DAYS));
-  await tx.delete(idempotencyKeys).where(and(keysAre(owner, hashes), isOld));
+  await tx.delete(idempotencyKeys).where(and(keysAre(owner, hashes.slice(0, 1)), isOld));
   const bodyHash = sha256(request.body);
   const rows = ids.map((tokenId, at) => ({ ...owner, key: hashes[at] ?? '', bodyHash, tokenId, createdAt: now }));
-  // Whoever has the first one has the others.
+  // Whoever has the first one has the others: what is there of them is as old as that was.
   const first = tx.insert(idempotencyKeys).values(rows.slice(0, 1)).onConflictDoNothing();
   const claimed = await first.returning({ tokenId: idempotencyKeys.tokenId });
   if (claimed.length > 0) {
-    if (rows.length > 1) await tx.insert(idempotencyKeys).values(rows.slice(1));
+    if (rows.length > 1) await replaceAll(tx, rows.slice(1));
     return accept(ids);
   }
   const held = await findRetried(tx, owner, request, ids.length, now);
   if (held === undefined) throw new Error('a key that is taken is nobody’s');
   return held;
+}
+
+async function replaceAll(tx: Tx, rows: readonly (typeof idempotencyKeys.$inferInsert)[]): Promise<void> {
+  const { workspaceId, memberId, key } = idempotencyKeys;
+  const set = {
+    bodyHash: sql`excluded.body_hash`,
+    tokenId: sql`excluded.token_id`,
+    createdAt: sql`excluded.created_at`,
+  };
+  await tx
+    .insert(idempotencyKeys)
+    .values([...rows])
+    .onConflictDoUpdate({ target: [workspaceId, memberId, key], set });
 }
 
 /** Forgets the keys that no retry can mean any more. */

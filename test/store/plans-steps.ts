@@ -96,6 +96,7 @@ async function setPolicy(scene: Scene): Promise<void> {
   await policy.show();
   await workflows.put('bounded', { allowed_scopes: ['repo:*'] });
   const minted = await tokens.mint({ ...MINT, workflow: 'bounded' });
+  await tokens.mintMany([{ ...MINT, workflow: 'bounded' }]);
   await tokens.rotate(minted.id, {});
   await tokens.list({ status: 'suspended' });
   await policy.put({ freeze_unused_after_days: 300 });
@@ -114,7 +115,7 @@ async function mintTwice(scene: Scene): Promise<void> {
 
 async function mintManyTwice(scene: Scene): Promise<void> {
   const key = newId('evt', new Date());
-  const batch = Array.from({ length: 20 }, (_, at) => ({ ...MINT, workflow: `job-${at}` }));
+  const batch = Array.from({ length: 10 }, (_, at) => ({ ...MINT, workflow: `job-${at + 1}` }));
   await owner(scene).tokens.mintMany(batch, key);
   await owner(scene).tokens.mintMany(batch, key);
 }
