@@ -58,11 +58,12 @@ export function endpoint<O extends Operation>(
   };
 }
 
+const JSON_TYPE = { 'content-type': 'application/json' };
+
 /** Answers with JSON, or with nothing when there is no body. */
-export function jsonAnswer(reply: Reply): Answer {
-  if (reply.body === undefined) return { status: reply.status, headers: reply.headers ?? {} };
-  const headers = { 'content-type': 'application/json', ...reply.headers };
-  return { status: reply.status, headers, body: JSON.stringify(reply.body) };
+export function jsonAnswer({ status, body, headers }: Reply): Answer {
+  if (body === undefined) return { status, headers: headers ?? {} };
+  return { status, headers: headers ? { ...JSON_TYPE, ...headers } : JSON_TYPE, body: JSON.stringify(body) };
 }
 
 /** Who acts, for the audit trail. Everything of a token's form is struck out of what the caller says of itself. */

@@ -98,13 +98,14 @@ export function widerKinds(inner: Constraints, outer: Constraints): ConstraintKi
 
 /** What both let through, kind by kind: the patterns of each that lie within the other. Never wider than either. */
 export function narrowConstraints(a: Constraints, b: Constraints): Constraints {
-  const kinds = CONSTRAINT_KINDS.flatMap((kind) => {
+  const narrowed: { -readonly [Kind in ConstraintKind]?: Constraints[Kind] } = {};
+  for (const kind of CONSTRAINT_KINDS) {
     const left = a[kind];
     const right = b[kind];
     const patterns = left && right ? commonPatterns(kind, left, right) : (left ?? right);
-    return patterns === undefined ? [] : [[kind, patterns] as const];
-  });
-  return Object.fromEntries(kinds);
+    if (patterns !== undefined) narrowed[kind] = patterns;
+  }
+  return narrowed;
 }
 
 function commonPatterns(kind: ConstraintKind, left: readonly string[], right: readonly string[]): string[] {

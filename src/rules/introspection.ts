@@ -59,7 +59,7 @@ export function introspect(
 /** The active answer. Whoever calls it has decided already that the token is active. */
 function describeActive(token: TokenFacts, issuer: string): ActiveIntrospection {
   const iat = epochSeconds(token.createdAt);
-  return {
+  const described: ActiveIntrospection = {
     active: true,
     iss: issuer,
     sub: printBusyId('mem', token.creatorId),
@@ -75,6 +75,10 @@ function describeActive(token: TokenFacts, issuer: string): ActiveIntrospection 
     workspace: token.workspaceSlug,
     workflow: token.workflowLabel,
     authorization_details: authorizationDetails(narrowConstraints(token.constraints, token.workflowConstraints)),
+  };
+  if (token.succession === undefined && token.jkt === undefined) return described;
+  return {
+    ...described,
     ...(token.succession ? { superseded_by: printBusyId('tok', token.succession.successorId) } : {}),
     ...(token.jkt === undefined ? {} : { cnf: { jkt: token.jkt } }),
   };

@@ -173,8 +173,9 @@ const SELECT_MANY = selecting(
   't.id = any($1::uuid[])',
 );
 
+/** On one line: postgres.js makes a key of the whole text each time. */
 function selecting(surroundings: string, source: string, isWanted: string): string {
-  return `
+  const text = `
     select here.is_standby, case when t.id is not null then json_build_array(
       t.id, t.kind, t.workspace_id, t.workflow, t.creator_id, t.scopes, t.constraints,
       date_part('epoch', t.created_at), date_part('epoch', t.not_before), date_part('epoch', t.expires_at),
@@ -193,6 +194,7 @@ function selecting(surroundings: string, source: string, isWanted: string): stri
     )::text end as token
     from (select pg_is_in_recovery() as is_standby) here
     left join ${source} on ${isWanted}`;
+  return text.replace(/\s+/g, ' ').trim();
 }
 
 function storedToken(row: TokenRow): StoredToken {
