@@ -44,8 +44,13 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   '@hono/node-server': /^(http\/|server\.ts$)/,
   commander: /^cli\//,
   'libsodium-wrappers': /^rotator\/sealed-box\.ts$/,
+  '@aws-sdk/client-secrets-manager': /^rotator\/aws-(client|secret)\.ts$/,
   scimmy: /^http\/scim-schemas\.ts$/,
 };
+
+const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+/** What the user installs beside it for one sink. */
+const OPTIONAL_PEERS = Object.keys(MANIFEST.peerDependenciesMeta);
 
 interface Import {
   readonly from: string;
@@ -122,7 +127,7 @@ describe('the imports of src/', () => {
   });
 
   test('read what is heavy and rarely needed at its first use, so that a start does not wait for it', () => {
-    const heavy = ['openid-client', '@simplewebauthn/server', 'scimmy', 'libsodium-wrappers'];
+    const heavy = ['openid-client', '@simplewebauthn/server', 'scimmy', 'libsodium-wrappers', ...OPTIONAL_PEERS];
     const early = [...texts].flatMap(([file, text]) =>
       [...text.matchAll(STATIC)].flatMap(([, type, name = '']) =>
         type === undefined && heavy.includes(name) ? [`${file} imports ${name}`] : [],
@@ -139,9 +144,11 @@ describe('the imports of src/', () => {
     expect(show(found)).toEqual([]);
   });
 
-  test('name only packages that an installation brings along', () => {
-    const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    const installed = Object.keys({ ...dependencies, ...optionalDependencies });
+  test('name only packages that an installation brings along, or that whoever needs one brings', () => {
+    const installed = [
+      ...Object.keys({ ...MANIFEST.dependencies, ...MANIFEST.optionalDependencies }),
+      ...OPTIONAL_PEERS,
+    ];
     const missing = imports.filter(
       ({ target, isLocal, isTypeOnly }) =>
         !isLocal && !isTypeOnly && !target.startsWith('node:') && !installed.some((name) => isNamed(target, name)),

@@ -1,4 +1,5 @@
 import { splitSinkText } from '../rules/sink-text.js';
+import { awsSecret } from './aws-secret.js';
 import { execSink } from './exec-sink.js';
 import { fileSink } from './file-sink.js';
 import { environmentSecret, organisationSecret, repositorySecret } from './github-secrets.js';
@@ -13,6 +14,7 @@ const KINDS: Readonly<Record<string, MakeSink>> = {
   exec: execSink,
   vault: vaultSecret,
   kubernetes: kubernetesSecret,
+  aws: awsSecret,
   github: repositorySecret,
   'github-env': environmentSecret,
   'github-org': organisationSecret,

@@ -29,10 +29,15 @@ export function sinkAddress(text: string, origin: string): string {
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw new SinkTextError(`${origin} must not hold a user name, a password, a query or a fragment`);
   }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+  if (!isPrivateAddress(url)) {
     throw new SinkTextError(`${origin} is plain http to another machine: use https`);
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+}
+
+/** Whether nobody on the way to an address can read what is sent there: https, or this machine. */
+export function isPrivateAddress({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
 }
 
 /** A credential that a header can carry, from the environment. Its value is never in a message. */

@@ -1,6 +1,7 @@
 import { isGlob, matchesGlob } from './glob.js';
 import { findSecrets } from './secret-scan.js';
 import {
+  awsPlace,
   environmentPlace,
   gitLabPlace,
   kubernetesPlace,
@@ -33,6 +34,8 @@ const GITLAB = { read: gitLabPlace, mark: '?environment=', parts: [2, Infinity],
 const KINDS: Readonly<Record<string, PlaceKind>> = {
   vault: { form: 'vault:MOUNT/PATH#KEY', read: vaultPlace, mark: '#', parts: [2, Infinity] },
   kubernetes: { form: 'kubernetes:NAMESPACE/NAME#KEY', read: kubernetesPlace, mark: '#', parts: [2, 2] },
+  // By name alone: an ARN is another text for the same place, and may be one of another account.
+  aws: { form: 'aws:NAME#KEY', read: awsNamePlace, mark: '#', parts: [1, Infinity] },
   github: { form: 'github:OWNER/REPO/NAME', read: repositoryPlace, parts: [3, 3], isCaseless: true },
   'github-env': {
     form: 'github-env:OWNER/REPO/ENVIRONMENT/NAME',
@@ -45,6 +48,11 @@ const KINDS: Readonly<Record<string, PlaceKind>> = {
   'gitlab-group': { form: 'gitlab-group:GROUP/NAME', ...GITLAB },
 };
 const FORMS = Object.values(KINDS).map(({ form }) => form);
+
+function awsNamePlace(rest: string) {
+  const place = awsPlace(rest);
+  return place?.region === undefined ? place : undefined;
+}
 
 /** Why a workflow may not name a place: whoever sets a workflow chooses no file and no command of the rotator's host, and puts
  *  no credential there; and the text must mean one place to all who read it. `undefined` when it may. */

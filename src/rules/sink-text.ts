@@ -38,6 +38,15 @@ export interface GitLabPlace {
   readonly environment: string | undefined;
 }
 
+/** A secret of AWS Secrets Manager, or a key of one. */
+export interface AwsSecretPlace {
+  /** Its name or its ARN. */
+  readonly secret: string;
+  /** That of the ARN. */
+  readonly region: string | undefined;
+  readonly key: string | undefined;
+}
+
 // No part of a path leads to another path.
 const SECRET_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const OWNER_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
@@ -48,6 +57,8 @@ const NAMESPACE_PATH =
   /^(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*)*$/;
 const VARIABLE_NAME = /^[A-Za-z0-9_]{1,255}$/;
 const ENVIRONMENT_SCOPE = /^[^\x00-\x1f\x7f]{1,255}$/;
+const AWS_NAME = /^[A-Za-z0-9/_+=.@-]{1,512}$/;
+const AWS_ARN = /^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]{1,40}):\d{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$/;
 
 /** The kind of a sink, which stands before the first colon of its text, and what follows; `undefined` for what has none. */
 export function splitSinkText(text: string): { readonly kind: string; readonly rest: string } | undefined {
@@ -97,4 +108,11 @@ export function gitLabPlace(rest: string): GitLabPlace | undefined {
   return isOne && (environment === undefined || ENVIRONMENT_SCOPE.test(environment))
     ? { owner, variable, environment }
     : undefined;
+}
+
+/** Reads `NAME` or an ARN, with `#KEY` behind it or not. */
+export function awsPlace(rest: string): AwsSecretPlace | undefined {
+  const [, secret = '', key] = /^([^#]*)(?:#(.+))?$/s.exec(rest) ?? [];
+  const region = AWS_ARN.exec(secret)?.[1];
+  return region !== undefined || AWS_NAME.test(secret) ? { secret, region, key } : undefined;
 }

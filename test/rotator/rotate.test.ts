@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseSink } from '../../src/rotator/parse-sink.js';
 import { type Rotating, type RotationOrder, rotateInto } from '../../src/rotator/rotate-into.js';
 import { takeRotationLock } from '../../src/rotator/rotation-lock.js';
@@ -9,13 +9,19 @@ import { parseSmokeTest, type SmokeTest } from '../../src/rotator/smoke-test.js'
 import { type Client, ProblemError } from '../../src/sdk/index.js';
 import { commandLine, removeTemporaryDirectories, temporaryDirectory } from '../cli/command-line.js';
 import { createListeningService, type ListeningService } from '../setup/listening.js';
+import { AWS_ENV, awsSecretOf, currentOf, type FakeAws, openFakeAws } from './fake-aws.js';
 
 let service: ListeningService;
+let aws: FakeAws;
 
 beforeAll(async () => {
   service = await createListeningService();
+  aws = await openFakeAws();
+  for (const [name, value] of Object.entries(AWS_ENV)) vi.stubEnv(name, value);
 });
 afterAll(async () => {
+  vi.unstubAllEnvs();
+  await aws.close();
   await service.close();
   removeTemporaryDirectories();
 });
@@ -111,7 +117,9 @@ async function expectOneHead(id: string): Promise<string> {
 }
 
 test('200 jobs and more run through 20 rotations that crash at every step, and none is refused', async () => {
-  const { id, token, path, read } = await seedFile();
+  const { id, token } = await seedFile();
+  aws.secrets.set('ci/agent', awsSecretOf({ text: JSON.stringify({ user: 'ci', token }) }));
+  const read = () => String(JSON.parse(currentOf(aws.secrets.get('ci/agent'))?.text ?? '').token);
   const blind = blindSink();
   blind.kept.value = token;
   const taken: string[] = [];
@@ -137,7 +145,10 @@ test('200 jobs and more run through 20 rotations that crash at every step, and n
         crashAt = crashAt >= 2 ? crashAt - 2 : -1;
         throw new Crash();
       };
-      const sinks = [sinkWith(step, blind.sink), sinkWith(step, parseSink(`file:${path}`, {}))];
+      const sinks = [
+        sinkWith(step, blind.sink),
+        sinkWith(step, parseSink('aws:ci/agent#token', { AWS_ENDPOINT_URL: aws.url })),
+      ];
       const smokeTest: SmokeTest = async (secret) => {
         await step();
         expect([blind.kept.value, read()]).toEqual([secret, secret]);
@@ -161,6 +172,7 @@ test('200 jobs and more run through 20 rotations that crash at every step, and n
     head = await expectOneHead(id);
     service.clock.advance(1_000);
   }
+  expect(JSON.parse(currentOf(aws.secrets.get('ci/agent'))?.text ?? '')).toEqual({ user: 'ci', token: read() });
   expect(jobs).toBeGreaterThan(200);
   expect([...crashedAt].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   const { data } = await service.client().tokens.list({ workflow: 'nightly', limit: 200 });
@@ -515,6 +527,17 @@ describe('the command', () => {
       code: 2,
       stderr: expect.stringContaining('--smoke-test is not closed'),
     });
+  });
+
+  test('rotates into a secret of AWS, by the package that is installed beside it', async () => {
+    const { id, token } = await seedFile();
+    aws.secrets.set('ci/cli', awsSecretOf({ text: token }));
+    const env = { ...AWS_ENV, AWS_ENDPOINT_URL: aws.url };
+    const { code, stdout, stderr } = await run(['rotate', id, '--into', 'aws:ci/cli'], env);
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('written aws:ci/cli') });
+    const stored = currentOf(aws.secrets.get('ci/cli'))?.text ?? '';
+    expect((await service.client(stored).introspect(stored)).active).toBe(true);
+    for (const secret of [stored, AWS_ENV.AWS_SECRET_ACCESS_KEY]) expect(stdout + stderr).not.toContain(secret);
   });
 
   test('refuses a sink that is none with exit 2, before it rotates', async () => {

@@ -14,6 +14,8 @@ const PLACES = [
   'gitlab:acme/team/api/AGENT_TOKEN',
   'gitlab:4711/AGENT_TOKEN?environment=review/*',
   'gitlab-group:acme/team/AGENT_TOKEN',
+  'aws:ci/agent#token',
+  'aws:agent',
 ];
 
 describe('a place that a workflow may name', () => {
@@ -50,6 +52,9 @@ describe('a place that a workflow may name', () => {
     ['gitlab:acme/api/T?environment=x?y', 'gitlab:PROJECT/NAME'],
     ['gitlab:acme/api/T?environment=../../evil', 'as a part of it'],
     ['gitlab:acme/api/T?private_token=y', 'gitlab:PROJECT/NAME'],
+    ['aws:arn:aws:secretsmanager:eu-central-1:123456789012:secret:ci/agent', 'aws:NAME#KEY'],
+    ['aws:ci/agent#a#b', 'aws:NAME#KEY'],
+    ['aws:ci/../agent', 'as a part of it'],
     ['gitlab:acme%2Fapi/T', 'must not hold'],
     [`vault:kv/ghp_${'a'.repeat(300)}${'b'.repeat(300)}#x`, 'characters at the most'],
     ['vault:kv/a\nb#token', 'do not show'],
@@ -84,6 +89,8 @@ describe('a pattern of places', () => {
     ['gitlab:acme/**', ['gitlab:acme/team/api/AGENT_TOKEN']],
     ['gitlab-group:acme/**', ['gitlab-group:acme/team/AGENT_TOKEN']],
     ['kubernetes:ci/*#token', ['kubernetes:ci/agent#token']],
+    ['aws:ci/*', ['aws:ci/agent#token']],
+    ['aws:**', ['aws:ci/agent#token', 'aws:agent']],
   ])('%s matches %j', (pattern, places) => {
     expect(placePatternFault(pattern)).toBeUndefined();
     expect(PLACES.filter((place) => matchesPlace(pattern, place))).toEqual(places);
@@ -108,6 +115,7 @@ describe('a pattern of places', () => {
     ['vault:kv/ci/**', 'vault:kv/ci/../prod#token'],
     ['vault:kv/*/agent#token', 'vault:kv/x#y/agent#token'],
     ['kubernetes:ci/*#token', 'kubernetes:ci-evil/a#token'],
+    ['aws:*/agent', 'aws:arn:aws:secretsmanager:eu-central-1:123456789012:secret:evil/agent'],
   ])('%s does not match %s', (pattern, place) => {
     expect(placePatternFault(pattern)).toBeUndefined();
     expect(matchesPlace(pattern, place)).toBe(false);
