@@ -1,4 +1,5 @@
 import { kill } from './kill.js';
+import { leak } from './leak.js';
 import { mask } from './mask.js';
 import type { Measure } from './measure.js';
 import { memory } from './memory.js';
@@ -24,4 +25,5 @@ export const MEASURES: readonly Measure[] = [
   mask,
   scan,
   kill,
+  leak,
 ];

@@ -14,6 +14,7 @@ export const PARTS = [
   'mask',
   'scan',
   'kill',
+  'leak',
 ] as const;
 export type Part = (typeof PARTS)[number];
 

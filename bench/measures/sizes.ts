@@ -1,9 +1,9 @@
-import { built } from '../harness/built.js';
 import { interleave, middle, ratio, type Subject } from '../harness/rounds.js';
 import { onStage, type Stage } from '../harness/stage.js';
 import type { Finding } from '../report/finding.js';
+import { makeDatabase } from '../systems/database.js';
 import { introspections, subjectOf } from '../systems/introspection.js';
-import { GROUPS, type Ground, keysOf, seedGround, startNode, tokenOf } from '../systems/service.js';
+import { GROUPS, type Ground, startNode, tokenOf } from '../systems/service.js';
 import type { Measure } from './measure.js';
 
 const SMALL = 'ten thousand';
@@ -20,7 +20,11 @@ export const sizes: Measure = {
         const name = `${size / 1_000_000} million`;
         plan.say(`loading ${name} rows`);
         const startedMs = performance.now();
-        const { database, tokens } = await makeDatabase(inner, ground, size);
+        const { database, tokens } = await makeDatabase(inner, ground, {
+          name: `bench_${size}`,
+          groups: GROUPS,
+          rows: size,
+        });
         const seconds = (performance.now() - startedMs) / 1000;
         findings.push({ what: `${name} rows: loading them`, value: seconds, unit: 's' });
         const server = await startNode(inner, ground, { name: `rows-${size}`, isPinned: true, database });
@@ -49,24 +53,4 @@ function subjectFor(
   const requests = introspections('/oauth2/introspect', caller, tokens.get('subjects') ?? []);
   const common = { stage, name, server, requests, expected: /"active":true/ };
   return subjectOf(databaseUnder === undefined ? common : { ...common, databaseUnder });
-}
-
-/** A database of its own in the ground's PostgreSQL, dropped with the stage. */
-async function makeDatabase(stage: Stage, ground: Ground, size: number) {
-  const database = `bench_${size}`;
-  const options = { ...ground.options, database };
-  const { migrateDatabase } = await built<typeof import('../../src/store/migrate.js')>('store/migrate.js');
-  const { openDatabase } = await built<typeof import('../../src/store/database.js')>('store/database.js');
-  const { createSecrets } = await built<typeof import('../../src/store/secret.js')>('store/secret.js');
-  const { createWorkspace } = await built<typeof import('../../src/store/workspaces.js')>('store/workspaces.js');
-  await ground.admin((sql) => sql`create database ${sql(database)}`);
-  stage.atEnd(() => ground.admin((sql) => sql`drop database if exists ${sql(database)} with (force)`));
-  await migrateDatabase(options, new Date());
-  const opened = openDatabase(options);
-  const { peppers } = await keysOf(ground.dataDir);
-  const first = { slug: 'default', ownerEmail: 'owner@example.com' };
-  await createWorkspace(opened.db, createSecrets(peppers), first, new Date());
-  await opened.close();
-  const tokens = await seedGround(stage, ground.dataDir, options, GROUPS, size);
-  return { database, tokens };
 }

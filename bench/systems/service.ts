@@ -83,6 +83,8 @@ export function nodeEnvironment(stage: Stage, ground: Ground, name: string, data
     ...QUIET,
     DATABASE_URL: `postgres://postgres@${encodeURIComponent(ground.socketDirectory)}/${database}`,
     COUNTERSIGN_DATA_DIR: own,
+    // All nodes on a database share one.
+    COUNTERSIGN_REVOCATION_JOURNAL: join(database === 'postgres' ? ground.dataDir : own, 'revocations'),
     COUNTERSIGN_PEPPER_FILE: join(ground.dataDir, 'pepper'),
     COUNTERSIGN_SIGNING_KEYS_FILE: join(ground.dataDir, 'signing-keys.json'),
   };
