@@ -47,11 +47,13 @@ countersign rotate self --into file:agent.token --if-expires-within 7`,
   addCommand(
     program,
     'rotator',
-    'rotate every token of a configuration that is due, once; for a timer',
+    'rotate every token that is due, by a configuration or by what workflows say, once; for a timer',
     `countersign rotator --config rotations.json --dry-run
-countersign rotator --config rotations.json`,
+countersign rotator --from-workflows --allow-into 'github:acme/**' 'vault:kv/ci/*#token'`,
   )
-    .requiredOption('--config <file>', 'what to rotate into where, and when: JSON')
+    .option('--config <file>', 'what to rotate into where, and when: JSON')
+    .option('--from-workflows [label...]', 'what the workflows say of it (`workflow set --rotate-into`): all or these')
+    .option('--allow-into <pattern...>', 'where a workflow may have a secret put: needed with --from-workflows')
     .option('--dry-run', 'only show what is due')
     .addHelpText(
       'after',
@@ -60,7 +62,10 @@ countersign rotator --config rotations.json`,
                 "if_expires_within_days": 7}]}
 "token": "tok_…" in the place of a workflow; "every_days" beside or in the place of "if_expires_within_days";
 "smoke_test", "expires_in_days", "overlap_seconds", "drain_seconds" as for \`countersign rotate\`.
-Exits 1 when one of them failed; the others are done.`,
+
+A pattern begins with a kind; * stands for any characters but /, ** for any number of parts between slashes. Without
+#KEY or ?environment=SCOPE it allows each. A workflow names no file and no command. --from-workflows needs workflows:read.
+Exits 1 when one of them failed or was refused; the others are done.`,
     )
     .action(exitsWith(async (flags: RotatorFlags) => (await import('./rotator.js')).runRotator(flags)));
 }

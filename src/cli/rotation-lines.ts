@@ -21,10 +21,12 @@ export function rotationLines(title: string, report: RotationReport): string[] {
   const detail = report.detail === undefined ? '' : `. ${report.detail}`;
   const first = `${title}: ${WORDS[report.outcome]} (${report.token}, expires ${report.expires_at})${detail}`;
   const isToldApart = report.outcome === 'failed' || report.sinks.some(({ state }) => state !== 'untouched');
+  const isAhead = report.outcome === 'due' || report.outcome === 'unfinished';
+  const ahead = isAhead ? report.sinks.map(({ sink }) => `  into ${sink}`) : [];
   const sinks = isToldApart
     ? report.sinks.map(({ sink, state, detail: why }) => `  ${state} ${sink}${why === undefined ? '' : `: ${why}`}`)
     : [];
   const test = report.smoke_test;
   const told = test === undefined ? [] : [test.passed ? '  passed the smoke test' : `  smoke test: ${test.detail}`];
-  return [first, ...sinks, ...told].map(printable);
+  return [first, ...ahead, ...sinks, ...told].map(printable);
 }

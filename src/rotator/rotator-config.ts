@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { MAX_DRAIN_SECONDS, MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
+import { placeKey } from '../rules/rotation-place.js';
 import { parseSink } from './parse-sink.js';
 import type { Due } from './rotation-plan.js';
 import { type Environment, type Sink, SinkTextError } from './sink.js';
@@ -51,16 +52,29 @@ export interface Rotation {
 /** Reads what the rotator looks after. Refuses, all at once, what is no such document, a sink that two of them write to, and
  *  two of one subject: they would undo each other's work. Throws {@link SinkTextError}. */
 export function parseRotations(document: unknown, env: Environment): Rotation[] {
-  const parsed = config.safeParse(document);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map(({ path, message }) => `  ${path.join('.')} ${message}`);
-    throw new SinkTextError(['the configuration of the rotator is not one:', ...faults].join('\n'));
-  }
-  const rotations = parsed.data.rotations.map((one) => rotationOf(one, env));
-  const claims = rotations.flatMap(({ title, sinks }) => [title, ...sinks.map(({ name }) => name)]);
+  const { rotations: entries } = read(config, document, 'the configuration of the rotator is not one:');
+  const rotations = entries.map((one) => rotationOf(one, env));
+  const claims = rotations.flatMap(({ title, sinks }) => [title, ...sinks.map(({ name }) => placeKey(name))]);
   const twice = claims.find((claim, at) => claims.indexOf(claim) !== at);
   if (twice !== undefined) throw new SinkTextError(`${JSON.stringify(twice)} is in the configuration twice`);
   return rotations;
+}
+
+/** As {@link parseRotations}, of one rotation. */
+export function parseRotation(document: unknown, env: Environment): Rotation {
+  return rotationOf(read(entry, document, 'that is no rotation:'), env);
+}
+
+/** A workflow and the name of one of its tokens, for people. */
+export function titleOf(workflow: string, name: string | undefined): string {
+  return name === undefined ? workflow : `${workflow} ${name}`;
+}
+
+function read<T>(schema: z.ZodType<T>, document: unknown, title: string): T {
+  const parsed = schema.safeParse(document);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) => `  ${path.join('.')} ${message}`);
+  throw new SinkTextError([title, ...faults].join('\n'));
 }
 
 function rotationOf(one: z.infer<typeof entry>, env: Environment): Rotation {
@@ -68,7 +82,7 @@ function rotationOf(one: z.infer<typeof entry>, env: Environment): Rotation {
   const subject = token === undefined ? ({ kind: 'workflow', label: workflow, name } as const) : tokenSubject(token);
   return {
     subject,
-    title: token ?? (name === undefined ? workflow : `${workflow} ${name}`),
+    title: token ?? titleOf(workflow, name),
     sinks: one.into.map((text) => parseSink(text, env)),
     smokeTest: smokeTest === undefined ? undefined : parseSmokeTest(smokeTest, 'smoke_test', env),
     due: { ifExpiresWithinDays: one.if_expires_within_days, everyDays: one.every_days },

@@ -1,5 +1,5 @@
 import { MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
-import type { Client } from '../sdk/index.js';
+import type { Client, Token } from '../sdk/index.js';
 import { patiently } from './patience.js';
 import { type Rotating, type RotationReport, rotateInto } from './rotate-into.js';
 import type { Rotation } from './rotator-config.js';
@@ -20,24 +20,44 @@ const ABREAST = 4;
 const LEAVE_SECONDS = 300;
 
 /** Runs each rotation that is due, once, a few at a time and in another order each time, so that of several rotators none
- *  waits behind the other. One that fails keeps no other from going on. The results are in the order of the rotations. */
+ *  waits behind the other. One that fails keeps no other from going on. Of two that mean one token the first is done, and the
+ *  other fails: they would undo each other's work. The results are in the order of the rotations. */
 export async function runRotations(
   rotating: Rotating,
   rotations: readonly Rotation[],
   isDryRun: boolean,
 ): Promise<RotationResult[]> {
-  const results = new Map<Rotation, RotationResult>();
-  const waiting = shuffled(rotations);
-  const work = async () => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      results.set(next, await runOne(rotating, next, isDryRun));
-    }
-  };
-  await Promise.all(Array.from({ length: ABREAST }, work));
-  return rotations.flatMap((rotation) => results.get(rotation) ?? []);
+  const found = await abreast(rotations, (rotation) => findSubject(rotating.client, rotation));
+  const owners = new Map<string, Rotation>();
+  for (const one of found) if (one.ok && !owners.has(one.lineageId)) owners.set(one.lineageId, one.rotation);
+  return await abreast(found, async (one) => {
+    const { title } = one.rotation;
+    if (!one.ok) return { title, ok: false, error: one.error };
+    const owner = owners.get(one.lineageId) ?? one.rotation;
+    if (owner === one.rotation) return await runOne(rotating, one.rotation, one.id, isDryRun);
+    return { title, ok: false, error: new SinkError(`it is the token of ${owner.title} too, which goes before`) };
+  });
 }
 
-async function runOne(rotating: Rotating, rotation: Rotation, isDryRun: boolean): Promise<RotationResult> {
+type Found = { readonly rotation: Rotation } & (
+  | { readonly ok: true; readonly id: string; readonly lineageId: string }
+  | { readonly ok: false; readonly error: unknown }
+);
+
+async function findSubject(client: Client, rotation: Rotation): Promise<Found> {
+  try {
+    return { rotation, ok: true, ...(await tokenOf(client, rotation)) };
+  } catch (error) {
+    return { rotation, ok: false, error };
+  }
+}
+
+async function runOne(
+  rotating: Rotating,
+  rotation: Rotation,
+  token: string,
+  isDryRun: boolean,
+): Promise<RotationResult> {
   const { title, sinks, smokeTest, due, expiresInDays, overlapSeconds, drainSeconds } = rotation;
   const request = {
     expires_in_days: expiresInDays,
@@ -45,7 +65,6 @@ async function runOne(rotating: Rotating, rotation: Rotation, isDryRun: boolean)
     drain_seconds: drainSeconds,
   };
   try {
-    const token = await tokenOf(rotating.client, rotation);
     const order = { token, sinks, smokeTest, due, request, leaveSeconds: LEAVE_SECONDS, isDryRun };
     return { title, ok: true, report: await rotateInto(rotating, order) };
   } catch (error) {
@@ -53,16 +72,30 @@ async function runOne(rotating: Rotating, rotation: Rotation, isDryRun: boolean)
   }
 }
 
+/** Acts on a few at once, in an order by chance. The results are in the order of the items. */
+async function abreast<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
+  const done: { readonly at: number; readonly result: R }[] = [];
+  const waiting = shuffled([...items.entries()]);
+  const work = async () => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const [at, item] = next;
+      done.push({ at, result: await act(item) });
+    }
+  };
+  await Promise.all(Array.from({ length: ABREAST }, work));
+  return done.sort((left, right) => left.at - right.at).map(({ result }) => result);
+}
+
 /** The one lineage that a workflow (and name) has a good token of. Throws {@link SinkError} when there is none, or another. */
-async function tokenOf(client: Client, { subject, title }: Rotation): Promise<string> {
-  if (subject.kind === 'token') return subject.id;
-  const heads: string[] = [];
+async function tokenOf(client: Client, { subject, title }: Rotation): Promise<Subject> {
+  if (subject.kind === 'token') return subjectIn(await patiently(() => client.tokens.show(subject.id)));
+  const heads: Subject[] = [];
   let cursor: string | undefined;
   do {
     const query = { workflow: subject.label, status: 'active', limit: 200, cursor } as const;
     const page = await patiently(() => client.tokens.list(query));
     const named = page.data.filter(({ name }) => subject.name === undefined || name === subject.name);
-    heads.push(...named.filter((token) => token.rotated_to === null).map(({ id }) => id));
+    heads.push(...named.filter((token) => token.rotated_to === null).map(subjectIn));
     cursor = page.next_cursor ?? undefined;
   } while (cursor !== undefined);
   const [head, ...others] = heads;
@@ -71,7 +104,16 @@ async function tokenOf(client: Client, { subject, title }: Rotation): Promise<st
   return head;
 }
 
-function shuffled(rotations: readonly Rotation[]): Rotation[] {
-  const drawn = rotations.map((rotation) => ({ rotation, lot: Math.random() }));
-  return drawn.sort((left, right) => left.lot - right.lot).map(({ rotation }) => rotation);
+interface Subject {
+  readonly id: string;
+  readonly lineageId: string;
+}
+
+function subjectIn({ id, lineage_id }: Token): Subject {
+  return { id, lineageId: lineage_id };
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  const drawn = items.map((item) => ({ item, lot: Math.random() }));
+  return drawn.sort((left, right) => left.lot - right.lot).map(({ item }) => item);
 }
