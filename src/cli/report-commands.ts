@@ -37,7 +37,7 @@ export function addReportCommands(program: Command): void {
   addCommand(
     report,
     'expiring',
-    'list tokens that end soon and have no successor',
+    'list tokens that end soon and have no successor, the soonest first',
     'countersign report expiring --days 14',
   )
     .option(...days('within so many (default: 30)'))

@@ -10,6 +10,7 @@ import type { MintManyFlags } from './mint-many.js';
 import type { RevokeFlags } from './revoke.js';
 import type { RevokeAllFlags } from './revoke-all.js';
 import type { RotateFlags } from './rotate.js';
+import type { ExpiriesFlags } from './token-expiries.js';
 import type { UsageFlags } from './token-usage.js';
 import type { TokenListFlags } from './tokens.js';
 
@@ -121,6 +122,18 @@ function addReading(token: Command): void {
     .action(
       exitsWith(async (id: string, flags: UsageFlags) => (await import('./token-usage.js')).tokenUsage(id, flags)),
     );
+
+  addCommand(
+    token,
+    'expiries',
+    'list tokens that have no successor by their ends, the soonest first; or as a calendar',
+    `countersign token expiries --days 30
+countersign token expiries --ics > expiries.ics`,
+  )
+    .option('--days <days>', 'what ends within so many (default: 366)', wholeNumber(1, MAX_EXPIRY_DAYS))
+    .option('--limit <n>', 'at most so many (default: all)', wholeNumber(1, 1_000_000))
+    .addOption(new Option('--ics', 'the calendar that programs subscribe to (RFC 5545)').conflicts(['json', 'limit']))
+    .action(exitsWith(async (flags: ExpiriesFlags) => (await import('./token-expiries.js')).tokenExpiries(flags)));
 
   addCommand(
     token,

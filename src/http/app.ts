@@ -15,6 +15,7 @@ import {
   showExecCheckRoute,
   watchExecCheckRoute,
 } from './endpoints/exec-checks.js';
+import { expiryCalendarRoute } from './endpoints/expiry-calendar.js';
 import { explainTokenRoute } from './endpoints/explain-token.js';
 import { closeIncidentRoute, listIncidentsRoute, showIncidentRoute } from './endpoints/incidents.js';
 import { introspectRoute } from './endpoints/introspect.js';
@@ -149,6 +150,7 @@ const ROUTES: readonly Route[] = [
   takeOverTokenRoute,
   unfreezeTokenRoute,
   reportTokensRoute,
+  expiryCalendarRoute,
   revokeTokensRoute,
   reportLeaksRoute,
   reportGithubLeaksRoute,

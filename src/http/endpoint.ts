@@ -6,6 +6,7 @@ import type { Origin } from '../store/events.js';
 import type { Operation } from '../wire/operation.js';
 import { fieldErrors } from '../wire/primitives.js';
 import { authenticate, authorize } from './authenticate.js';
+import { basicAsBearer, offeringBasic } from './basic.js';
 import { readJson } from './body.js';
 import type { Deps } from './deps.js';
 import type { Answer, Exchange } from './exchange.js';
@@ -17,6 +18,8 @@ import { isSelf } from './visible.js';
 export interface Reply {
   readonly status: number;
   readonly body?: unknown;
+  /** Sent as it is, in place of a JSON body: the headers say what it is. */
+  readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -60,8 +63,9 @@ export function endpoint<O extends Operation>(
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** Answers with JSON, or with nothing when there is no body. */
-export function jsonAnswer({ status, body, headers }: Reply): Answer {
+/** Answers with JSON or a text, or with nothing when there is no body. */
+export function jsonAnswer({ status, body, text, headers }: Reply): Answer {
+  if (text !== undefined) return { status, headers: headers ?? {}, body: text };
   if (body === undefined) return { status, headers: headers ?? {} };
   return { status, headers: headers ? { ...JSON_TYPE, ...headers } : JSON_TYPE, body: JSON.stringify(body) };
 }
@@ -88,7 +92,8 @@ export function placeOf(exchange: Exchange): Pick<Origin, 'ip' | 'userAgent' | '
 
 async function admitted(deps: Deps, exchange: Exchange, operation: Operation): Promise<Result<TokenFacts | undefined>> {
   if (operation.auth !== 'bearer') return accept(undefined);
-  const caller = await authenticate(deps, exchange);
+  const caller = await authenticate(deps, operation.takesBasic ? basicAsBearer(exchange) : exchange);
+  if (!caller.ok && operation.takesBasic) return refuse(offeringBasic(caller.refusal));
   if (!caller.ok || operation.scope === undefined) return caller;
   const isOpen = operation.isOpenToSelf === 'runner' ? caller.value.kind === 'runner' : operation.isOpenToSelf;
   if (isOpen && isSelf(exchange, caller.value)) return caller;

@@ -41,7 +41,7 @@ export function refused(refusal: Refusal): Refused {
     case 'invalid':
       return { kind: refusal.kind, detail: 'the request is not valid', errors: refusal.errors, headers: {} };
     case 'unauthenticated':
-      return unauthenticated(refusal.hasCredentials, refusal.scheme ?? 'Bearer');
+      return unauthenticated(refusal.hasCredentials, refusal.scheme ?? 'Bearer', refusal.takesBasic === true);
     case 'unproven':
       return unproven(refusal.error, refusal.detail);
     case 'step_up_required':
@@ -79,9 +79,11 @@ export function refused(refusal: Refusal): Refused {
 }
 
 // RFC 6750 section 3: no error code when no credentials were sent; a bad client of HTTP Basic is RFC 6749's.
-function unauthenticated(hasCredentials: boolean, scheme: 'Bearer' | 'Basic'): Refused {
+// Basic comes first where both would do: some programs look at the first challenge alone, and know that one.
+function unauthenticated(hasCredentials: boolean, scheme: 'Bearer' | 'Basic', takesBasic: boolean): Refused {
   const isBadToken = hasCredentials && scheme === 'Bearer';
-  const challenge = `${scheme} ${REALM}${isBadToken ? ', error="invalid_token"' : ''}`;
+  const basic = takesBasic ? `Basic ${REALM}, charset="UTF-8", ` : '';
+  const challenge = `${basic}${scheme} ${REALM}${isBadToken ? ', error="invalid_token"' : ''}`;
   return {
     kind: 'unauthenticated',
     detail: hasCredentials ? 'the token is not valid' : 'a Bearer token is needed',

@@ -7,7 +7,13 @@ export type Refusal =
   | { readonly kind: 'oauth'; readonly error: OAuthErrorCode; readonly detail: string }
   | { readonly kind: 'scim'; readonly error: ScimErrorType; readonly detail: string }
   | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
-  | { readonly kind: 'unauthenticated'; readonly hasCredentials: boolean; readonly scheme?: 'Basic' }
+  | {
+      readonly kind: 'unauthenticated';
+      readonly hasCredentials: boolean;
+      readonly scheme?: 'Basic';
+      /** Basic would do as well as Bearer. */
+      readonly takesBasic?: true;
+    }
   | { readonly kind: 'unproven'; readonly error: ProofError; readonly detail: string }
   | { readonly kind: 'step_up_required'; readonly act: string }
   | { readonly kind: 'insufficient_scope'; readonly scope: string }

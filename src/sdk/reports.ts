@@ -12,7 +12,7 @@ export interface ReportQuery {
 
 /** What somebody should look at. */
 export interface ReportsClient {
-  /** Tokens that have not ended, newest first, each with why it is in the report. */
+  /** Tokens that have not ended, newest first (`expiring`: the soonest first), each with why it is in the report. */
   tokens(query: ReportQuery): Promise<Page<ReportedToken>>;
 }
 

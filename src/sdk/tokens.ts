@@ -14,7 +14,7 @@ import type {
 } from '../wire/resources.js';
 import { tokenUsage } from '../wire/usage-answers.js';
 import type { TokenUsage } from '../wire/usage-resources.js';
-import { type ClientOptions, sendFor } from './transport.js';
+import { type ClientOptions, sendFor, sendForText } from './transport.js';
 
 /** What a list of tokens is narrowed to. Times are RFC 3339; `creator` and `owner` are member ids. */
 export interface TokenQuery {
@@ -48,6 +48,8 @@ export interface TokensClient {
   explain(id: string, at?: string): Promise<Explanation>;
   /** What has used it: by day, and by where. */
   usage(id: string, query?: UsageQuery): Promise<TokenUsage>;
+  /** The ends of tokens as a calendar (RFC 5545): what ends within `days` (1 to 366, default 366), the soonest 2,000. */
+  expiryCalendar(query?: { days?: number | undefined }): Promise<string>;
   /** Makes a successor. After a lost answer just rotate again: while the successor is unused, only its secret changes. */
   rotate(id: string, request?: RotateRequest): Promise<MintedToken>;
   revoke(id: string, request: RevokeRequest): Promise<Token>;
@@ -90,6 +92,13 @@ export function tokensClient(options: ClientOptions): TokensClient {
         { method: 'GET', path: path(id, '/usage'), query: { days, lineage: lineage ? 'true' : undefined } },
         tokenUsage,
       ),
+    expiryCalendar: (query) =>
+      sendForText(options, {
+        method: 'GET',
+        path: '/v1/expiries.ics',
+        query: { ...query },
+        headers: { accept: 'text/calendar, application/problem+json' },
+      }),
     rotate: (id, request = {}) =>
       sendFor(options, { method: 'POST', path: path(id, '/rotate'), json: request }, mintedToken),
     revoke: (id, request) => sendFor(options, { method: 'POST', path: path(id, '/revoke'), json: request }, token),

@@ -67,6 +67,20 @@ export async function sendFor<T>(options: ClientOptions, call: Call, schema: z.Z
   throw new UnreachableError(`${options.url} answered with something that is not Countersign's`);
 }
 
+/** Sends a call and gives its answer as a text. */
+export async function sendForText(options: ClientOptions, call: Call): Promise<string> {
+  return await stepping(options, () =>
+    inTime(options, call, async (timed) => {
+      const response = await send(options, timed);
+      try {
+        return await readText(response);
+      } catch (error) {
+        throw unreachable(options.url, timeoutSeconds(options), error);
+      }
+    }),
+  );
+}
+
 /** Sends a call whose answer says nothing more than that it was done. */
 export async function sendOnly(options: ClientOptions, call: Call): Promise<void> {
   await stepping(options, () => inTime(options, call, async (timed) => (await send(options, timed)).body?.cancel()));
@@ -170,15 +184,19 @@ async function bodyOf(options: ClientOptions, response: Response): Promise<unkno
   }
 }
 
-/** Reads a JSON body of a bounded size: what is longer is none of the service's answers, and is not waited for. */
 async function readJson(response: Response): Promise<unknown> {
+  return JSON.parse(await readText(response));
+}
+
+/** Reads a body of a bounded size: what is longer is none of the service's answers, and is not waited for. */
+async function readText(response: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   for await (const chunk of response.body ?? []) {
     text += decoder.decode(chunk, { stream: true });
     if (text.length > LONGEST_BODY) throw new SyntaxError('the answer has no end');
   }
-  return JSON.parse(text + decoder.decode());
+  return text + decoder.decode();
 }
 
 async function refusalOf(response: Response): Promise<Error> {

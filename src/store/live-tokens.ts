@@ -1,4 +1,4 @@
-import { and, eq, gt, gte, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gt, gte, isNull, or, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { idFloor, type WorkspaceId } from '../rules/format.js';
 import { addDays, MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
@@ -27,7 +27,14 @@ export function isPoliced(workspaceId: WorkspaceId, now: Date): SQL | undefined 
   return and(
     eq(tokens.workspaceId, workspaceId),
     gte(tokens.id, idFloor('tok', addDays(now, -MAX_EXPIRY_DAYS - 1))),
-    eq(tokens.kind, 'access'),
-    sql`${tokens.workflow} <> ${SERVICE_WORKFLOW} and not starts_with(${tokens.workflow}, ${`${SERVICE_WORKFLOW}.`})`,
+    isOfWorkflow(tokens),
+  );
+}
+
+/** What holds of the tokens of workflows: neither what people sign in with nor what runners prove themselves with. */
+export function isOfWorkflow({ kind, workflow }: { kind: SQLWrapper; workflow: SQLWrapper }): SQL | undefined {
+  return and(
+    sql`${kind} = 'access'`,
+    sql`${workflow} <> ${SERVICE_WORKFLOW} and not starts_with(${workflow}, ${`${SERVICE_WORKFLOW}.`})`,
   );
 }

@@ -192,6 +192,9 @@ export const tokens = pgTable(
     index('tokens_frozen').on(table.workspaceId, table.id).where(sql`${table.frozenAt} is not null`),
     index('tokens_takeover').on(table.takeoverUntil).where(sql`${table.takeoverUntil} is not null`),
     index('tokens_expires').on(table.expiresAt).where(sql`${table.revokedAt} is null`),
+    index('tokens_ending')
+      .on(table.workspaceId, table.expiresAt, table.id)
+      .where(sql`${table.revokedAt} is null and ${table.rotatedTo} is null and ${table.expiresInDays} > 0`),
     index('tokens_not_before').on(table.workspaceId, table.id).where(sql`${table.notBefore} is not null`),
     foreignKey({
       name: 'tokens_workflow_fk',

@@ -1,9 +1,10 @@
-import { and, eq, gt, gte, isNull, lt, lte, ne, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gte, lt, ne, type SQL, sql } from 'drizzle-orm';
 import { idFloor, type MemberId, type TokenId, type WorkspaceId } from '../rules/format.js';
 import { addDays, MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { type Finding, policyFindings, type ReportKind } from '../rules/token-report.js';
 import { freezesAt } from '../rules/unused.js';
 import type { Db } from './database.js';
+import { type ExpiringQuery, type ExpiringTokens, listExpiring } from './expiring.js';
 import { isPoliced, lives } from './live-tokens.js';
 import { tokens, workflows } from './schema.js';
 import { MAX_SEARCHED, onAll, pathsOf, searchEnd } from './search.js';
@@ -11,10 +12,13 @@ import { findViews, owners, type TokenView } from './tokens.js';
 import { unfrozenSince } from './unused.js';
 import { findPolicy } from './workspace-policy.js';
 
+/** Those that are listed newest first. */
+export type SearchedReport = Exclude<ReportKind, 'expiring'>;
+
 /** Which report, over how many days where it speaks of days. `visibleTo` shows only what that member made or owns; `before`
  *  is exclusive. */
 export interface ReportQuery {
-  readonly kind: ReportKind;
+  readonly kind: SearchedReport;
   readonly days: number;
   readonly limit: number;
   readonly before?: TokenId | undefined;
@@ -66,7 +70,7 @@ export async function reportTokens(
   return { rows: (await measured(db, workspaceId, views)).slice(0, query.limit), end };
 }
 
-function weighedBy(kind: ReportKind, days: number, now: Date): SQL | undefined {
+function weighedBy(kind: SearchedReport, days: number, now: Date): SQL | undefined {
   switch (kind) {
     case 'ownerless':
       return ne(owners.status, 'active');
@@ -74,9 +78,6 @@ function weighedBy(kind: ReportKind, days: number, now: Date): SQL | undefined {
       const since = sql`coalesce(${tokens.lastUsedAt}, greatest(${tokens.createdAt}, ${tokens.notBefore}))`;
       return sql`${since} <= ${addDays(now, -days).toISOString()}::timestamptz`;
     }
-    case 'expiring':
-      // One with a successor is on its way out, and one that was made for hours is not kept.
-      return and(lte(tokens.expiresAt, addDays(now, days)), isNull(tokens.rotatedTo), gt(tokens.expiresInDays, 0));
     case 'beyond_policy':
       return undefined;
   }
@@ -95,7 +96,7 @@ async function freezingOf(db: Db, workspaceId: WorkspaceId, now: Date): Promise<
 
 function reasonOf(
   { token, owner }: TokenView,
-  kind: Exclude<ReportKind, 'beyond_policy'>,
+  kind: Exclude<SearchedReport, 'beyond_policy'>,
   freezing: Freezing | undefined,
   now: Date,
 ): Finding {
@@ -112,9 +113,23 @@ function reasonOf(
           : `; frozen ${at <= now ? 'soon' : `on ${at.toISOString().slice(0, 10)}`}, unless it is used`;
       return { code: 'unused', detail: `${used}${frozen}` };
     }
-    case 'expiring':
-      return { code: 'expiring', detail: `ends in ${wholeDays(now, token.expiresAt)} days` };
   }
+}
+
+/** Tokens that end within so many days and have no successor, the soonest first: one that has one is on its way out, and one
+ *  that was made for hours is not kept. */
+export async function reportExpiring(
+  db: Db,
+  workspaceId: WorkspaceId,
+  { days, ...query }: Omit<ExpiringQuery, 'until'> & { readonly days: number },
+  now: Date,
+): Promise<ExpiringTokens<ReportedToken>> {
+  const { found, end } = await listExpiring(db, workspaceId, { ...query, until: addDays(now, days) }, now);
+  const why = ({ token }: TokenView) => ({
+    code: 'expiring',
+    detail: `ends in ${wholeDays(now, token.expiresAt)} days`,
+  });
+  return { found: found.map((view) => ({ view, why: [why(view)] })), end };
 }
 
 const DAY_MS = 86_400_000;

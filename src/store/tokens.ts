@@ -154,9 +154,21 @@ export async function listTokens(db: Db, workspaceId: WorkspaceId, query: TokenQ
   return { views: wanted, end: views.length < most ? end : views.at(-1)?.token.id };
 }
 
-/** The newest of the tokens that a condition means. It may speak of {@link owners}. */
-export async function findViews(db: Db, where: SQL | undefined, limit: number, now: Date): Promise<TokenView[]> {
-  return viewsOf(db, await viewQuery(db, where).orderBy(desc(tokens.id)).limit(limit), now);
+/** The newest of the tokens that a condition means, unless another order is said. It may speak of {@link owners}. */
+export async function findViews(
+  db: Db,
+  where: SQL | undefined,
+  limit: number,
+  now: Date,
+  order: readonly SQL[] = [desc(tokens.id)],
+): Promise<TokenView[]> {
+  return viewsOf(
+    db,
+    await viewQuery(db, where)
+      .orderBy(...order)
+      .limit(limit),
+    now,
+  );
 }
 
 /** The views of rows of one workspace, each with the last run. */

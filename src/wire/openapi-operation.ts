@@ -41,7 +41,7 @@ function security(it: Operation): OperationObject['security'] {
       return [{ proof: [] }];
     case 'bearer':
     case 'token':
-      return [{ bearer: it.scope ? [it.scope] : [] }];
+      return [{ bearer: it.scope ? [it.scope] : [] }, ...(it.takesBasic ? [{ basic: [] }] : [])];
   }
 }
 

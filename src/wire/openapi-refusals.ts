@@ -41,6 +41,7 @@ const OAUTH_ERRORS: Readonly<Record<number, { readonly error: string; readonly m
 export const headers: Readonly<Record<string, HeaderObject>> = {
   'X-Request-Id': { description: 'Names this request in the service’s log.', schema: { type: 'string' } },
   Location: { description: 'Where the new thing is.', schema: { type: 'string', format: 'uri-reference' } },
+  ETag: { description: 'Names this state of the thing (RFC 9110 section 8.8.3).', schema: { type: 'string' } },
   'Retry-After': { description: 'Seconds to wait before the next try.', schema: { type: 'integer', minimum: 1 } },
   'WWW-Authenticate': {
     description: 'How to authenticate, and which scope is missing (RFC 6750 section 3).',

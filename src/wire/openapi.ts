@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { VERSION } from '../version.js';
 import * as audit from './audit.js';
 import * as execChecks from './exec-checks.js';
+import * as expiries from './expiries.js';
 import * as githubLeaks from './github-leaks.js';
 import * as incidents from './incidents.js';
 import * as leaks from './leaks.js';
@@ -50,6 +51,7 @@ export const operations: readonly Operation[] = [
   leavers.takeOverTokenOperation,
   leavers.unfreezeTokenOperation,
   reports.reportTokensOperation,
+  expiries.expiryCalendarOperation,
   tokens.revokeManyOperation,
   leaks.reportLeaksOperation,
   githubLeaks.reportGithubLeaksOperation,
@@ -244,7 +246,8 @@ export function openApiDocument(issuer: string = DEFAULT_ISSUER): OpenApiDocumen
         basic: {
           type: 'http',
           scheme: 'basic',
-          description: 'For generic OAuth clients: the token’s public id as client id, the token as client secret.',
+          description:
+            'For generic OAuth clients: the token’s public id as client id, the token as client secret. For calendar programs: any user name, the token as password.',
         },
       },
     },

@@ -16,6 +16,8 @@ export interface Operation {
   /** `bearer` needs a live token; `token` also takes one that has ended, of the thing itself; `proof` a proof of a key and
    *  no token; `none` is public. */
   readonly auth: 'bearer' | 'token' | 'caller' | 'proof' | 'none';
+  /** Of `bearer`: takes the token as the password of HTTP Basic, too. */
+  readonly takesBasic?: boolean;
   readonly scope?: ServiceScope;
   /** A token needs no scope where the path names itself; `runner`: that of a runner does not. */
   readonly isOpenToSelf?: boolean | 'runner';

@@ -28,7 +28,7 @@ export const reportTokensOperation = operation({
   method: 'get',
   path: '/v1/reports/tokens',
   tag: 'tokens',
-  summary: 'List tokens that somebody should look at, newest first',
+  summary: 'List tokens that somebody should look at, newest first; `expiring` has the soonest first',
   description:
     'Of the tokens that have not ended, without what people sign in with and runners prove themselves with. Members see what they made or own.',
   auth: 'bearer',

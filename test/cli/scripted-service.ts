@@ -11,9 +11,14 @@ export interface Received {
   readonly body: string;
 }
 
-/** What is answered. `lost` cuts the connection instead: the client never learns what became of its request. */
+/** What is answered: a body as JSON, or a text as it is. `lost` cuts the connection instead: the client never learns what became of its request. */
 export type Answer =
-  | { readonly status: number; readonly body?: unknown; readonly headers?: Record<string, string> }
+  | {
+      readonly status: number;
+      readonly body?: unknown;
+      readonly text?: string;
+      readonly headers?: Record<string, string>;
+    }
   | 'lost';
 export type Script = (request: Received) => Answer;
 
@@ -37,7 +42,7 @@ export function scriptedService() {
     }
     const type = answer.status >= 400 ? 'application/problem+json' : 'application/json';
     response.writeHead(answer.status, { 'content-type': type, 'x-request-id': 'req-1', ...answer.headers });
-    response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
+    response.end(answer.body === undefined ? answer.text : JSON.stringify(answer.body));
   });
   // Of an idle connection both ends may be about to speak and to close: only the client closes.
   server.keepAliveTimeout = 0;

@@ -132,7 +132,7 @@ describe('a report', () => {
     expect(await seenBy(other)).toEqual([maker.tokenId]);
   });
 
-  test.each(kinds)('%s has no sign-in tokens, and its pages together have all, once, newest first', async (kind) => {
+  test.each(kinds)('%s has no sign-in tokens, and its pages together have all, once, in order', async (kind) => {
     const maker = await people.makeMaker();
     for (let count = 0; count < 3; count += 1) await people.mint(maker, maker.label);
     service.clock.advance(2 * DAY);
@@ -146,8 +146,22 @@ describe('a report', () => {
       if (token.workflow === maker.label) ids.push(token.id);
     }
     expect(workflows).not.toContain('countersign');
-    expect(ids).toEqual([...new Set(ids)].sort().reverse());
+    // Those that were made first end first.
+    expect(ids).toEqual(kind === 'expiring' ? [...new Set(ids)].sort() : [...new Set(ids)].sort().reverse());
     expect(ids).toHaveLength(4);
+  });
+
+  test('expiring has the soonest first, of several that end at once all', async () => {
+    const maker = await people.makeMaker();
+    const own = service.client(maker.signIn);
+    const mint = (days: number) =>
+      own.tokens.mint({ workflow: maker.label, scopes: ['repo:read'], expires_in_days: days });
+    const made = [await mint(60), await mint(7), await mint(30), await mint(7), await mint(7)];
+    const asked = (cursor: string | undefined) => own.reports.tokens({ kind: 'expiring', days: 366, limit: 1, cursor });
+    const found: { id: string; expires_at: string }[] = [];
+    for await (const token of everyPage(asked)) if (token.id !== maker.tokenId) found.push(token);
+    expect(found.map(({ expires_at }) => expires_at)).toEqual(made.map(({ expires_at }) => expires_at).sort());
+    expect(found.map(({ id }) => id).sort()).toEqual(made.map(({ id }) => id).sort());
   });
 
   test.each([
@@ -160,7 +174,15 @@ describe('a report', () => {
     '?kind=unused&workflow=nightly',
     '?kind=unused&cursor=bm9uZQ',
     `?kind=unused&cursor=${Buffer.from('tokens:tok_0000000000000000000000').toString('base64url')}`,
-    `?kind=unused&cursor=${Buffer.from('report-expiring:tok_0000000000000000000000').toString('base64url')}`,
+    `?kind=unused&cursor=${Buffer.from('report-expiring:1.tok_0000000000000000000000').toString('base64url')}`,
+    ...[
+      'tok_0000000000000000000000',
+      '1.tok_0',
+      'x.tok_0000000000000000000000',
+      `${'9'.repeat(15)}.tok_${'0'.repeat(22)}`,
+    ]
+      .map((place) => `report-expiring:${place}`)
+      .map((place) => `?kind=expiring&cursor=${Buffer.from(place).toString('base64url')}`),
   ])('%s is refused', async (query) => {
     expect((await send(service, 'GET', `/v1/reports/tokens${query}`, { token: await steward() })).status).toBe(422);
   });

@@ -278,6 +278,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     path: () => '/v1/reports/tokens?kind=expiring',
     answers: all(200),
   },
+  expiryCalendar: { path: () => '/v1/expiries.ics', answers: all(200) },
   unfreezeToken: {
     path: ({ tokenId }) => `/v1/tokens/${tokenId}/unfreeze`,
     answers: { owner: 200, admin: 200, member: 404, auditor: 403 },
@@ -797,7 +798,7 @@ describe.each(operations.map((operation) => ({ ...operation })))('$id', (operati
       for (const dead of [null, deadToken, 'cst_noise']) {
         const answer = await ask(operation.id, operation.method, dead, own);
         expect(answer.status).toBe(401);
-        expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm=/);
+        expect(answer.headers.get('www-authenticate')).toMatch(/^(Basic realm=.*, )?Bearer realm=/);
       }
     });
 

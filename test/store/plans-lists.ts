@@ -85,13 +85,16 @@ const SCIM_LISTS = ['', 'sortBy=userName', 'filter=active eq true', 'filter=user
 );
 
 const reportsBefore = (kind: string) => TOKENS_BEFORE.map((place) => place.replace('tokens:', `report-${kind}:`));
+// By their ends: within 90 days, that of the longest life.
+const reportsAfter = (...daysAhead: readonly number[]) =>
+  daysAhead.map((days) => `report-expiring:${before(-days).getTime()}.${printId('tok', idFloor('tok', before(0)))}`);
 const REPORTS: readonly (readonly [kind: string, places: readonly string[], query?: string])[] = [
   ['ownerless', reportsBefore('ownerless')],
   ['unused', reportsBefore('unused'), '&days=1'],
   ['unused', reportsBefore('unused'), '&days=300'],
   ['beyond_policy', reportsBefore('beyond_policy')],
-  ['expiring', reportsBefore('expiring'), '&days=1'],
-  ['expiring', reportsBefore('expiring'), '&days=366'],
+  ['expiring', reportsAfter(0.25, 0.75), '&days=1'],
+  ['expiring', reportsAfter(30, 85), '&days=366'],
 ];
 
 /** Every list, with every filter that it takes. */

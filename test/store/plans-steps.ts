@@ -49,6 +49,7 @@ export const STEPS: readonly Step[] = [
   ['show, explain and transfer a token', showAndTransfer],
   ['rotate a token and use both', rotateAndUse],
   ['tell what has used a token', tellUsage],
+  ['give the ends of tokens as a calendar', giveCalendar],
   ['introspect many at once', introspectMany],
   ['make a digest anew and write down a use', remakeAndUse],
   ['make, change, pause and resume a workflow, set and try its tool rules', changeWorkflow],
@@ -148,6 +149,12 @@ async function tellUsage(scene: Scene): Promise<void> {
   let { id } = await mint(scene);
   for (const _ of AGAIN_AND_AGAIN) ({ id } = await tokens.rotate(id, { overlap_seconds: 0 }));
   await tokens.usage(id, { days: 90, lineage: true });
+}
+
+async function giveCalendar({ service, large, member }: Scene): Promise<void> {
+  for (const { printed } of [large, member]) {
+    for (const _ of AGAIN_AND_AGAIN) await service.client(printed).tokens.expiryCalendar();
+  }
 }
 
 async function introspectMany(scene: Scene): Promise<void> {

@@ -30,6 +30,9 @@ const MAY_READ_OTHERWISE = new Map([
   // A quarter of a year of a tenth of all checks: it counts 50,000 at most.
   ['tell what has used a token', 8_000],
   ['tell what has used a token, by general plans', 8_000],
+  // It looks through 10,000 for what a member may see.
+  ['give the ends of tokens as a calendar', 10_001],
+  ['give the ends of tokens as a calendar, by general plans', 10_001],
   // All that is under way is looked through.
   ['mark what was lost', 1.1 * RUNNING],
   ['mark what was lost, by general plans', 1.1 * RUNNING],
