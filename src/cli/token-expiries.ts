@@ -35,7 +35,12 @@ export async function tokenExpiries(flags: ExpiriesFlags): Promise<number> {
 
 function columns(now: Date): Column<ReportedToken>[] {
   return [
-    { title: 'ENDS', value: (token) => token.expires_at, shown: (token) => relativeTime(token.expires_at, now) },
+    {
+      title: 'ENDS',
+      value: (token) => token.expires_at,
+      shown: (token) => relativeTime(token.expires_at, now),
+      isWhole: true,
+    },
     { title: 'ID', value: (token) => token.id, isWhole: true },
     { title: 'WORKFLOW', value: (token) => token.workflow },
     { title: 'NAME', value: (token) => token.name ?? '', isSpare: true },

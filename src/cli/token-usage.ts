@@ -3,6 +3,7 @@ import { signedInClient } from './client.js';
 import { relativeTime, timeIn } from './instant.js';
 import { outputView, print, printJson, say } from './output.js';
 import { type Column, renderDetails, renderTable } from './table.js';
+import { lastRunLines } from './tokens.js';
 
 export interface UsageFlags {
   days?: number;
@@ -27,8 +28,10 @@ function printUsage(usage: TokenUsage): void {
       ['token', usage.token_id],
       ['counted with it', usage.tokens.data.filter((id) => id !== usage.token_id).join(' ')],
       ['last used', timeIn(view, usage.last_used_at, now) ?? 'never'],
+      ['last used as', usage.last_used_token_id === usage.token_id ? null : usage.last_used_token_id],
       ['last used from', usage.last_used_ip],
       ['last used by', usage.last_used_by],
+      ...lastRunLines(usage.last_used_run, (at) => timeIn(view, at, now)),
       ['allowed', String(usage.total.allowed)],
       ['denied', String(usage.total.denied)],
     ],

@@ -133,7 +133,8 @@ function printToken(token: Token): void {
   for (const line of lines) print(line);
 }
 
-function lastRunLines(run: LastRun | null, time: (at: string | null) => string | undefined | null) {
+/** The run that began by a token last, as lines of details. */
+export function lastRunLines(run: LastRun | null, time: (at: string | null) => string | undefined | null) {
   if (run === null) return [];
   const lines: [string, string | null | undefined][] = [
     ['last run', run.run_id],

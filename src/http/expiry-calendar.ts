@@ -40,15 +40,14 @@ const ALARM_DAYS = [7, 1];
 /** The end of a token. It is told of no earlier than the token was made. */
 function eventOf(token: ExpiringToken, issuer: string): CalendarEvent {
   const id = printId('tok', token.id);
-  const named = token.name ? `: ${token.name}` : '';
   const lifeMs = token.expiresAt.getTime() - token.createdAt.getTime();
   return {
     uid: `${id}@${new URL(issuer).host}`,
     at: token.expiresAt,
     createdAt: token.createdAt,
-    summary: `Token of ${token.workflow} ends${named}`,
+    summary: `Token of ${token.workflow} ends${token.name ? `: ${token.name}` : ''}`,
     description: [
-      `The token ${id} of the workflow ${token.workflow} ends at ${token.expiresAt.toISOString()}${named}`,
+      `The token ${id}${token.name ? ` (${token.name})` : ''} of the workflow ${token.workflow} ends at ${token.expiresAt.toISOString()}.`,
       ...(token.ownerEmail === undefined ? [] : [`Owner: ${token.ownerEmail}`]),
       `Make its successor before, and put that where its secret lives: countersign token rotate ${id}`,
     ].join('\n'),

@@ -80,6 +80,23 @@ test('token usage draws a bar for each day on a terminal', async () => {
   expect(stdout).toContain('build-1');
 });
 
+test('token usage says which token of the lineage was used last, and in which run', async () => {
+  const run_id = 'run_01KfUXmCbVYz8sQ2dW3nRk';
+  const last = {
+    run_id,
+    check_id: 'chk_0',
+    started_at: AT,
+    repository: 'acme/shop',
+    ref: null,
+    job: null,
+    runner: null,
+  };
+  service.follow(() => ({ status: 200, body: usage({ last_used_token_id: 'tok_other', last_used_run: last }) }));
+  const { stdout } = await run(['token', 'usage', id, '--lineage']);
+  expect(stdout).toContain('last used as\ttok_other\n');
+  expect(stdout).toContain(`last run\t${run_id}\n`);
+});
+
 test('token usage says what its figures leave out', async () => {
   const complete = '2026-03-02T08:00:00.000Z';
   const more = { complete_since: complete, tokens: { data: [id], has_more: true }, refs: { data: [], has_more: true } };
