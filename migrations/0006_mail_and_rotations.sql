@@ -2,6 +2,7 @@
 -- where they live. The new columns are empty and cost no rewrite; the release before this one runs with them and writes none.
 -- The index of tokens keeps their writers waiting while it is built, which is one scan of the table. It has those alone that
 -- nothing took the place of, and none that was made for hours.
+-- Beside that how far the files of the revocation journal have come, so that a start can tell when one was cut.
 CREATE TABLE "mail_deliveries" (
 	"workspace_id" uuid NOT NULL,
 	"id" uuid NOT NULL,
@@ -16,6 +17,12 @@ CREATE TABLE "mail_deliveries" (
 	"last_attempt_at" timestamp with time zone,
 	"last_fault" text,
 	CONSTRAINT "mail_deliveries_workspace_id_id_pk" PRIMARY KEY("workspace_id","id")
+);
+--> statement-breakpoint
+CREATE TABLE "journal_files" (
+	"name" text PRIMARY KEY NOT NULL,
+	"mac" text NOT NULL,
+	"written_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
 ALTER TABLE "workflows" ADD COLUMN "contacts" text[];--> statement-breakpoint

@@ -102,7 +102,7 @@ async function checkJournal(config: Config): Promise<string> {
   if (revocationJournal === undefined) return 'none: COUNTERSIGN_REVOCATION_JOURNAL is not set';
   const keys = await readKeys(config);
   if (keys === undefined) return NOT_MADE;
-  const endings = await readJournal(revocationJournal, keys.peppers, false);
+  const { endings } = await readJournal(revocationJournal, keys.peppers, false);
   return `${endings.length} ending(s) in ${revocationJournal}`;
 }
 

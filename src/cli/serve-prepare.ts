@@ -5,6 +5,7 @@ import type { Host } from '../host.js';
 import type { Keys } from '../keys.js';
 import { openDatabase } from '../store/database.js';
 import { openJournal } from '../store/journal.js';
+import { knownFiles, requireWhole } from '../store/journal-files.js';
 import { readJournal } from '../store/journal-read.js';
 import { replayJournal } from '../store/journal-replay.js';
 import { requireJournal } from '../store/journal-start.js';
@@ -31,8 +32,11 @@ async function replay(config: Config, host: Host, keys: Keys): Promise<void> {
   try {
     await requireJournal(database.db, revocationJournal, startsWithoutJournal);
     if (revocationJournal === undefined) return;
-    const endings = await readJournal(revocationJournal, keys.peppers, startsWithoutJournal);
-    const count = await replayJournal(database.db, endings, new Date());
+    const now = new Date();
+    const known = await knownFiles(database.db);
+    const { endings, files } = await readJournal(revocationJournal, keys.peppers, startsWithoutJournal);
+    await requireWhole(database.db, known, files, startsWithoutJournal, now);
+    const count = await replayJournal(database.db, endings, now);
     if (count > 0)
       say(`The database did not know of ${count} endings in the revocation journal: they are in effect again.`);
   } finally {

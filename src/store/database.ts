@@ -1,7 +1,8 @@
+import { sql } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { type ConnectionOptions, type Sql, sqlState } from './connect.js';
-import { notedBy } from './endings.js';
-import type { Journal } from './journal.js';
+import { arePromised, notedBy } from './endings.js';
+import type { Journal, JournalPosition } from './journal.js';
 import { openPool, unlessLost } from './pool.js';
 import * as schema from './schema.js';
 
@@ -29,10 +30,10 @@ const journals = new WeakMap<Db, Journal>();
 /** Opens the pool. Nothing is connected until the first query. What its transactions end goes to the journal, if there is
  *  one. */
 export function openDatabase(options: ConnectionOptions, journal?: Journal): Database {
-  const pool = openPool(options, POOL_SIZE, (sql) => {
-    const db = drizzle({ client: sql, schema });
+  const pool = openPool(options, POOL_SIZE, (client) => {
+    const db = drizzle({ client, schema });
     if (journal) journals.set(db, journal);
-    return { sql, db };
+    return { sql: client, db };
   });
   return {
     get db() {
@@ -47,16 +48,35 @@ export function openDatabase(options: ConnectionOptions, journal?: Journal): Dat
 }
 
 /** Runs one transaction, again when it lost against another. `act` must have no effect outside the database. What it ends
- *  is in the journal, too, when this gives back; throws `JournalError` when it is not, though the transaction has committed. */
+ *  is in the journal, too, when this gives back; throws `JournalError` when it is not, though the transaction has committed.
+ *  What was only superseded is written with the next ending then. */
 export async function inTransaction<T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<T> {
   const { value, tx } = await commit(db, act);
   const journal = journals.get(db);
   if (journal === undefined) return value;
   const { endings, events } = notedBy(tx);
-  if (endings.length > 0) await journal.append(endings);
   // Whoever repeats what is done already hears of success when that is in the journal.
-  else if (events === 0) await journal.settle();
+  const isAwaited = endings.length === 0 ? events === 0 : arePromised(endings);
+  try {
+    const position =
+      endings.length > 0 ? await journal.append(endings) : isAwaited ? await journal.settle() : undefined;
+    if (position) await noteJournal(db, position);
+  } catch (error) {
+    if (isAwaited) throw error;
+  }
   return value;
+}
+
+/** Puts on record how far the journal has come, after it has. A position that cannot be noted is let go: the next one says
+ *  more, and what is on the disk is there all the same. */
+async function noteJournal(db: Db, { file: name, mac }: JournalPosition): Promise<void> {
+  const set = { mac, writtenAt: sql`now()` };
+  const target = schema.journalFiles.name;
+  const noting = db
+    .insert(schema.journalFiles)
+    .values({ name, ...set })
+    .onConflictDoUpdate({ target, set });
+  await noting.catch(() => undefined);
 }
 
 async function commit<T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<{ readonly value: T; readonly tx: Tx }> {

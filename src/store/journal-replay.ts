@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, sql } from 'drizzle-orm';
 import { parsePublicId, type WorkspaceId } from '../rules/format.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import type { Ending } from './endings.js';
@@ -66,7 +66,7 @@ async function unknownOf(db: Db | Tx, workspaceId: WorkspaceId, endings: readonl
   return [...unknown.values()];
 }
 
-async function end(tx: Tx, workspaceId: WorkspaceId, { action, target }: Ending, now: Date): Promise<void> {
+async function end(tx: Tx, workspaceId: WorkspaceId, { action, target, until }: Ending, now: Date): Promise<void> {
   const cause = { reason: 'other', note: 'replayed from the revocation journal', origin: SYSTEM } as const;
   switch (action) {
     case 'workspace.suspended':
@@ -111,6 +111,26 @@ async function end(tx: Tx, workspaceId: WorkspaceId, { action, target }: Ending,
       if (id === undefined) return;
       const isOne = and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id), isNull(tokens.frozenAt));
       await tx.update(tokens).set({ frozenAt: now, frozenReason: 'owner_left' }).where(isOne);
+      return;
+    }
+    case 'token.rotated': {
+      const id = parsePublicId('tok', target);
+      if (id === undefined) return;
+      const isOne = and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id));
+      const endsAt = until === undefined ? now : new Date(until);
+      if (endsAt <= now) await revokeWhere(tx, workspaceId, eq(tokens.id, id), { ...cause, reason: 'rotated' }, now);
+      // Its successor is unknown here, so that nothing else would end its overlap.
+      else
+        await tx
+          .update(tokens)
+          .set({ expiresAt: endsAt })
+          .where(and(isOne, gt(tokens.expiresAt, endsAt)));
+      return;
+    }
+    case 'token.secret_replaced': {
+      // What is here is the secret of before: nobody has the one that replaced it.
+      const id = parsePublicId('tok', target);
+      if (id !== undefined) await revokeWhere(tx, workspaceId, eq(tokens.id, id), { ...cause, reason: 'rotated' }, now);
       return;
     }
     case 'runner.suspended':

@@ -671,6 +671,13 @@ export const auditEvents = pgTable(
   ],
 );
 
+/** How far the files of the revocation journal have come, as far as the database was told: the last line begins with `mac`. */
+export const journalFiles = pgTable('journal_files', {
+  name: text('name').primaryKey(),
+  mac: text('mac').notNull(),
+  writtenAt: instant('written_at').notNull(),
+});
+
 /** Which token a retried mint means. Kept for a day. */
 export const idempotencyKeys = pgTable(
   'idempotency_keys',

@@ -176,6 +176,19 @@ describe('the revocation journal', () => {
     await serving.stop();
   });
 
+  test('that is shorter than the database knows stops the start in one line, unless told so in so many words', async () => {
+    const dataDir = join(temporaryDirectory(), 'data');
+    cpSync(seed, dataDir, { recursive: true, verbatimSymlinks: true });
+    const { file } = journalOf(dataDir);
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/[^\n]*\n$/, ''));
+    const stderr = await refusal(dataDir);
+    expect(stderr).toMatch(/\.journal has lost its last lines\. Bring it back, or start with/);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    const serving = await startServe({ COUNTERSIGN_DATA_DIR: dataDir, ...WAIVER });
+    expect(await (await serving.owner()).introspect(revoked)).toEqual({ active: false });
+    await serving.stop();
+  });
+
   test('that was torn by a crash is read up to there', async () => {
     const dataDir = await restored(({ file }) => writeFileSync(file, '0123456789abcdef {"wor', { flag: 'a' }));
     const serving = await startServe({ COUNTERSIGN_DATA_DIR: dataDir });
@@ -190,6 +203,7 @@ describe('the revocation journal', () => {
     await owner.workflows.put('deploy', { allowed_scopes: ['codex:exec'], allowed_expiry_days: [7] });
     const mint = () => owner.tokens.mint({ workflow: 'deploy', scopes: ['codex:exec'], expires_in_days: 7 });
     const minted = await mint();
+    const rotating = await mint();
     const directory = join(dataDir, 'revocations');
     const aside = `${directory}-aside`;
     cpSync(directory, aside, { recursive: true });
@@ -202,12 +216,14 @@ describe('the revocation journal', () => {
     });
     await expect(revoke()).rejects.toMatchObject({ status: 503 });
     expect(await owner.introspect(minted.token)).toEqual({ active: false });
-    // What ends nothing goes on.
+    // What ends nothing goes on, and what is only superseded.
     await mint();
+    await owner.tokens.rotate(rotating.id);
     rmSync(directory);
     cpSync(aside, directory, { recursive: true });
     expect(await revoke()).toMatchObject({ status: 'revoked' });
-    expect(readFileSync(journalOf(dataDir).file, 'utf8')).toContain(minted.id);
+    const written = readFileSync(journalOf(dataDir).file, 'utf8');
+    for (const { id } of [minted, rotating]) expect(written).toContain(id);
     await serving.stop();
     expect(existsSync(join(directory, 'journal-id'))).toBe(true);
   });

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type MemberId, newId, parsePublicId, printId, type TrustRuleId } from '../../src/rules/format.js';
+import { type MemberId, newId, parsePublicId, type TrustRuleId } from '../../src/rules/format.js';
 import { addDays } from '../../src/rules/lifetime.js';
-import { copyOut } from '../../src/store/backup.js';
 import { inTransaction } from '../../src/store/database.js';
-import { type Ending, type EndingAction, isEnding } from '../../src/store/endings.js';
+import { type Ending, type EndingAction, endingOf } from '../../src/store/endings.js';
 import { replayJournal } from '../../src/store/journal-replay.js';
 import { drawShortSecret, insertToken } from '../../src/store/mint.js';
 import { copyIn } from '../../src/store/restore.js';
 import { setSuspended } from '../../src/store/workspaces.js';
+import { copyDatabase } from '../setup/copied.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { seedRunner, sendAsHost } from '../setup/dpop.js';
 import { type Leaving, peopleOf } from '../setup/leaving.js';
@@ -28,6 +28,8 @@ let database: TestDatabase;
 /** A service over the restored backup, which is older than the ends. */
 let restored: TestService;
 let kept: Thing;
+/** What was rotated after the backup, and is good for as long as it overlaps with its successor. */
+let overlapping: { readonly token: string; readonly endsAt: string | null };
 const things = new Map<EndingAction, Thing>();
 /** What a journal tells of each of them. */
 const endings = new Map<EndingAction, Ending[]>();
@@ -38,11 +40,8 @@ beforeAll(async () => {
   await service.makeWorkflow('kept');
   kept = ofToken((await mint('kept')).token, async () => undefined);
   for (const [action, make] of Object.entries(MAKERS)) things.set(action as EndingAction, await make());
-  const pieces: Buffer[] = [];
-  const contents = await copyOut(service.database.options, async (piece) => {
-    pieces.push(Buffer.from(piece));
-  });
-  if (contents === undefined) throw new Error('nothing was copied');
+  const overlap = await mint('kept');
+  const backup = await copyDatabase(service.database.options);
 
   for (const [action, { end }] of things) {
     const before = await endingsOf(action);
@@ -52,14 +51,11 @@ beforeAll(async () => {
     endings.set(action, (await endingsOf(action)).filter(isNew));
   }
 
+  const { overlap_ends_at } = await rotated(overlap.id);
+  overlapping = { token: overlap.token, endsAt: overlap_ends_at };
+
   database = await createTestDatabase();
-  const copy = Buffer.concat(pieces);
-  let from = 0;
-  const rowsOf = async function* ({ bytes }: { readonly bytes: number }) {
-    yield copy.subarray(from, from + bytes);
-    from += bytes;
-  };
-  await copyIn(database.options, { contents, rowsOf }, { replaces: false, now: service.clock.now() });
+  await copyIn(database.options, backup, { replaces: false, now: service.clock.now() });
   restored = await createTestService({ database, keys: service.keys, at: service.clock.now() });
 });
 afterAll(async () => {
@@ -92,6 +88,15 @@ const MAKERS: Readonly<Record<EndingAction, () => Promise<Thing>>> = {
   'token.frozen': async () => {
     const maker = await people.makeMaker({ rule: 'freeze' });
     return ofToken(maker.token, () => people.go(maker, 'suspended'));
+  },
+  'token.rotated': async () => {
+    const { id, token } = await mint('kept');
+    return ofToken(token, () => people.client.tokens.rotate(id, { overlap_seconds: 0 }));
+  },
+  'token.secret_replaced': async () => {
+    const request = { workflow: 'kept', scopes: ['repo:read'], expires_in_days: 30 };
+    const { token } = await people.client.tokens.mint(request, 'a lost answer');
+    return ofToken(token, () => people.client.tokens.mint(request, 'a lost answer'));
   },
   'runner.suspended': async () => {
     const runner = await seedRunner(service);
@@ -139,11 +144,12 @@ const MAKERS: Readonly<Record<EndingAction, () => Promise<Thing>>> = {
 
 async function endingsOf(wanted: EndingAction): Promise<Ending[]> {
   const rows = await service.db.db.query.auditEvents.findMany();
-  return rows.flatMap(({ workspaceId, seq, hash, at, action, target }) =>
-    isEnding(action) && action === wanted
-      ? [{ workspace: printId('ws', workspaceId), seq, hash, at: at.toISOString(), action, target }]
-      : [],
-  );
+  return rows.flatMap((row) => endingOf(row.workspaceId, row) ?? []).filter(({ action }) => action === wanted);
+}
+
+async function rotated(id: string) {
+  await people.client.tokens.rotate(id, { overlap_seconds: 3600 });
+  return people.client.tokens.show(id);
 }
 
 function mint(workflow: string) {
@@ -195,3 +201,10 @@ test.each(Object.keys(MAKERS) as EndingAction[])(
     expect(await replayJournal(restored.db.db, ofAction, service.clock.now())).toBe(0);
   },
 );
+
+test('what was rotated since the backup ends with its overlap', async () => {
+  const all = await endingsOf('token.rotated');
+  expect(await replayJournal(restored.db.db, all, service.clock.now())).toBe(1);
+  const shown = await restored.client(overlapping.token).tokens.show('self');
+  expect(shown).toMatchObject({ status: 'active', expires_at: overlapping.endsAt });
+});
