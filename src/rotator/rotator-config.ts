@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MAX_EXPIRY_DAYS } from '../rules/lifetime.js';
 import { MAX_DRAIN_SECONDS, MAX_OVERLAP_SECONDS } from '../rules/rotation.js';
-import { placeKey } from '../rules/rotation-place.js';
+import { isSamePlace } from '../rules/rotation-place.js';
 import { parseSink } from './parse-sink.js';
 import type { Due } from './rotation-plan.js';
 import { type Environment, type Sink, SinkTextError } from './sink.js';
@@ -54,8 +54,8 @@ export interface Rotation {
 export function parseRotations(document: unknown, env: Environment): Rotation[] {
   const { rotations: entries } = read(config, document, 'the configuration of the rotator is not one:');
   const rotations = entries.map((one) => rotationOf(one, env));
-  const claims = rotations.flatMap(({ title, sinks }) => [title, ...sinks.map(({ name }) => placeKey(name))]);
-  const twice = claims.find((claim, at) => claims.indexOf(claim) !== at);
+  const claims = rotations.flatMap(({ title, sinks }) => [title, ...sinks.map(({ name }) => name)]);
+  const twice = claims.find((claim, at) => claims.slice(0, at).some((other) => isSamePlace(other, claim)));
   if (twice !== undefined) throw new SinkTextError(`${JSON.stringify(twice)} is in the configuration twice`);
   return rotations;
 }

@@ -1,4 +1,4 @@
-import { matchesPlace, placeFault, placeKey } from '../rules/rotation-place.js';
+import { holderKey, isSamePlace, matchesPlace, placeFault } from '../rules/rotation-place.js';
 import { type Client, everyPage, type Workflow, type WorkflowRotation } from '../sdk/index.js';
 import { patiently } from './patience.js';
 import { parseRotation, type Rotation, titleOf } from './rotator-config.js';
@@ -47,9 +47,9 @@ export async function readWorkflowRotations(
   const refused: RefusedRotation[] = read.flatMap((one) => (isRotation(one) ? [] : [one]));
   for (const one of allowed) {
     const places = placesOf(one);
-    const shared = places.find((place) => (claims.get(placeKey(place))?.size ?? 0) > 1);
+    const shared = places.find((place) => claims(place).length > 1);
     if (shared === undefined) rotations.push(one);
-    else refused.push(refusal(one.title, places, `${shared} is claimed by ${titlesOf(claims, shared)}`));
+    else refused.push(refusal(one.title, places, `${shared} is claimed by ${claims(shared).join(' and by ')}`));
   }
   return { rotations, refused };
 }
@@ -101,17 +101,20 @@ function faultOf(place: string, allowed: readonly string[]): string | undefined 
     : `${place} is no place that --allow-into allows`;
 }
 
-/** By the key of each place, who claims it. */
-function claimsOf(rotations: readonly Rotation[]): ReadonlyMap<string, ReadonlySet<Rotation>> {
-  const claims = new Map<string, Set<Rotation>>();
-  for (const one of rotations) {
-    for (const place of placesOf(one).map(placeKey)) claims.set(place, (claims.get(place) ?? new Set()).add(one));
+/** Who claims a place. */
+function claimsOf(rotations: readonly Rotation[]): (place: string) => string[] {
+  const byHolder = new Map<string, { readonly place: string; readonly rotation: Rotation }[]>();
+  for (const rotation of rotations) {
+    for (const place of placesOf(rotation)) {
+      const key = holderKey(place);
+      byHolder.set(key, [...(byHolder.get(key) ?? []), { place, rotation }]);
+    }
   }
-  return claims;
-}
-
-function titlesOf(claims: ReadonlyMap<string, ReadonlySet<Rotation>>, place: string): string {
-  return [...(claims.get(placeKey(place)) ?? [])].map(({ title }) => title).join(' and by ');
+  return (place) => {
+    const near = byHolder.get(holderKey(place)) ?? [];
+    const claimants = near.filter((claim) => isSamePlace(claim.place, place)).map(({ rotation }) => rotation);
+    return [...new Set(claimants)].map(({ title }) => title);
+  };
 }
 
 function placesOf({ sinks }: Rotation): string[] {

@@ -74,9 +74,24 @@ export function placeFault(text: string): string | undefined {
   return findSecrets(text).length > 0 ? 'must name a place, and hold no secret' : undefined;
 }
 
-/** What is the same for two texts that mean the same place, as far as their texts tell. */
-export function placeKey(text: string): string {
-  return partsOf(text)?.kind.isCaseless ? text.toLowerCase() : text;
+/** What two texts have in common that may mean the same place: it is quick to look up, and says less than
+ *  {@link isSamePlace}. */
+export function holderKey(text: string): string {
+  const found = partsOf(text);
+  return found === undefined ? text : cased(found, text.slice(0, text.length - found.rest.length) + found.holder);
+}
+
+/** Whether two texts may mean the same place, as far as they tell: a holder of several secrets, named without which of
+ *  them, is the same as any of them. */
+export function isSamePlace(one: string, other: string): boolean {
+  if (holderKey(one) !== holderKey(other)) return false;
+  const [left, right] = [partsOf(one), partsOf(other)];
+  if (left?.which === undefined || right?.which === undefined) return true;
+  return cased(left, left.which) === cased(right, right.which);
+}
+
+function cased({ kind }: Parts, text: string): string {
+  return kind.isCaseless ? text.toLowerCase() : text;
 }
 
 /** Why a text is no pattern of places; `undefined` when it is. A pattern is the form of a place with globs in the parts between

@@ -1,4 +1,4 @@
-import { placeKey } from './rotation-place.js';
+import { isSamePlace } from './rotation-place.js';
 
 /** How many places of secrets a workflow names, and into how many one secret goes. */
 export const MAX_ROTATIONS = 20;
@@ -24,14 +24,14 @@ export function rotationFaults(
   rotations: readonly Pick<WorkflowRotation, 'name' | 'into'>[],
 ): { readonly path: readonly (string | number)[]; readonly detail: string }[] {
   const names = new Set<string | undefined>();
-  const places = new Set<string>();
+  const places: string[] = [];
   return rotations.flatMap(({ name, into }, at) => {
     const isAgain = names.has(name);
     const isLost = name === undefined && rotations.length > 1;
     names.add(name);
     const twice = into.flatMap((text, place) => {
-      const isTaken = places.has(placeKey(text));
-      places.add(placeKey(text));
+      const isTaken = places.some((other) => isSamePlace(other, text));
+      places.push(text);
       return isTaken ? [{ path: [at, 'into', place], detail: 'is in the list twice' }] : [];
     });
     if (isLost) return [{ path: [at], detail: 'must have a name beside others' }, ...twice];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { matchesPlace, placeFault, placeKey, placePatternFault } from '../../src/rules/rotation-place.js';
+import { holderKey, isSamePlace, matchesPlace, placeFault, placePatternFault } from '../../src/rules/rotation-place.js';
 import { namesNewPlace, rotationFaults } from '../../src/rules/workflow-rotation.js';
 
 const PLACES = [
@@ -69,9 +69,20 @@ describe('a place that a workflow may name', () => {
     expect(placeFault('vault:kv/AKIAQ3EGUUV7DSZ4XWNK/a#token')).toContain('hold no secret');
   });
 
-  test('is the same as another where its server takes them for the same', () => {
-    expect(placeKey('github:ACME/Api/token')).toBe(placeKey('github:acme/api/TOKEN'));
-    expect(placeKey('vault:kv/A#b')).not.toBe(placeKey('vault:kv/a#b'));
+  test.each([
+    ['github:ACME/Api/token', 'github:acme/api/TOKEN', true],
+    ['gitlab:acme/api/T', 'gitlab:acme/api/T?environment=*', true],
+    ['gitlab:acme/api/T?environment=a', 'gitlab:acme/API/T?environment=A', true],
+    ['gitlab:acme/api/T?environment=a', 'gitlab:acme/api/T?environment=b', false],
+    ['aws:ci/agent', 'aws:ci/agent#token', true],
+    ['aws:ci/agent#token', 'aws:ci/agent#other', false],
+    ['vault:kv/A#b', 'vault:kv/a#b', false],
+    ['vault:kv/a#b', 'vault:kv/a#b', true],
+    ['github:acme/api/T', 'github-env:acme/api/T/T', false],
+    ['file:/tmp/a#b', 'file:/tmp/a#c', false],
+  ])('%s and %s being one place is %s', (one, other, expected) => {
+    expect([isSamePlace(one, other), isSamePlace(other, one)]).toEqual([expected, expected]);
+    if (expected) expect(holderKey(one)).toBe(holderKey(other));
   });
 });
 

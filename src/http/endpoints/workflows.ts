@@ -83,8 +83,9 @@ async function placeRefusal(
   if (!isAdmin.ok) return isAdmin.refusal;
   const detail = directionFault(grantorOf(caller));
   if (detail !== undefined) return { kind: 'not_allowed', detail };
-  const places = body.rotations.flatMap(({ into }) => into).join(' ');
-  const stepped = await requireStepUp(deps, caller, call, `put secrets of ${label} into ${places}`);
+  const places = body.rotations.flatMap(({ into }) => into);
+  const act = `put secrets of ${label} into ${places.length} places: ${places.join(' ')}`;
+  const stepped = await requireStepUp(deps, caller, call, act);
   return stepped.ok ? undefined : stepped.refusal;
 }
 
