@@ -108,10 +108,14 @@ async function grantAll(
   return refusal ? refuse(refusal) : accept(granted);
 }
 
+/** What the tokens could do that a person is asked about comes first: the rest may be cut. */
 async function confirmGuarded(deps: Deps, call: MintCall, orders: readonly Order[]): Promise<Result<undefined>> {
   const guarded = orders.filter(({ terms }) => areGuarded(terms.scopes));
   if (guarded.length === 0) return accept(undefined);
-  const what = guarded.map(({ workflow, terms }) => `of ${workflow} with ${terms.scopes.join(' ')}`).join(', ');
-  const act = guarded.length === 1 ? `mint a token ${what}` : `mint ${guarded.length} tokens: ${what}`;
+  const scopes = [...new Set(guarded.flatMap(({ terms }) => terms.scopes))];
+  const inFull = [...scopes.filter((scope) => areGuarded([scope])), ...scopes.filter((scope) => !areGuarded([scope]))];
+  const labels = [...new Set(guarded.map(({ workflow }) => workflow))];
+  const what = guarded.length === 1 ? 'a token' : `${guarded.length} tokens`;
+  const act = `mint ${what} with ${inFull.join(' ')}, of ${labels.join(', ')}`;
   return await requireStepUp(deps, call.caller, call, act);
 }

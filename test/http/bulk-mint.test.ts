@@ -203,9 +203,13 @@ describe('one refusal refuses all', () => {
     const asked = await bulk(guarded, { token: admin.token });
     expect([asked.status, asked.json.act]).toEqual([
       401,
-      'mint 2 tokens: of nightly with tokens:revoke, of review with members:write',
+      'mint 2 tokens with tokens:revoke members:write, of nightly, review',
     ]);
     expect((await bulk([one()], { token: admin.token })).status).toBe(201);
+    // However much is asked for beside it, the person is told of what is dangerous.
+    const crowd = Array.from({ length: 63 }, (_, at) => `repo:${'x'.repeat(100)}-${at}`);
+    const hidden = await bulk([...many(5), one({ scopes: [...crowd, 'workspace:admin'] })], { token: admin.token });
+    expect(hidden.json.act).toMatch(/^mint a token with workspace:admin repo:x/);
     await stepUp(service, admin.token, authenticator);
     expect((await bulk(guarded, { token: admin.token })).status).toBe(201);
   });
