@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
 import { connect } from '../../src/store/connect.js';
 import { migrateDatabase } from '../../src/store/migrate.js';
+import { keepTemporaryFilesInMemory } from './memory-directory.js';
 import { onDatabase, type TestServer } from './server.js';
 import { startTemporaryPostgres } from './temporary-postgres.js';
 
@@ -14,6 +15,7 @@ declare module 'vitest' {
 /** Gives the run a PostgreSQL and a migrated template in it: the server of `TEST_DATABASE_URL`, else an embedded one.
  *  Afterwards nothing of it is left. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const removeFiles = keepTemporaryFilesInMemory();
   const url = process.env['TEST_DATABASE_URL'];
   const opened =
     url === undefined
@@ -22,7 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const prefix = `countersign_test_${randomBytes(4).toString('hex')}_`;
   const server: TestServer = { admin: opened.options, prefix, template: `${prefix}template` };
   const teardown = async () => {
-    await dropDatabases(server).finally(opened.close);
+    await dropDatabases(server).finally(opened.close).finally(removeFiles);
   };
   try {
     await makeTemplate(server);
