@@ -45,6 +45,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   commander: /^cli\//,
   'libsodium-wrappers': /^rotator\/sealed-box\.ts$/,
   '@aws-sdk/client-secrets-manager': /^rotator\/aws-(client|secret)\.ts$/,
+  '@google-cloud/secret-manager': /^rotator\/google-(client|secret)\.ts$/,
   scimmy: /^http\/scim-schemas\.ts$/,
 };
 

@@ -78,6 +78,8 @@ Sinks:
   kubernetes:NAMESPACE/NAME#KEY  a Secret, as the service account of the pod
   aws:NAME#KEY                   AWS Secrets Manager, by name or ARN; #KEY where it is a JSON object: AWS_REGION and what
                                  the SDK finds; npm install @aws-sdk/client-secrets-manager
+  google:PROJECT/SECRET#KEY      Google Secret Manager: application default credentials;
+                                 npm install @google-cloud/secret-manager
   github:OWNER/REPO/NAME         a secret of GitHub Actions: GH_TOKEN or GITHUB_TOKEN, GITHUB_API_URL
   github-env:OWNER/REPO/ENVIRONMENT/NAME, github-org:ORG/NAME
                                  of an environment, of an organisation

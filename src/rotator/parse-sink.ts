@@ -4,6 +4,7 @@ import { execSink } from './exec-sink.js';
 import { fileSink } from './file-sink.js';
 import { environmentSecret, organisationSecret, repositorySecret } from './github-secrets.js';
 import { groupVariable, projectVariable } from './gitlab-variables.js';
+import { googleSecret } from './google-secret.js';
 import { kubernetesSecret } from './kubernetes-secret.js';
 import { type Environment, type MakeSink, type Sink, SinkTextError } from './sink.js';
 import { vaultSecret } from './vault-secret.js';
@@ -15,6 +16,7 @@ const KINDS: Readonly<Record<string, MakeSink>> = {
   vault: vaultSecret,
   kubernetes: kubernetesSecret,
   aws: awsSecret,
+  google: googleSecret,
   github: repositorySecret,
   'github-env': environmentSecret,
   'github-org': organisationSecret,

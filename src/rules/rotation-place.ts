@@ -4,6 +4,7 @@ import {
   awsPlace,
   environmentPlace,
   gitLabPlace,
+  googlePlace,
   kubernetesPlace,
   organisationPlace,
   repositoryPlace,
@@ -34,8 +35,9 @@ const GITLAB = { read: gitLabPlace, mark: '?environment=', parts: [2, Infinity],
 const KINDS: Readonly<Record<string, PlaceKind>> = {
   vault: { form: 'vault:MOUNT/PATH#KEY', read: vaultPlace, mark: '#', parts: [2, Infinity] },
   kubernetes: { form: 'kubernetes:NAMESPACE/NAME#KEY', read: kubernetesPlace, mark: '#', parts: [2, 2] },
-  // By name alone: an ARN is another text for the same place, and may be one of another account.
+  // In one form alone: an ARN is another text for the same place, and may be one of another account.
   aws: { form: 'aws:NAME#KEY', read: awsNamePlace, mark: '#', parts: [1, Infinity] },
+  google: { form: 'google:PROJECT/SECRET#KEY', read: googleShortPlace, mark: '#', parts: [2, 2] },
   github: { form: 'github:OWNER/REPO/NAME', read: repositoryPlace, parts: [3, 3], isCaseless: true },
   'github-env': {
     form: 'github-env:OWNER/REPO/ENVIRONMENT/NAME',
@@ -52,6 +54,10 @@ const FORMS = Object.values(KINDS).map(({ form }) => form);
 function awsNamePlace(rest: string) {
   const place = awsPlace(rest);
   return place?.region === undefined ? place : undefined;
+}
+
+function googleShortPlace(rest: string) {
+  return rest.startsWith('projects/') ? undefined : googlePlace(rest);
 }
 
 /** Why a workflow may not name a place: whoever sets a workflow chooses no file and no command of the rotator's host, and puts

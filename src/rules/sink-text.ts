@@ -47,6 +47,14 @@ export interface AwsSecretPlace {
   readonly key: string | undefined;
 }
 
+/** A secret of Google Secret Manager, or a key of one. */
+export interface GoogleSecretPlace {
+  /** Its id or number. */
+  readonly project: string;
+  readonly secret: string;
+  readonly key: string | undefined;
+}
+
 // No part of a path leads to another path.
 const SECRET_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const OWNER_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
@@ -57,6 +65,8 @@ const NAMESPACE_PATH =
   /^(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*)*$/;
 const VARIABLE_NAME = /^[A-Za-z0-9_]{1,255}$/;
 const ENVIRONMENT_SCOPE = /^[^\x00-\x1f\x7f]{1,255}$/;
+const GOOGLE_PROJECT = /^(?:[a-z0-9.-]{1,60}:)?[a-z0-9][a-z0-9-]{0,61}$/;
+const GOOGLE_SECRET = /^[A-Za-z0-9_-]{1,255}$/;
 const AWS_NAME = /^[A-Za-z0-9/_+=.@-]{1,512}$/;
 const AWS_ARN = /^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]{1,40}):\d{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$/;
 
@@ -115,4 +125,12 @@ export function awsPlace(rest: string): AwsSecretPlace | undefined {
   const [, secret = '', key] = /^([^#]*)(?:#(.+))?$/s.exec(rest) ?? [];
   const region = AWS_ARN.exec(secret)?.[1];
   return region !== undefined || AWS_NAME.test(secret) ? { secret, region, key } : undefined;
+}
+
+/** Reads `PROJECT/SECRET` or `projects/PROJECT/secrets/SECRET`, with `#KEY` behind it or not. */
+export function googlePlace(rest: string): GoogleSecretPlace | undefined {
+  const [, path = '', key] = /^([^#]*)(?:#(.+))?$/s.exec(rest) ?? [];
+  const [, project = '', secret = ''] =
+    /^projects\/([^/]*)\/secrets\/([^/]*)$/.exec(path) ?? /^([^/]*)\/([^/]*)$/.exec(path) ?? [];
+  return GOOGLE_PROJECT.test(project) && GOOGLE_SECRET.test(secret) ? { project, secret, key } : undefined;
 }

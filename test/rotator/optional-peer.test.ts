@@ -25,7 +25,10 @@ function bareInstallation(): string {
 test('a sink whose package is not installed is refused in one line that says how to get it, with exit 2', () => {
   const command = bareInstallation();
   const env = { COUNTERSIGN_URL: 'http://127.0.0.1:1', COUNTERSIGN_TOKEN: 'x', HOME: temporaryDirectory() };
-  for (const [sink, name] of [['aws:ci/agent', '@aws-sdk/client-secrets-manager']] as const) {
+  for (const [sink, name] of [
+    ['aws:ci/agent', '@aws-sdk/client-secrets-manager'],
+    ['google:acme-ci/agent', '@google-cloud/secret-manager'],
+  ] as const) {
     const args = [command, 'rotate', 'tok_01KfUXmCbVYz8sQ2dW3nRk', '--into', sink];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });

@@ -10,18 +10,22 @@ import { type Client, ProblemError } from '../../src/sdk/index.js';
 import { commandLine, removeTemporaryDirectories, temporaryDirectory } from '../cli/command-line.js';
 import { createListeningService, type ListeningService } from '../setup/listening.js';
 import { AWS_ENV, awsSecretOf, currentOf, type FakeAws, openFakeAws } from './fake-aws.js';
+import { type FakeGoogle, googleVersion, openFakeGoogle } from './fake-google.js';
 
 let service: ListeningService;
 let aws: FakeAws;
+let google: FakeGoogle;
 
 beforeAll(async () => {
   service = await createListeningService();
   aws = await openFakeAws();
+  google = await openFakeGoogle();
   for (const [name, value] of Object.entries(AWS_ENV)) vi.stubEnv(name, value);
 });
 afterAll(async () => {
   vi.unstubAllEnvs();
   await aws.close();
+  await google.close();
   await service.close();
   removeTemporaryDirectories();
 });
@@ -529,13 +533,16 @@ describe('the command', () => {
     });
   });
 
-  test('rotates into a secret of AWS, by the package that is installed beside it', async () => {
+  test('rotates into secrets of clouds, by the packages that are installed beside it', async () => {
     const { id, token } = await seedFile();
     aws.secrets.set('ci/cli', awsSecretOf({ text: token }));
-    const env = { ...AWS_ENV, AWS_ENDPOINT_URL: aws.url };
-    const { code, stdout, stderr } = await run(['rotate', id, '--into', 'aws:ci/cli'], env);
+    google.secrets.set('cli', [googleVersion(token)]);
+    const env = { ...AWS_ENV, AWS_ENDPOINT_URL: aws.url, ...google.env };
+    const { code, stdout, stderr } = await run(['rotate', id, '--into', 'aws:ci/cli', 'google:acme-ci/cli'], env);
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('written aws:ci/cli') });
+    expect(stdout).toContain('written google:acme-ci/cli');
     const stored = currentOf(aws.secrets.get('ci/cli'))?.text ?? '';
+    expect(google.secrets.get('cli')?.at(-1)?.data.toString()).toBe(stored);
     expect((await service.client(stored).introspect(stored)).active).toBe(true);
     for (const secret of [stored, AWS_ENV.AWS_SECRET_ACCESS_KEY]) expect(stdout + stderr).not.toContain(secret);
   });

@@ -16,6 +16,7 @@ const PLACES = [
   'gitlab-group:acme/team/AGENT_TOKEN',
   'aws:ci/agent#token',
   'aws:agent',
+  'google:acme-ci/agent#token',
 ];
 
 describe('a place that a workflow may name', () => {
@@ -54,6 +55,8 @@ describe('a place that a workflow may name', () => {
     ['gitlab:acme/api/T?private_token=y', 'gitlab:PROJECT/NAME'],
     ['aws:arn:aws:secretsmanager:eu-central-1:123456789012:secret:ci/agent', 'aws:NAME#KEY'],
     ['aws:ci/agent#a#b', 'aws:NAME#KEY'],
+    ['google:projects/acme-ci/secrets/agent', 'google:PROJECT/SECRET#KEY'],
+    ['google:acme-ci/../agent', 'google:PROJECT/SECRET#KEY'],
     ['aws:ci/../agent', 'as a part of it'],
     ['gitlab:acme%2Fapi/T', 'must not hold'],
     [`vault:kv/ghp_${'a'.repeat(300)}${'b'.repeat(300)}#x`, 'characters at the most'],
@@ -101,6 +104,7 @@ describe('a pattern of places', () => {
     ['gitlab-group:acme/**', ['gitlab-group:acme/team/AGENT_TOKEN']],
     ['kubernetes:ci/*#token', ['kubernetes:ci/agent#token']],
     ['aws:ci/*', ['aws:ci/agent#token']],
+    ['google:acme-ci/*', ['google:acme-ci/agent#token']],
     ['aws:**', ['aws:ci/agent#token', 'aws:agent']],
   ])('%s matches %j', (pattern, places) => {
     expect(placePatternFault(pattern)).toBeUndefined();
