@@ -37,6 +37,8 @@ export interface Config {
   readonly allowedPrivateNetworks: readonly string[];
   /** Where the keys of GitHub's secret scanning are. `undefined`: where GitHub publishes them. */
   readonly githubKeysUrl: string | undefined;
+  /** What a GitLab shows that reports leaks. `undefined`: none does. */
+  readonly gitlabToken: string | undefined;
   readonly logLevel: LogLevel;
   /** `undefined`: nobody signs in by an OpenID provider. */
   readonly oidc: ProviderSettings | undefined;
@@ -66,6 +68,7 @@ const VARIABLES = [
   'COUNTERSIGN_TRUSTED_PROXIES',
   'COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS',
   'COUNTERSIGN_GITHUB_KEYS_URL',
+  'COUNTERSIGN_GITLAB_REVOCATION_TOKEN',
   'LOG_LEVEL',
   'COUNTERSIGN_OIDC_ISSUER',
   'COUNTERSIGN_OIDC_CLIENT_ID',
@@ -84,6 +87,7 @@ const SECRETS: ReadonlySet<string> = new Set([
   'DATABASE_DIRECT_URL',
   'COUNTERSIGN_PEPPER',
   'COUNTERSIGN_SIGNING_KEYS',
+  'COUNTERSIGN_GITLAB_REVOCATION_TOKEN',
   'COUNTERSIGN_OIDC_CLIENT_SECRET',
 ]);
 
@@ -179,6 +183,10 @@ const schema = z.object({
     .string()
     .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'an https:// URL')
     .optional(),
+  COUNTERSIGN_GITLAB_REVOCATION_TOKEN: z
+    .string()
+    .regex(/^[!-~]{32,256}$/, '32 to 256 characters of ASCII without spaces')
+    .optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` }).default('info'),
   ...oidcVariables,
 });
@@ -223,6 +231,7 @@ export function readConfig(environment: Environment): Config {
     trustedProxies: it.COUNTERSIGN_TRUSTED_PROXIES,
     allowedPrivateNetworks: it.COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS,
     githubKeysUrl: it.COUNTERSIGN_GITHUB_KEYS_URL,
+    gitlabToken: it.COUNTERSIGN_GITLAB_REVOCATION_TOKEN,
     logLevel: it.LOG_LEVEL,
     oidc: oidcSettings(it),
   };

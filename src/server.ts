@@ -43,6 +43,7 @@ export async function startServer(
     trustedProxies: config.trustedProxies,
     allowedPrivateNetworks: config.allowedPrivateNetworks,
     githubKeysUrl: config.githubKeysUrl,
+    gitlabToken: config.gitlabToken,
     log,
     now: () => new Date(),
     oidc: config.oidc,

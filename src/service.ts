@@ -44,6 +44,8 @@ export interface ServiceOptions {
   readonly allowedPrivateNetworks?: readonly string[] | undefined;
   /** Where the keys of GitHub's secret scanning are (default: where GitHub publishes them). */
   readonly githubKeysUrl?: string | undefined;
+  /** What a GitLab shows that reports leaks (default: none does). */
+  readonly gitlabToken?: string | undefined;
   /** What is told of each ending before it is answered, if endings are journaled. */
   readonly journal?: Journal | undefined;
   readonly log: Log;
@@ -204,6 +206,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     provider: options.oidc && createProvider(options.oidc),
     watches,
     issuerKeys: createIssuerKeys(outgoing, log),
+    gitlabToken: options.gitlabToken,
     githubKeys: createGithubKeys(outgoing, options.githubKeysUrl ?? GITHUB_KEYS_URL, log),
     metrics,
     log,

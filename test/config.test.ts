@@ -55,6 +55,7 @@ describe('defaults', () => {
       trustedProxies: [],
       allowedPrivateNetworks: [],
       githubKeysUrl: undefined,
+      gitlabToken: undefined,
       logLevel: 'info',
       oidc: undefined,
     });
@@ -92,6 +93,7 @@ describe('a value', () => {
       COUNTERSIGN_TRUSTED_PROXIES: '10.0.0.0/8, fd00::/8',
       COUNTERSIGN_ALLOWED_PRIVATE_NETWORKS: '192.168.4.0/24',
       COUNTERSIGN_GITHUB_KEYS_URL: 'https://github.acme.example/keys',
+      COUNTERSIGN_GITLAB_REVOCATION_TOKEN: 'g'.repeat(32),
       LOG_LEVEL: 'silent',
     });
     expect(config).toMatchObject({
@@ -108,6 +110,7 @@ describe('a value', () => {
       trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
       allowedPrivateNetworks: ['192.168.4.0/24'],
       githubKeysUrl: 'https://github.acme.example/keys',
+      gitlabToken: 'g'.repeat(32),
       logLevel: 'silent',
       signingKeys: { keys: [key] },
     });
@@ -183,6 +186,7 @@ describe('a value', () => {
     ['COUNTERSIGN_PEPPER', `${pepper},${pepper}`],
     ['COUNTERSIGN_PEPPER', `${pepper},`],
     ['COUNTERSIGN_OIDC_CLIENT_SECRET', ' hunter2'],
+    ['COUNTERSIGN_GITLAB_REVOCATION_TOKEN', 'hunter2'.repeat(4)],
     ['COUNTERSIGN_SIGNING_KEYS', 'hunter2'],
     ['COUNTERSIGN_SIGNING_KEYS', '{"keys":[]}'],
     ['COUNTERSIGN_SIGNING_KEYS', '{"keys":[{"kty":"oct","k":"hunter2"}]}'],

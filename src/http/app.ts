@@ -43,6 +43,7 @@ import { passkeySignInOptionsRoute, passkeySignInRoute } from './endpoints/passk
 import { addPasskeyRoute, listPasskeysRoute, removePasskeyRoute } from './endpoints/passkeys.js';
 import { dryRunPolicyRoute, putPolicyRoute, removePolicyRoute, showPolicyRoute } from './endpoints/policy.js';
 import { reportGithubLeaksRoute } from './endpoints/report-github-leaks.js';
+import { listGitlabTokenTypesRoute, reportGitlabLeaksRoute } from './endpoints/report-gitlab-leaks.js';
 import { reportLeaksRoute } from './endpoints/report-leaks.js';
 import { reportTokensRoute } from './endpoints/report-tokens.js';
 import { revokeRoute } from './endpoints/revoke.js';
@@ -154,6 +155,8 @@ const ROUTES: readonly Route[] = [
   revokeTokensRoute,
   reportLeaksRoute,
   reportGithubLeaksRoute,
+  listGitlabTokenTypesRoute,
+  reportGitlabLeaksRoute,
   listIncidentsRoute,
   showIncidentRoute,
   closeIncidentRoute,

@@ -38,6 +38,8 @@ export interface Deps {
   readonly watches: Watches;
   readonly issuerKeys: IssuerKeys;
   readonly githubKeys: GithubKeys;
+  /** What GitLab shows with what its secret detection found. `undefined`: no GitLab reports. */
+  readonly gitlabToken: string | undefined;
   readonly metrics: Metrics;
   readonly log: Log;
   /** Public base URL without a slash at its end. */

@@ -5,6 +5,8 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const ID_WIDTH = 22;
 const SECRET_WIDTH = 43;
 const CHECKSUM_WIDTH = 6;
+/** How long a printed token is, in characters. */
+export const TOKEN_LENGTH = 76;
 const MAX_ID = 2n ** 128n - 1n;
 
 declare const brand: unique symbol;
@@ -151,7 +153,7 @@ export function parseToken(text: string): ParsedToken | undefined {
 export function findTokens(text: string): FoundToken[] {
   const found: FoundToken[] = [];
   for (let at = text.indexOf('cst_'); at >= 0; at = text.indexOf('cst_', at + 1)) {
-    const token = parseToken(text.slice(at, at + 76));
+    const token = parseToken(text.slice(at, at + TOKEN_LENGTH));
     if (token) found.push({ index: at, publicId: printId('tok', token.id) });
   }
   return found;

@@ -91,3 +91,8 @@ export interface CloseIncidentRequest {
   /** What came of it, for the record. */
   note?: string | undefined;
 }
+
+/** The types of findings that GitLab may hand over. */
+export interface GitlabTokenTypes {
+  types: string[];
+}

@@ -4,6 +4,7 @@ import * as audit from './audit.js';
 import * as execChecks from './exec-checks.js';
 import * as expiries from './expiries.js';
 import * as githubLeaks from './github-leaks.js';
+import * as gitlabLeaks from './gitlab-leaks.js';
 import * as incidents from './incidents.js';
 import * as leaks from './leaks.js';
 import * as leavers from './leavers.js';
@@ -55,6 +56,8 @@ export const operations: readonly Operation[] = [
   tokens.revokeManyOperation,
   leaks.reportLeaksOperation,
   githubLeaks.reportGithubLeaksOperation,
+  gitlabLeaks.listGitlabTokenTypesOperation,
+  gitlabLeaks.reportGitlabLeaksOperation,
   incidents.listIncidentsOperation,
   incidents.showIncidentOperation,
   incidents.closeIncidentOperation,

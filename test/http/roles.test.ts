@@ -294,6 +294,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   reportLeaks: { path: () => '/v1/leaks', json: () => ({ tokens: ['cst_noise'] }), answers: all(202) },
   // Nobody but GitHub signs it.
   reportGithubLeaks: { path: () => '/v1/leaks/github', json: () => [], answers: all(403) },
+  listGitlabTokenTypes: { path: () => '/v1/leaks/gitlab/revocable_token_types', answers: all(404) },
+  reportGitlabLeaks: { path: () => '/v1/leaks/gitlab/revoke_tokens', json: () => [], answers: all(404) },
   listIncidents: { path: () => '/v1/incidents', answers: all(200) },
   showIncident: {
     path: ({ incidentId }) => `/v1/incidents/${incidentId}`,

@@ -62,6 +62,8 @@ export interface TestServiceOptions {
   readonly allowedPrivateNetworks?: readonly string[];
   /** Where the keys of GitHub's secret scanning are (default: where GitHub publishes them). */
   readonly githubKeysUrl?: string;
+  /** What a GitLab shows that reports leaks (default: none does). */
+  readonly gitlabToken?: string;
   /** How often runs with a lease that ran out are marked (default: never by itself). */
   readonly markLostEveryMs?: number;
   /** How often messages to webhooks are sent and notices of expiry made (default: never by itself). */
@@ -91,6 +93,7 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     trustedProxies: options.trustedProxies ?? [],
     allowedPrivateNetworks: options.allowedPrivateNetworks,
     githubKeysUrl: options.githubKeysUrl,
+    gitlabToken: options.gitlabToken,
     log: createLog('trace', stream),
     now: () => clock.now(),
     secrets,

@@ -6,7 +6,7 @@ import type { PlanCluster } from './plans-cluster.js';
 import { loadYear } from './plans-data.js';
 import { LISTS, type List } from './plans-lists.js';
 import { markOf, type RanStatement, statementsByStep } from './plans-log.js';
-import { PANICS, type Scene, STEPS, type Step } from './plans-steps.js';
+import { GITLAB_TOKEN, PANICS, type Scene, STEPS, type Step } from './plans-steps.js';
 
 export interface Run {
   /** What the service asked the database, by step. */
@@ -28,7 +28,7 @@ export function stepOf(list: List, page: number): string {
  *  PostgreSQL makes without seeing the values. */
 export async function runEverything(cluster: PlanCluster): Promise<Run> {
   const keys = await makeKeys();
-  const start = () => createTestService({ database: cluster.database, keys });
+  const start = () => createTestService({ database: cluster.database, keys, gitlabToken: GITLAB_TOKEN });
   const people = await loadPeople(await start());
   const open = async () => ({ ...people, service: await start() });
   const act = async (steps: readonly Step[]) => {

@@ -35,6 +35,7 @@ export interface Scene {
 /** Something that the service does, by what the log is told that it is. */
 export type Step = readonly [name: string, act: (scene: Scene) => Promise<unknown>];
 
+export const GITLAB_TOKEN = 'what-gitlab-shows-with-what-it-found';
 const LEAKED = { reason: 'leaked' } as const;
 const POLICY = { allowed_scopes: ['repo:*'] };
 const MINT = { workflow: 'job-1', scopes: ['repo:read'], expires_in_days: 30 };
@@ -398,6 +399,10 @@ async function reportLeaks(scene: Scene): Promise<void> {
   const found = [first, second, dead].map(({ token }) => token);
   await incidents.report({ tokens: found });
   await incidents.report({ tokens: found });
+  const gitlab = { token: null, headers: { authorization: GITLAB_TOKEN } };
+  await send(scene.service, 'GET', '/v1/leaks/gitlab/revocable_token_types', gitlab);
+  const json = found.map((token) => ({ token }));
+  await send(scene.service, 'POST', '/v1/leaks/gitlab/revoke_tokens', { ...gitlab, json });
   const { data } = await incidents.list({ status: 'open' });
   await incidents.list({ token: first.id });
   await scene.service.client(scene.member.printed).incidents.list();
