@@ -41,7 +41,7 @@ export const reportGitlabLeaksRoute: Route = {
     const json = parseJson(exchange, text.value);
     if (!json.ok) return json;
     const items = gitlabLeaks.safeParse(json.value);
-    // GitLab tries again for hours what is answered with anything but this.
+    // What GitLab's documents have for a report that is not to be sent again.
     if (!items.success)
       return refuse({ kind: 'malformed_body', detail: 'the body is no list of 10 000 items at most' });
     await endLeaked(deps, exchange, items.data.flatMap(findingsIn));
