@@ -7,7 +7,9 @@ import { LOG_LEVELS, type LogLevel } from './http/log.js';
 import { oidcFault, oidcSettings, oidcVariables } from './oidc-config.js';
 import { parseCidr } from './rules/constraint.js';
 import { isIssuerUrl, isLoopbackHost } from './rules/issuer.js';
+import type { MailSettings } from './rules/mail.js';
 import type { ProviderSettings } from './rules/sign-in.js';
+import { mailSettings, smtpFault, smtpVariables } from './smtp-config.js';
 import { readDatabaseUrl } from './store/database-url.js';
 import type { Pepper } from './store/secret.js';
 
@@ -42,6 +44,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** `undefined`: nobody signs in by an OpenID provider. */
   readonly oidc: ProviderSettings | undefined;
+  /** `undefined`: no mail is sent. */
+  readonly mail: MailSettings | undefined;
 }
 
 /** A value that the service cannot run with. The message is one line that names the variable and what it accepts; the
@@ -78,6 +82,8 @@ const VARIABLES = [
   'COUNTERSIGN_OIDC_WORKSPACE',
   'COUNTERSIGN_OIDC_ROLE_CLAIM',
   'COUNTERSIGN_OIDC_ROLES',
+  'COUNTERSIGN_SMTP_URL',
+  'COUNTERSIGN_MAIL_FROM',
 ] as const;
 type Variable = (typeof VARIABLES)[number];
 
@@ -89,6 +95,7 @@ const SECRETS: ReadonlySet<string> = new Set([
   'COUNTERSIGN_SIGNING_KEYS',
   'COUNTERSIGN_GITLAB_REVOCATION_TOKEN',
   'COUNTERSIGN_OIDC_CLIENT_SECRET',
+  'COUNTERSIGN_SMTP_URL',
 ]);
 
 const PEPPER = /^([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/]{43}=)$/;
@@ -189,6 +196,7 @@ const schema = z.object({
     .optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` }).default('info'),
   ...oidcVariables,
+  ...smtpVariables,
 });
 
 /** Reads the configuration. An empty variable counts as not set. Throws {@link ConfigError} at the first bad value. */
@@ -197,7 +205,8 @@ export function readConfig(environment: Environment): Config {
   const parsed = schema.safeParse(values);
   if (!parsed.success) throw new ConfigError(explain(values, parsed.error));
   const it = parsed.data;
-  const apart = oidcFault((name) => values[name] !== undefined);
+  const isSet = (name: Variable) => values[name] !== undefined;
+  const apart = oidcFault(isSet) ?? smtpFault(isSet);
   if (apart !== undefined) throw new ConfigError(apart);
   if (it.DATABASE_DIRECT_URL !== undefined && it.DATABASE_URL === undefined) {
     throw new ConfigError(
@@ -234,6 +243,7 @@ export function readConfig(environment: Environment): Config {
     gitlabToken: it.COUNTERSIGN_GITLAB_REVOCATION_TOKEN,
     logLevel: it.LOG_LEVEL,
     oidc: oidcSettings(it),
+    mail: mailSettings(it),
   };
 }
 

@@ -44,6 +44,7 @@ export async function startServer(
     allowedPrivateNetworks: config.allowedPrivateNetworks,
     githubKeysUrl: config.githubKeysUrl,
     gitlabToken: config.gitlabToken,
+    mail: config.mail && { settings: config.mail },
     log,
     now: () => new Date(),
     oidc: config.oidc,

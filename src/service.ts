@@ -4,6 +4,8 @@ import { createGithubKeys, GITHUB_KEYS_URL } from './http/github-keys.js';
 import { createIssuerKeys } from './http/issuer-keys.js';
 import { createSigner } from './http/jwt.js';
 import type { Log } from './http/log.js';
+import { createMailSender } from './http/mail-sender.js';
+import { createMailTransport, type MailTransportOptions } from './http/mail-transport.js';
 import { createMetrics, type ShareFigures } from './http/metrics.js';
 import { createDirectListener } from './http/node.js';
 import { createNonces } from './http/nonces.js';
@@ -50,6 +52,8 @@ export interface ServiceOptions {
   readonly journal?: Journal | undefined;
   readonly log: Log;
   readonly now: () => Date;
+  /** Where mails go out, if anywhere. */
+  readonly mail?: MailTransportOptions | undefined;
   /** The OpenID provider, if people sign in by one. */
   readonly oidc?: ProviderSettings | undefined;
   /** In a process that is one of several. */
@@ -92,7 +96,7 @@ const NOTE_EVERY_MS = 60_000;
 export async function createService(options: ServiceOptions): Promise<Service> {
   const { log, now } = options;
   let isDraining = false;
-  const database = openDatabase(options.options, options.journal);
+  const database = openDatabase(options.options, options.journal, options.mail !== undefined);
   const onHang = () => {
     log.error('the database does not answer; connecting anew');
     database.renew();
@@ -150,8 +154,22 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     now,
     counted: metrics.delivery,
   });
+  const mailTransport = options.mail && createMailTransport(options.mail);
+  const mailSender =
+    mailTransport &&
+    createMailSender({
+      db: () => database.db,
+      transport: mailTransport,
+      issuer: options.issuer,
+      log,
+      now,
+      counted: metrics.mail,
+    });
+  const senders = mailSender === undefined ? [sender] : [sender, mailSender];
   const send = () =>
-    sender.pass().catch((error) => log.warn({ err: error }, 'messages to webhooks wait; trying again'));
+    Promise.all(senders.map((one) => one.pass())).catch((error) =>
+      log.warn({ err: error }, 'what is due waits; trying again'),
+    );
   const notifications = listenForChanges(options.direct, {
     changed: watches.changed,
     due: () => {
@@ -176,6 +194,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     again(markLostEveryMs ?? MARK_LOST_EVERY_MS, markLost, 'what ends by time waits to be marked; trying again'),
     again(markLostEveryMs ?? FREEZE_EVERY_MS, freezeUnused, 'unused tokens wait to be frozen; trying again'),
     again(notifyEveryMs ?? SEND_EVERY_MS, sender.pass, 'messages to webhooks wait; trying again'),
+    ...(mailSender ? [again(notifyEveryMs ?? SEND_EVERY_MS, mailSender.pass, 'mails wait; trying again')] : []),
     again(notifyEveryMs ?? NOTE_EVERY_MS, note, 'notices of expiry wait; trying again'),
     // A page or a device that polls asks the pool alone, which waits for a database that hangs. The lookup gives it up, and has
     // everybody connect anew; without it nobody would find out before somebody asked with a token.
@@ -204,6 +223,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     seals,
     webhookSignatures,
     provider: options.oidc && createProvider(options.oidc),
+    sendsMail: mailSender !== undefined,
     watches,
     issuerKeys: createIssuerKeys(outgoing, log),
     gitlabToken: options.gitlabToken,
@@ -227,11 +247,17 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     close: async () => {
       for (const stop of stops) stop();
       sender.stop();
+      mailSender?.stop();
       watches.close();
       // A database that does not answer holds up no stop.
       await new Promise<void>((resolve, reject) => {
-        const late = setTimeout(resolve, CLOSE_MS);
-        stopWriting()
+        const late = setTimeout(() => {
+          mailTransport?.close();
+          resolve();
+        }, CLOSE_MS);
+        // A mail whose outcome is not on record is sent twice.
+        Promise.all([stopWriting(), mailSender?.idle()])
+          .then(() => mailTransport?.close())
           .then(() =>
             Promise.all([
               notifications.close(),

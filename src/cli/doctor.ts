@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { type Config, readConfig } from '../config.js';
 import { type Host, openHost } from '../host.js';
 import { createSigner } from '../http/jwt.js';
+import { createMailTransport } from '../http/mail-transport.js';
 import { createProvider, type Provider } from '../http/provider.js';
 import { readKeys } from '../keys.js';
+import type { MailSettings } from '../rules/mail.js';
 import { bestContainment, describeContainment } from '../runner/containment.js';
 import { connect, findPrimary, type Sql } from '../store/connect.js';
 import { isClusterMade } from '../store/embedded.js';
@@ -56,6 +58,8 @@ async function examine(look: Look): Promise<void> {
   const known = config;
   const { oidc } = known;
   if (oidc !== undefined) await look('provider', () => checkProvider(createProvider(oidc)));
+  const { mail } = known;
+  if (mail !== undefined) await look('mail', () => checkMail(mail));
   const isMade = known.databaseUrl !== undefined || (await isClusterMade(known.dataDir));
   const hasKeys = await look('keys', () => checkKeys(known, isMade));
   if (hasKeys) await look('journal', () => checkJournal(known));
@@ -110,6 +114,15 @@ async function checkProvider({ settings, examine }: Provider): Promise<string> {
   const told = await examine(new Date());
   if (!told.ok) throw new Error(`${settings.issuer} does not answer as an OpenID provider: ${told.reason}`);
   return `${settings.issuer} answers, with ${told.value} key(s)`;
+}
+
+async function checkMail(settings: MailSettings): Promise<string> {
+  const transport = createMailTransport({ settings });
+  const answer = await transport.verify();
+  transport.close();
+  const server = `${settings.host}:${settings.port}`;
+  if (!answer.ok) throw new Error(`${server} does not take mails: ${answer.reason}`);
+  return `${server} takes mails from ${settings.from.address}`;
 }
 
 async function reachDatabase(host: Host): Promise<string> {

@@ -8,6 +8,7 @@ import { addExecCheckCommands } from './exec-check-commands.js';
 import { addHookCommands } from './hook-commands.js';
 import { addHostCommands } from './host-commands.js';
 import { addIncidentCommands } from './incident-commands.js';
+import { addMailCommands } from './mail-commands.js';
 import { addMemberCommands } from './member-commands.js';
 import { addPasskeyCommands } from './passkey-commands.js';
 import { addPolicyCommands } from './policy-commands.js';
@@ -70,6 +71,7 @@ Exit codes: 0 done, 1 the answer is no, 2 usage, 69 out of reach, 77 refused.`,
   addReportCommands(program);
   addIncidentCommands(program);
   addWebhookCommands(program);
+  addMailCommands(program);
   program.commandsGroup('On the machine of the service:');
   addHostCommands(program);
   addWorkspaceCommands(program);

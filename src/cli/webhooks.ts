@@ -36,7 +36,8 @@ const COLUMNS: Column<Webhook>[] = [
 
 const SLACK_HINT = 'countersign webhook add - --form slack --event token.expiring < slack.url';
 
-const COLOURS: Record<DeliveryStatus, Colour> = { pending: 'yellow', delivered: 'green', dead: 'red' };
+/** In which colour a table shows where a message stands. */
+export const DELIVERY_COLOURS: Record<DeliveryStatus, Colour> = { pending: 'yellow', delivered: 'green', dead: 'red' };
 
 /** `webhook list`. */
 export async function listWebhooks(flags: JsonFlag): Promise<number> {
@@ -143,7 +144,7 @@ function deliveryColumns(now: Date): Column<Delivery>[] {
   return [
     { title: 'ID', value: ({ id }) => id, isWhole: true },
     { title: 'EVENT', value: ({ event }) => event },
-    { title: 'STATUS', value: ({ status }) => status, colour: ({ status }) => COLOURS[status], isWhole: true },
+    { title: 'STATUS', value: ({ status }) => status, colour: ({ status }) => DELIVERY_COLOURS[status], isWhole: true },
     { title: 'ATTEMPTS', value: ({ attempts }) => String(attempts) },
     {
       title: 'MADE',

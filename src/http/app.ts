@@ -21,6 +21,7 @@ import { closeIncidentRoute, listIncidentsRoute, showIncidentRoute } from './end
 import { introspectRoute } from './endpoints/introspect.js';
 import { inviteMemberRoute } from './endpoints/invite-member.js';
 import { listTokensRoute } from './endpoints/list-tokens.js';
+import { listMailDeliveriesRoute, replayMailDeliveryRoute } from './endpoints/mails.js';
 import { meRoute } from './endpoints/me.js';
 import {
   listMembersRoute,
@@ -177,6 +178,8 @@ const ROUTES: readonly Route[] = [
   putPolicyRoute,
   removePolicyRoute,
   dryRunPolicyRoute,
+  listMailDeliveriesRoute,
+  replayMailDeliveryRoute,
   listWebhooksRoute,
   addWebhookRoute,
   showWebhookRoute,

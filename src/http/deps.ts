@@ -35,6 +35,8 @@ export interface Deps {
   readonly webhookSignatures: WebhookSignatures;
   /** `undefined` when none is configured. */
   readonly provider: Provider | undefined;
+  /** Whether mails go out. */
+  readonly sendsMail: boolean;
   readonly watches: Watches;
   readonly issuerKeys: IssuerKeys;
   readonly githubKeys: GithubKeys;

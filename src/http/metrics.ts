@@ -13,6 +13,8 @@ export interface Metrics {
   tokens(act: 'minted' | 'rotated' | 'revoked', count: number): void;
   /** One attempt to send a message to a webhook. */
   delivery(outcome: 'delivered' | 'gone' | 'failed'): void;
+  /** One attempt to send a mail. */
+  mail(outcome: 'delivered' | 'refused' | 'failed'): void;
   /** How many tokens end within so many days. */
   expiring(counts: ReadonlyMap<number, number>): void;
 }
@@ -67,6 +69,12 @@ export function createMetrics(readings: Readings, share?: ShareFigures): Metrics
     labelNames: ['outcome'],
     registers,
   });
+  const mails = new Counter({
+    name: 'countersign_mail_attempts_total',
+    help: 'Attempts to send a mail, by outcome',
+    labelNames: ['outcome'],
+    registers,
+  });
   const expiring = new Gauge({
     name: 'countersign_tokens_expiring',
     help: 'Tokens without a successor that end within so many days, as counted within the last hour',
@@ -105,6 +113,7 @@ export function createMetrics(readings: Readings, share?: ShareFigures): Metrics
     execCheck: (decision) => checks.inc({ decision }),
     tokens: (act, count) => tokens.inc({ act }, count),
     delivery: (outcome) => deliveries.inc({ outcome }),
+    mail: (outcome) => mails.inc({ outcome }),
     expiring: (counts) => {
       for (const [days, count] of counts) expiring.set({ days }, count);
     },

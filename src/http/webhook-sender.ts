@@ -6,6 +6,7 @@ import { type Claimed, claimDeliveries, type Outcome, settleDelivery } from '../
 import { secretRotatedAt } from '../store/webhooks.js';
 import type { Log } from './log.js';
 import type { Outgoing, OutgoingAnswer } from './outgoing.js';
+import { createSender, type Sender } from './sender.js';
 import type { WebhookSignatures } from './webhook-signatures.js';
 
 export interface SenderOptions {
@@ -19,17 +20,6 @@ export interface SenderOptions {
   readonly counted?: (outcome: Outcome['kind']) => void;
 }
 
-/** Sends the deliveries that are due. */
-export interface WebhookSender {
-  /** Takes what is due and begins to send it; when a message is done, what is due then follows. A slow receiver holds up its
-   *  own messages alone. */
-  pass(): Promise<void>;
-  /** Ends when nothing is under way. */
-  idle(): Promise<void>;
-  /** Takes nothing from now on. */
-  stop(): void;
-}
-
 /** How many messages are under way at a time, of one process. */
 const AT_ONCE = 32;
 /** The longest answer that is read, in bytes: what it says is not kept. */
@@ -37,53 +27,18 @@ const MAX_ANSWER_BYTES = 65_536;
 /** How long a receiver may take, in seconds. */
 export const RECEIVER_SECONDS = 10;
 
-/** Makes it. */
-export function createWebhookSender(options: SenderOptions): WebhookSender {
-  const underWay = new Map<string, Claimed>();
-  const sending = new Set<Promise<void>>();
-  let claiming: Promise<void> = Promise.resolve();
-  let waiting: Promise<void> | undefined;
-  let isStopped = false;
-
-  async function claim(): Promise<void> {
-    const limit = AT_ONCE - underWay.size;
-    if (limit <= 0 || isStopped) return;
-    const busy = [...new Set([...underWay.values()].map(({ webhook }) => webhook.id))];
-    for (const one of await claimDeliveries(options.db(), { limit, busy }, options.now())) {
-      underWay.set(one.delivery.id, one);
-      const sent = sendOne(options, one)
-        .catch((error: unknown) => options.log.warn({ err: error }, 'a delivery is not on record, and is sent again'))
-        .then(() => {
-          underWay.delete(one.delivery.id);
-          return pass();
-        })
-        .catch((error: unknown) => options.log.warn({ err: error }, 'messages to webhooks wait; trying again'))
-        .finally(() => sending.delete(sent));
-      sending.add(sent);
-    }
-  }
-
-  /** One claim after the other, so that each knows what is under way. One that has not begun serves all who ask for one. */
-  function pass(): Promise<void> {
-    waiting ??= claiming.then(begin, begin);
-    claiming = waiting;
-    return waiting;
-  }
-
-  function begin(): Promise<void> {
-    waiting = undefined;
-    return claim();
-  }
-
-  return {
-    pass,
-    idle: async () => {
-      while (sending.size > 0) await Promise.all(sending);
+/** Makes what sends messages to webhooks. */
+export function createWebhookSender(options: SenderOptions): Sender {
+  return createSender<Claimed>({
+    atOnce: AT_ONCE,
+    claim: (limit, underWay) => {
+      const busy = [...new Set(underWay.map(({ webhook }) => webhook.id))];
+      return claimDeliveries(options.db(), { limit, busy }, options.now());
     },
-    stop: () => {
-      isStopped = true;
-    },
-  };
+    send: (claimed) => sendOne(options, claimed),
+    log: options.log,
+    waits: 'messages to webhooks wait; trying again',
+  });
 }
 
 async function sendOne(options: SenderOptions, claimed: Claimed): Promise<void> {

@@ -75,6 +75,7 @@ export type ConflictCode =
   | 'passkey_state'
   | 'step_up_state'
   | 'webhook_state'
+  | 'mail_state'
   | 'policy';
 
 /** One fault of a request's content. `pointer` is a JSON pointer in URI fragment form (`#/scopes/0`; RFC 6901

@@ -2,6 +2,7 @@ import { auditPage, checkpoint, introspection, me } from '../wire/answers.js';
 import type { AuditEvent, Checkpoint, Introspection, Me, Page } from '../wire/resources.js';
 import { type ExecChecksClient, execChecksClient } from './exec-checks.js';
 import { type IncidentsClient, incidentsClient } from './incidents.js';
+import { type MailsClient, mailsClient } from './mails.js';
 import { type MembersClient, membersClient } from './members.js';
 import { type OAuthClient, oauthClient } from './oauth.js';
 import { type PasskeysClient, passkeysClient, type StepUpsClient, stepUpsClient } from './passkeys.js';
@@ -40,6 +41,7 @@ export interface Client {
   readonly incidents: IncidentsClient;
   readonly oauth: OAuthClient;
   readonly trustRules: TrustRulesClient;
+  readonly mails: MailsClient;
   readonly webhooks: WebhooksClient;
   /** Who is calling, with what. */
   me(): Promise<Me>;
@@ -77,6 +79,7 @@ export function createClient(options: ClientOptions): Client {
     incidents: incidentsClient(options),
     oauth: oauthClient(options),
     trustRules: trustRulesClient(options),
+    mails: mailsClient(options),
     webhooks: webhooksClient(options),
     me: () => sendFor(options, { method: 'GET', path: '/v1/me' }, me),
     introspect: (token) =>

@@ -1,4 +1,5 @@
 export type * from '../wire/incident-resources.js';
+export type * from '../wire/mail-resources.js';
 export type * from '../wire/oauth-resources.js';
 export type * from '../wire/passkey-resources.js';
 export type * from '../wire/policy-resources.js';
@@ -11,6 +12,7 @@ export { type Client, createClient, everyPage, type PageQuery } from './client.j
 export { isOutOfReach, ProblemError, UnreachableError } from './errors.js';
 export type { ExecCheckQuery, ExecChecksClient } from './exec-checks.js';
 export type { IncidentQuery, IncidentsClient } from './incidents.js';
+export type { MailsClient } from './mails.js';
 export type { MembersClient } from './members.js';
 export type { DeviceRequest, ExchangeRequest, OAuthClient } from './oauth.js';
 export type { PasskeysClient, StepUpsClient } from './passkeys.js';

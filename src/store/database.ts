@@ -26,13 +26,16 @@ const RETRYABLE = new Set(['40001', '40P01']);
 
 /** The journals of those databases that have one. */
 const journals = new WeakMap<Db, Journal>();
+/** The databases whose mails somebody sends, and their transactions. */
+const mailed = new WeakSet<Db | Tx>();
 
 /** Opens the pool. Nothing is connected until the first query. What its transactions end goes to the journal, if there is
- *  one. */
-export function openDatabase(options: ConnectionOptions, journal?: Journal): Database {
+ *  one. Where nobody sends mails none are queued. */
+export function openDatabase(options: ConnectionOptions, journal?: Journal, isMailed = false): Database {
   const pool = openPool(options, POOL_SIZE, (client) => {
     const db = drizzle({ client, schema });
     if (journal) journals.set(db, journal);
+    if (isMailed) mailed.add(db);
     return { sql: client, db };
   });
   return {
@@ -45,6 +48,11 @@ export function openDatabase(options: ConnectionOptions, journal?: Journal): Dat
     renew: () => void pool.renew(pool.current),
     close: pool.close,
   };
+}
+
+/** Whether what is queued in a transaction as a mail is sent by somebody. */
+export function isMailed(tx: Tx): boolean {
+  return mailed.has(tx);
 }
 
 /** Runs one transaction, again when it lost against another. `act` must have no effect outside the database. What it ends
@@ -82,7 +90,10 @@ async function noteJournal(db: Db, { file: name, mac }: JournalPosition): Promis
 async function commit<T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<{ readonly value: T; readonly tx: Tx }> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await db.transaction((tx) => unlessLost(async () => ({ value: await act(tx), tx })));
+      return await db.transaction((tx) => {
+        if (mailed.has(db)) mailed.add(tx);
+        return unlessLost(async () => ({ value: await act(tx), tx }));
+      });
     } catch (error) {
       if (attempt === TRIES || !RETRYABLE.has(sqlState(error) ?? '')) throw error;
     }

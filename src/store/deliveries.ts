@@ -1,10 +1,9 @@
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { type DeliveryId, printId, type WebhookId, type WorkspaceId } from '../rules/format.js';
-import { addDays } from '../rules/lifetime.js';
 import { accept, type Result, refuse } from '../rules/refusal.js';
 import type { DeliveryStatus } from '../rules/webhook.js';
-import type { TransactionSql } from './connect.js';
 import { type Db, inTransaction, type Tx } from './database.js';
+import { claimDue, DELIVERED, type DeliveryQueue, dead, failed, replayed, type Standing } from './delivery-queue.js';
 import { recordEvents, SYSTEM } from './events.js';
 import { notifyDue } from './notifications.js';
 import { webhookDeliveries, webhooks } from './schema.js';
@@ -32,12 +31,7 @@ export type Outcome =
   | { readonly kind: 'gone' }
   | { readonly kind: 'failed'; readonly fault: string; readonly retryAt: Date | undefined };
 
-/** How many messages to one webhook are under way at a time, of one process. */
-const AT_ONCE_PER_WEBHOOK = 4;
-// Longer than an attempt may take: what was not settled by then belonged to a process that died.
-const LEASE_SECONDS = 60;
-const RETENTION_DAYS = 30;
-const MAX_PER_DELETION = 10_000;
+const QUEUE: DeliveryQueue = { table: 'webhook_deliveries', receiver: sql`webhook_id`, atOncePerReceiver: 4 };
 
 /** Takes deliveries that are due, a few of each webhook, those of `busy` left out. What is taken is nobody else's for a
  *  minute, and counts as attempted: a process that dies meanwhile loses none. */
@@ -46,21 +40,8 @@ export function claimDeliveries(
   query: { readonly limit: number; readonly busy: readonly WebhookId[] },
   now: Date,
 ): Promise<Claimed[]> {
-  const at = now.toISOString();
   return inTransaction(db, async (tx) => {
-    const due = sql`status = 'pending' and next_attempt_at <= ${at}::timestamptz`;
-    const claimed = await tx.execute<{ workspace_id: WorkspaceId; id: DeliveryId }>(sql`
-      with ranked as (
-        select workspace_id, id, row_number() over (partition by webhook_id order by next_attempt_at, id) as place
-        from webhook_deliveries where ${due} and webhook_id <> all(${sql.param([...query.busy])}::uuid[])),
-      taken as (
-        select d.workspace_id, d.id from webhook_deliveries d join ranked r using (workspace_id, id)
-        where r.place <= ${AT_ONCE_PER_WEBHOOK} and d.status = 'pending' and d.next_attempt_at <= ${at}::timestamptz
-        order by r.place, d.next_attempt_at limit ${query.limit} for update of d skip locked)
-      update webhook_deliveries d set attempts = d.attempts + 1, last_attempt_at = ${at}::timestamptz,
-        next_attempt_at = ${at}::timestamptz + ${LEASE_SECONDS} * interval '1 second'
-      from taken t where d.workspace_id = t.workspace_id and d.id = t.id
-      returning d.workspace_id, d.id`);
+    const claimed = await claimDue(tx, QUEUE, query, now);
     const ids = claimed.map(({ id }) => id);
     const workspaceIds = [...new Set(claimed.map((row) => row.workspace_id))];
     if (ids.length === 0) return [];
@@ -105,16 +86,14 @@ export function settleDelivery(db: Db, { delivery }: Claimed, outcome: Outcome, 
   });
 }
 
-function settledAs(outcome: Outcome): Partial<DeliveryRow> {
+function settledAs(outcome: Outcome): Standing {
   switch (outcome.kind) {
     case 'delivered':
-      return { status: 'delivered', nextAttemptAt: null, lastFault: null };
+      return DELIVERED;
     case 'gone':
-      return { status: 'dead', nextAttemptAt: null, lastFault: 'answered 410: the webhook was disabled' };
+      return dead('answered 410: the webhook was disabled');
     case 'failed':
-      return outcome.retryAt === undefined
-        ? { status: 'dead', nextAttemptAt: null, lastFault: outcome.fault }
-        : { nextAttemptAt: outcome.retryAt, lastFault: outcome.fault };
+      return failed(outcome.fault, outcome.retryAt);
   }
 }
 
@@ -162,7 +141,7 @@ export function replayDelivery(
     if (found.status === 'pending') {
       return refuse({ kind: 'conflict', code: 'webhook_state', detail: 'the delivery is still on its way' });
     }
-    const set = { status: 'pending', attempts: 0, nextAttemptAt: now, lastFault: null } as const;
+    const set = replayed(now);
     await tx.update(webhookDeliveries).set(set).where(idIs(workspaceId, id));
     await notifyDue(tx);
     const data = { delivery: printId('dlv', id), event: found.event };
@@ -170,15 +149,6 @@ export function replayDelivery(
     await recordEvents(tx, workspaceId, origin, [event], now);
     return accept({ ...found, ...set });
   });
-}
-
-/** Deletes deliveries that were made more than 30 days ago, 10 000 at most. Gives whether there may be more of them. */
-export async function dropOldDeliveries(tx: TransactionSql, now: Date): Promise<boolean> {
-  const oldest = addDays(now, -RETENTION_DAYS).toISOString();
-  const { count: deleted } = await tx`
-    delete from webhook_deliveries where ctid = any(array(
-      select ctid from webhook_deliveries where created_at < ${oldest} order by created_at limit ${MAX_PER_DELETION}))`;
-  return deleted === MAX_PER_DELETION;
 }
 
 async function lockDelivery(tx: Tx, workspaceId: WorkspaceId, id: DeliveryId): Promise<DeliveryRow | undefined> {

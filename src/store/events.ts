@@ -69,6 +69,7 @@ export type AuditAction =
   | 'webhook.secret_rotated'
   | 'webhook.tested'
   | 'webhook.replayed'
+  | 'mail.replayed'
   | 'session.started'
   | 'session.ended'
   | 'journal.replayed';

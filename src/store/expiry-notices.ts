@@ -4,11 +4,12 @@ import { printId, type TokenId } from '../rules/format.js';
 import { addDays } from '../rules/lifetime.js';
 import type { WebhookPayload } from '../rules/webhook.js';
 import { SERVICE_WORKFLOW } from '../rules/workflow.js';
-import { type Db, inTransaction, type Tx } from './database.js';
+import { type Db, inTransaction, isMailed, type Tx } from './database.js';
+import { queueExpiryMails } from './expiry-mails.js';
 import { expiryNotices, members, tokens, workspaces } from './schema.js';
 import { queueOccasions } from './webhook-queue.js';
 
-const NOTICES_LOCK = 4_837_201_188;
+const NOTICES_LOCK = 4_837_201_189;
 const MAX_AT_ONCE = 500;
 
 /** The tokens that end after `from`, and no later than `to`. */
@@ -71,6 +72,7 @@ async function noteSome(tx: Tx, now: Date, window: Window, after: Place | undefi
     return [{ workspaceId: token.workspaceId, occasion, payload: payloadOf(token, urgent, now) }];
   });
   await queueOccasions(tx, occasions, now);
+  if (isMailed(tx)) await queueExpiryMails(tx, told, now);
   return due;
 }
 

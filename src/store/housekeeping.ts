@@ -1,6 +1,6 @@
 import { dropOldPartitions, ensurePartitions } from './checks.js';
 import type { Sql, TransactionSql } from './connect.js';
-import { dropOldDeliveries } from './deliveries.js';
+import { dropOldDeliveries } from './delivery-queue.js';
 import { dropOldDevices } from './devices.js';
 import { dropOldEnrolments } from './enrolments.js';
 import { dropOldKeys } from './idempotency.js';
@@ -32,7 +32,8 @@ export async function keepHouse(sql: Sql, now: Date): Promise<string[]> {
     isMore = false;
     await alone(sql, async (tx) => {
       isMore = await dropOldDecisions(tx, now);
-      isMore = (await dropOldDeliveries(tx, now)) || isMore;
+      isMore = (await dropOldDeliveries(tx, 'webhook_deliveries', now)) || isMore;
+      isMore = (await dropOldDeliveries(tx, 'mail_deliveries', now)) || isMore;
     });
   }
   // Apart, so that a drop that gives up takes nothing else back.

@@ -3,8 +3,9 @@ import { type IncidentId, type MemberId, newId, printId, type TokenId, type Work
 import { type IncidentKind, type IncidentRecord, type Sighting, withSighting } from '../rules/incident.js';
 import { accept, type Result } from '../rules/refusal.js';
 import { type Actor, lockAsDecided } from './authority.js';
-import { type Db, inTransaction, type Tx } from './database.js';
+import { type Db, inTransaction, isMailed, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
+import { queueIncidentMails } from './incident-mails.js';
 import { incidents, tokens } from './schema.js';
 
 type IncidentRow = typeof incidents.$inferSelect;
@@ -83,6 +84,9 @@ export async function recordIncident(
     revoked: revoked.map((id) => printId('tok', id)),
   };
   await recordEvents(tx, it.workspaceId, origin, [{ action: 'incident.opened', target, data }], now);
+  if (!isMailed(tx)) return;
+  const { workspaceId, tokenId, kind } = it;
+  await queueIncidentMails(tx, { workspaceId, id: sighted.id, tokenId, kind, revoked: revoked.length }, now);
 }
 
 /** What a list of incidents is narrowed to. `visibleTo` shows those of tokens that the member made or owns; `before` is

@@ -38,6 +38,7 @@ import type {
 } from '../rules/format.js';
 import type { IncidentKind, IncidentRecord, ReuseRule } from '../rules/incident.js';
 import type { LeaverRule } from '../rules/leaver.js';
+import type { MailPayload } from '../rules/mail.js';
 import type { Role } from '../rules/role.js';
 import type { RunStatus } from '../rules/run.js';
 import type { EnrolmentStatus, RunnerStatus } from '../rules/runner.js';
@@ -86,6 +87,7 @@ export const members = pgTable(
       .where(sql`${table.status} <> 'removed'`),
     index('members_present').on(table.workspaceId, table.id).where(sql`${table.status} <> 'removed'`),
     index('members_owners').on(table.workspaceId, table.id).where(sql`${table.role} = 'owner'`),
+    index('members_keepers').on(table.workspaceId, table.id).where(sql`${table.role} in ('owner', 'admin')`),
     index('members_email_anywhere').on(sql`lower(${table.email})`).where(sql`${table.status} <> 'removed'`),
     uniqueIndex('members_external_id')
       .on(table.workspaceId, table.externalId)
@@ -607,7 +609,7 @@ export const mailDeliveries = pgTable(
     recipient: text('recipient').notNull(),
     occasion: text('occasion').notNull(),
     event: text('event').notNull(),
-    payload: jsonb('payload').$type<Record<string, unknown>>().notNull(),
+    payload: jsonb('payload').$type<MailPayload>().notNull(),
     status: text('status').$type<DeliveryStatus>().notNull(),
     attempts: integer('attempts').notNull(),
     createdAt: instant('created_at').notNull(),

@@ -63,6 +63,7 @@ const PATH_PARAMETERS: Readonly<Record<string, { readonly pattern: string; reado
   '/v1/incidents/{id}': { pattern: '^inc_[0-9A-Za-z]{22}$', description: 'The id of the incident.' },
   '/v1/passkeys/{id}': { pattern: '^pky_[0-9A-Za-z]{22}$', description: 'The id of the passkey.' },
   '/v1/step-ups/{id}': { pattern: '^stp_[0-9A-Za-z]{22}$', description: 'The id of the step-up.' },
+  '/v1/mail-deliveries/{id}': { pattern: '^dlv_[0-9A-Za-z]{22}$', description: 'The id of the mail.' },
   '/v1/webhooks/{id}': { pattern: '^whk_[0-9A-Za-z]{22}$', description: 'The id of the webhook.' },
   '/v1/webhooks/{id}/deliveries/{delivery_id}': {
     pattern: '^dlv_[0-9A-Za-z]{22}$',

@@ -8,6 +8,7 @@ import * as gitlabLeaks from './gitlab-leaks.js';
 import * as incidents from './incidents.js';
 import * as leaks from './leaks.js';
 import * as leavers from './leavers.js';
+import * as mails from './mails.js';
 import * as members from './members.js';
 import * as mints from './mints.js';
 import * as oauth from './oauth.js';
@@ -87,6 +88,8 @@ export const operations: readonly Operation[] = [
   webhooks.testWebhookOperation,
   webhooks.listDeliveriesOperation,
   webhooks.replayDeliveryOperation,
+  mails.listMailDeliveriesOperation,
+  mails.replayMailDeliveryOperation,
   execChecks.execCheckOperation,
   execChecks.listExecChecksOperation,
   execChecks.showExecCheckOperation,
@@ -162,6 +165,7 @@ const TAGS = [
   { name: 'trust rules', description: 'Which CI jobs get a token by their platform’s own, with no secret stored.' },
   { name: 'policy', description: 'What every workflow of the workspace is held to, and which tokens are not.' },
   { name: 'webhooks', description: 'Be told of what happens, signed and tried again until it arrives.' },
+  { name: 'mails', description: 'What was sent by e-mail: notices of expiry and incidents.' },
   { name: 'exec checks', description: 'Ask before a job starts, and be told when its right to run ends.' },
   { name: 'runs', description: 'What runs now, where, since when and under which token; stop one.' },
   { name: 'runners', description: 'Hosts that prove themselves with a key, so that a token can be bound to them.' },

@@ -240,6 +240,10 @@ export const CONFLICTS: Readonly<Record<ConflictCode, Pick<ProblemText, 'meaning
     whatToDo:
       'Enable the webhook with `PATCH /v1/webhooks/{id}`; `GET /v1/webhooks/{id}/deliveries` says where each stands.',
   },
+  mail_state: {
+    meaning: 'The mail is still on its way, or this service sends no mail.',
+    whatToDo: 'Wait for it: `GET /v1/mail-deliveries` says where each stands. Mail needs `COUNTERSIGN_SMTP_URL`.',
+  },
   policy: {
     meaning:
       'What is to be made does not fit into today’s policy of the workflow or of the workspace, or they leave nothing of it.',

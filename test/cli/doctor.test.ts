@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateSigningKey } from '../../src/http/jwt.js';
 import { connect } from '../../src/store/connect.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
+import { createMailServer } from '../setup/mail-server.js';
 import { CLIENT_ID, CLIENT_SECRET, startOidcProvider } from '../setup/oidc-provider.js';
 import { commandLine, temporaryDirectory } from './command-line.js';
 import { seedDataDir, startServe, untilNothingIsLeft } from './serving.js';
@@ -135,6 +136,26 @@ describe('doctor', () => {
     ]);
     expect(await sql`select 1 from drizzle.__drizzle_migrations`).toHaveLength(0);
     await sql.end({ timeout: 5 });
+  });
+
+  test('looks at the mail server where there is one, and tells why it takes nothing, without its password', async () => {
+    const post = await createMailServer();
+    const mail = { ...env, COUNTERSIGN_MAIL_FROM: 'tokens@acme.example' };
+    const { port } = post.settings;
+    const { checks } = await examine({ ...mail, COUNTERSIGN_SMTP_URL: `smtp://127.0.0.1:${port}` });
+    expect(checks[1]).toEqual({
+      check: 'mail',
+      ok: true,
+      detail: `127.0.0.1:${port} takes mails from tokens@acme.example`,
+    });
+    const { code, failed } = await examine({ ...mail, COUNTERSIGN_SMTP_URL: `smtp://us:hidden@127.0.0.1:${port}` });
+    expect([code, failed[0]]).toMatchObject([
+      1,
+      { check: 'mail', detail: expect.stringContaining(`127.0.0.1:${port} does not take mails: `) },
+    ]);
+    expect(JSON.stringify(failed)).not.toContain('hidden');
+    expect(post.received).toEqual([]);
+    await post.close();
   });
 
   test('looks at the OpenID provider where there is one, and tells why it is none', async () => {

@@ -1,24 +1,34 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLog } from '../../src/http/log.js';
+import { createMailSender } from '../../src/http/mail-sender.js';
+import { createMailTransport } from '../../src/http/mail-transport.js';
 import { noticesDue } from '../../src/rules/expiry-notice.js';
 import { parsePublicId } from '../../src/rules/format.js';
 import { addDays } from '../../src/rules/lifetime.js';
 import { openDatabase } from '../../src/store/database.js';
 import { noteExpiries } from '../../src/store/expiry-notices.js';
-import { createTestService, type TestService } from '../setup/service.js';
+import { createMailServer, type MailServer } from '../setup/mail-server.js';
+import { createTestService, ISSUER, type TestService } from '../setup/service.js';
 
 let service: TestService;
+let post: MailServer;
 let serial = 0;
 beforeAll(async () => {
+  post = await createMailServer();
   service = await createTestService();
 });
-afterAll(() => service.close());
+afterAll(async () => {
+  await service.close();
+  await post.close();
+});
 
-async function scene() {
+async function scene(contacts: string[] = []) {
   const owner = await service.makeWorkspace(`notices-${++serial}`);
   const client = service.client(owner.printed);
   const { id } = await client.workflows.put('nightly', {
     allowed_scopes: ['repo:*'],
     allowed_expiry_days: [1, 7, 30, 60, 90, 366],
+    contacts,
   });
   const webhook = await client.webhooks.add({ url: 'https://hooks.example/in', events: ['token.expiring'] });
   const mint = (expires_in_days: number) =>
@@ -59,22 +69,59 @@ describe('the notices that are due', () => {
 });
 
 describe('over a year', () => {
-  it('each token has each notice once, whatever the nodes do and however often they start anew', async () => {
-    const { mint, days, told } = await scene();
+  it('each token has each notice once, and each address one mail of it, whatever the nodes do and however often they start anew', async () => {
+    const { owner, mint, days, told } = await scene(['ops@acme.example']);
     const tokens = await Promise.all([366, 90, 60, 30, 7].map(mint));
-    let nodes = [openDatabase(service.database.options), openDatabase(service.database.options)];
+    let nodes = [startNode(), startNode()];
     for (let day = 0; day <= 370; day += 1) {
       const hour = later(day + (day % 3) / 10);
-      await Promise.all(nodes.map(({ db }) => noteExpiries(db, hour)));
+      await Promise.all(nodes.map((node) => node.passOf(hour)));
       if (day % 90 !== 0) continue;
       await Promise.all(nodes.map((node) => node.close()));
-      nodes = [openDatabase(service.database.options), openDatabase(service.database.options)];
+      nodes = [startNode(), startNode()];
     }
     await Promise.all(nodes.map((node) => node.close()));
-    expect(await Promise.all(tokens.map(days))).toEqual([[60, 30, 7, 1], [60, 30, 7, 1], [30, 7, 1], [7, 1], [1]]);
+    const wanted = [[60, 30, 7, 1], [60, 30, 7, 1], [30, 7, 1], [7, 1], [1]];
+    expect(await Promise.all(tokens.map(days))).toEqual(wanted);
     expect(await told()).toHaveLength(14);
+    for (const address of ['ops@acme.example', owner.member.email]) {
+      expect(tokens.map(({ id }) => mailedDays(address, id))).toEqual(wanted);
+    }
   });
 });
+
+/** A node that notes and sends mails, at the instants that it is told. */
+function startNode() {
+  const database = openDatabase(service.database.options, undefined, true);
+  const transport = createMailTransport({ settings: post.settings });
+  let at = later(0);
+  const sender = createMailSender({
+    db: () => database.db,
+    transport,
+    issuer: () => ISSUER,
+    log: createLog('error', { write: () => true } as unknown as NodeJS.WritableStream),
+    now: () => at,
+  });
+  return {
+    passOf: async (instant: Date) => {
+      at = instant;
+      await noteExpiries(database.db, instant);
+      await sender.pass();
+      await sender.idle();
+    },
+    close: async () => {
+      transport.close();
+      await database.close();
+    },
+  };
+}
+
+/** Of how many days the mails to an address have told, of a token, in the order in which they came. */
+function mailedDays(address: string, id: string): number[] {
+  return post.received
+    .filter(({ to, text }) => to.includes(address) && text.includes(`  ${id}  `))
+    .map(({ headers }) => Number(/within (\d+) day/.exec(headers.get('subject') ?? '')?.[1]));
+}
 
 describe('a notice', () => {
   it('names the token, its workflow, its owner and its end, and no secret', async () => {

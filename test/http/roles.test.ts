@@ -16,6 +16,7 @@ import { startSession } from '../../src/store/sessions.js';
 import { operations } from '../../src/wire/openapi.js';
 import type { Role } from '../../src/wire/resources.js';
 import { makeHostKey, seedRunner, sendAsHost } from '../setup/dpop.js';
+import { NO_MAIL_SERVER } from '../setup/mail-server.js';
 import { type Answered, send } from '../setup/request.js';
 import { createTestService, type TestService } from '../setup/service.js';
 import { RULES } from '../setup/trust.js';
@@ -29,7 +30,7 @@ let tokens: Record<Role, string>;
 let deadToken: string;
 let serial = 0;
 beforeAll(async () => {
-  service = await createTestService();
+  service = await createTestService({ mail: { settings: NO_MAIL_SERVER } });
   const made = await Promise.all(ROLES.map(async (role) => [role, await service.makeMember(role)] as const));
   tokens = Object.fromEntries(made.map(([role, { token }]) => [role, token])) as Record<Role, string>;
   for (const [role, { id }] of made) memberIds.set(role, parsePublicId('mem', id) as MemberId);
@@ -57,6 +58,7 @@ interface Things {
   readonly incidentId: string;
   readonly webhookId: string;
   readonly deliveryId: string;
+  readonly mailId: string;
 }
 
 async function makeThings(ownerToken: string): Promise<Things> {
@@ -89,6 +91,8 @@ async function makeThings(ownerToken: string): Promise<Things> {
     ),
     webhookId: hook.webhookId,
     deliveryId: hook.deliveryId,
+    // Of the incident above.
+    mailId: (await client.mails.list({ limit: 1 })).data[0]?.id ?? '',
   };
 }
 
@@ -112,6 +116,7 @@ const NOTHING: Things = {
   incidentId: `inc_${'0'.repeat(21)}1`,
   webhookId: `whk_${'0'.repeat(21)}1`,
   deliveryId: `dlv_${'0'.repeat(21)}1`,
+  mailId: `dlv_${'0'.repeat(21)}1`,
 };
 
 /** Things of which the member with this role is the maker, as far as there are such. */
@@ -384,6 +389,13 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   replayDelivery: {
     path: ({ webhookId, deliveryId }) => `/v1/webhooks/${webhookId}/deliveries/${deliveryId}/replay`,
+    // It is still on its way.
+    answers: admins(409),
+    foreign: 404,
+  },
+  listMailDeliveries: { path: () => '/v1/mail-deliveries', answers: admins(200) },
+  replayMailDelivery: {
+    path: ({ mailId }) => `/v1/mail-deliveries/${mailId}/replay`,
     // It is still on its way.
     answers: admins(409),
     foreign: 404,

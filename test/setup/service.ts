@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { generateSigningKey, signingKeySet } from '../../src/http/jwt.js';
 import { createLog } from '../../src/http/log.js';
+import type { MailTransportOptions } from '../../src/http/mail-transport.js';
 import type { Keys } from '../../src/keys.js';
 import { addSeconds } from '../../src/rules/lifetime.js';
 import type { ProviderSettings } from '../../src/rules/sign-in.js';
@@ -72,6 +73,8 @@ export interface TestServiceOptions {
   readonly sendsAtOnce?: boolean;
   /** Read when it is needed, as the service does (default {@link ISSUER}). */
   readonly issuer?: () => string;
+  /** Where mails go out (default: nowhere). */
+  readonly mail?: MailTransportOptions;
   /** The OpenID provider (default none). */
   readonly oidc?: ProviderSettings;
 }
@@ -98,11 +101,12 @@ export async function createTestService(options: TestServiceOptions = {}): Promi
     now: () => clock.now(),
     secrets,
     oidc: options.oidc,
+    mail: options.mail,
     markLostEveryMs: options.markLostEveryMs ?? NEVER_MS,
     notifyEveryMs: options.notifyEveryMs ?? NEVER_MS,
     sendsAtOnce: options.sendsAtOnce ?? false,
   });
-  const db = openDatabase(database.options);
+  const db = openDatabase(database.options, undefined, options.mail !== undefined);
   const makeWorkspace = async (slug: string) => {
     const signIn = await createWorkspace(db.db, secrets, { slug, ownerEmail: `owner@${slug}.example` }, clock.now());
     if (signIn === undefined) throw new Error(`${slug} is taken`);

@@ -1,5 +1,6 @@
 import { connect } from '../../src/store/connect.js';
 import { recoverMember } from '../../src/store/workspaces.js';
+import { NO_MAIL_SERVER } from '../setup/mail-server.js';
 import { send } from '../setup/request.js';
 import { createTestService, makeKeys, type TestService } from '../setup/service.js';
 import type { PlanCluster } from './plans-cluster.js';
@@ -28,7 +29,8 @@ export function stepOf(list: List, page: number): string {
  *  PostgreSQL makes without seeing the values. */
 export async function runEverything(cluster: PlanCluster): Promise<Run> {
   const keys = await makeKeys();
-  const start = () => createTestService({ database: cluster.database, keys, gitlabToken: GITLAB_TOKEN });
+  const mail = { settings: NO_MAIL_SERVER };
+  const start = () => createTestService({ database: cluster.database, keys, gitlabToken: GITLAB_TOKEN, mail });
   const people = await loadPeople(await start());
   const open = async () => ({ ...people, service: await start() });
   const act = async (steps: readonly Step[]) => {

@@ -8,6 +8,7 @@ import { acquaintances } from '../../src/store/identities.js';
 import { endLapsedOffers } from '../../src/store/lapsed-offers.js';
 import { loseLeases } from '../../src/store/leases.js';
 import { createLookup } from '../../src/store/lookup.js';
+import { claimMails, settleMail } from '../../src/store/mails.js';
 import { endProviderSessions } from '../../src/store/session-ends.js';
 import { enterBySignIn } from '../../src/store/sign-ins.js';
 import { createUnusedFreezer } from '../../src/store/unused.js';
@@ -71,6 +72,7 @@ export const STEPS: readonly Step[] = [
   ['sign the head of the trail', (scene) => owner(scene).auditCheckpoint()],
   ['recover a member on the host', recover],
   ['add a webhook, tell it of something and remove it', beTold],
+  ['send mails, see them and send one again', beMailed],
   [
     'note what comes to its end',
     ({ service }) => noteExpiries(service.db.db, new Date(), new Date(Date.now() - 60_000)),
@@ -362,6 +364,21 @@ async function beTold(scene: Scene): Promise<void> {
   await webhooks.deliveries(id, { status: 'delivered' });
   await webhooks.replay(id, delivery_id);
   await webhooks.remove(id);
+}
+
+async function beMailed(scene: Scene): Promise<void> {
+  const { mails } = owner(scene);
+  const { db } = scene.service.db;
+  await reportLeaks(scene);
+  await mails.list();
+  // Incidents that come together wait for a minute.
+  const claimed = await claimMails(db, { limit: 50, busy: [] }, new Date(Date.now() + 120_000));
+  for (const { mail } of claimed) {
+    await settleMail(db, mail, { kind: 'refused', fault: 'the mail server answered 550' });
+  }
+  await mails.list({ status: 'dead' });
+  const ours = claimed.find(({ mail }) => mail.workspaceId === scene.large.workspace.id);
+  if (ours !== undefined) await mails.replay(printId('dlv', ours.mail.id));
 }
 
 async function recover({ service, large }: Scene): Promise<void> {
