@@ -11,10 +11,6 @@ function subjectOf(payload: MailPayload): string {
       const { tokens, daysLeft } = payload;
       return `${countOf(tokens)} ${tokens.length === 1 ? 'ends' : 'end'} within ${daysOf(daysLeft)}`;
     }
-    case 'token.frozen': {
-      const { tokens, afterDays } = payload;
-      return `${countOf(tokens)} ${tokens.length === 1 ? 'was' : 'were'} frozen: unused for ${daysOf(afterDays)}`;
-    }
     case 'incident.opened': {
       const { incidents, more } = payload;
       const [only] = incidents;
@@ -50,20 +46,6 @@ function bodyOf(payload: MailPayload): readonly string[] {
         '',
         `  countersign token rotate ${idOf(tokens)}`,
         `  countersign rotate ${idOf(tokens)} --into SINK`,
-      ];
-    }
-    case 'token.frozen': {
-      const { tokens, afterDays, timestamp } = payload;
-      const what = tokens.length === 1 ? 'this token: it is' : `these ${tokens.length} tokens: they are`;
-      return [
-        `For ${daysOf(afterDays)} nobody used ${what} frozen, as the policy`,
-        `of the workspace has it, since ${timeOf(timestamp)}:`,
-        '',
-        ...tokens.flatMap(tokenLines),
-        '',
-        'Jobs that use it are refused. If it is still needed:',
-        '',
-        `  countersign token unfreeze ${idOf(tokens)}`,
       ];
     }
     case 'incident.opened': {

@@ -48,11 +48,6 @@ export type MailPayload =
       readonly tokens: readonly MailedToken[];
     })
   | (Occasion & {
-      readonly type: 'token.frozen';
-      readonly afterDays: number;
-      readonly tokens: readonly MailedToken[];
-    })
-  | (Occasion & {
       readonly type: 'incident.opened';
       readonly incidents: readonly MailedIncident[];
       /** How many there are beside those. */

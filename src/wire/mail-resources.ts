@@ -4,7 +4,7 @@ import type { DeliveryStatus } from './webhook-resources.js';
 export interface MailDelivery {
   id: string;
   recipient: string;
-  /** What it is about: `token.expiring`, `token.frozen` or `incident.opened`. */
+  /** What it is about: `token.expiring` or `incident.opened`. */
   event: string;
   subject: string;
   /** The ids of the tokens or incidents that it names. */
