@@ -14,12 +14,12 @@ export interface ToldEnds {
 }
 
 /** The ends of tokens as a calendar, and a tag that changes when any of them does: a weak one, for the time at which it was
- *  made is in it, too. RFC 9110 section 8.8.1. */
-export function expiryCalendar(told: ToldEnds): { readonly text: string; readonly etag: string } {
+ *  made is in it, too. RFC 9110 section 8.8.1. It is printed when it is asked for: who has it already is not kept waiting. */
+export function expiryCalendar(told: ToldEnds): { readonly print: () => string; readonly etag: string } {
   const calendar = calendarOf(told);
   const said = JSON.stringify([calendar.name, calendar.description, calendar.product, calendar.events]);
   const digest = createHash('sha256').update(said, 'utf8').digest('base64url');
-  return { text: printCalendar(calendar), etag: `W/"${digest}"` };
+  return { print: () => printCalendar(calendar), etag: `W/"${digest}"` };
 }
 
 function calendarOf({ workspace, tokens, isWhole, issuer, now }: ToldEnds): Calendar {

@@ -106,6 +106,16 @@ const MAX_OCTETS = 75;
 /** Breaks a line before it is longer than 75 octets, never within a character. The space that a line goes on with counts.
  *  Section 3.1. */
 function folded(line: string): string {
+  // Of ASCII alone a character is an octet. Nearly all lines are, and a calendar has tens of thousands of them.
+  if (Buffer.byteLength(line) !== line.length) return foldedByCharacter(line);
+  let printed = line.slice(0, MAX_OCTETS);
+  for (let at = MAX_OCTETS; at < line.length; at += MAX_OCTETS - 1) {
+    printed += `\r\n ${line.slice(at, at + MAX_OCTETS - 1)}`;
+  }
+  return printed;
+}
+
+function foldedByCharacter(line: string): string {
   let printed = '';
   let octets = 0;
   for (const character of line) {

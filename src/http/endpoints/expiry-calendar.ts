@@ -15,9 +15,9 @@ export const expiryCalendarRoute = endpoint(expiryCalendarOperation, async (deps
   const tokens = found.slice(0, MAX_EXPIRY_EVENTS);
   const isWhole = tokens.length === found.length && end === undefined;
   const told = { workspace: caller.workspaceSlug, tokens, isWhole, issuer: deps.issuer, now };
-  const { text, etag } = expiryCalendar(told);
+  const { print, etag } = expiryCalendar(told);
   // It may be kept by who asked, and is asked about each time.
   const headers = { etag, 'cache-control': 'private, no-cache', vary: 'authorization' };
   if (isKnown(etag, header('if-none-match'))) return accept({ status: 304, headers });
-  return accept({ status: 200, text, headers: { 'content-type': 'text/calendar; charset=utf-8', ...headers } });
+  return accept({ status: 200, text: print(), headers: { 'content-type': 'text/calendar; charset=utf-8', ...headers } });
 });
