@@ -39,15 +39,14 @@ export function rotationFaults(
   });
 }
 
-/** Whether a list has a secret go where the one before does not have it go. When it goes there does not count. */
-export function namesNewPlace(
-  before: readonly Pick<WorkflowRotation, 'name' | 'into'>[],
-  asked: readonly Pick<WorkflowRotation, 'name' | 'into'>[],
-): boolean {
-  const known = new Set(before.flatMap(directionsOf));
-  return asked.flatMap(directionsOf).some((direction) => !known.has(direction));
+type Directed = Pick<WorkflowRotation, 'name' | 'into'>;
+
+/** Where a list has a secret go and the one before does not have that one go. When it goes there does not count. */
+export function newPlaces(before: readonly Directed[], asked: readonly Directed[]): string[] {
+  const known = new Set(before.flatMap(directionsOf).map(({ key }) => key));
+  return asked.flatMap(directionsOf).flatMap(({ key, place }) => (known.has(key) ? [] : [place]));
 }
 
-function directionsOf({ name, into }: Pick<WorkflowRotation, 'name' | 'into'>): string[] {
-  return into.map((place) => JSON.stringify([name ?? null, place]));
+function directionsOf({ name, into }: Directed): { readonly key: string; readonly place: string }[] {
+  return into.map((place) => ({ key: JSON.stringify([name ?? null, place]), place }));
 }

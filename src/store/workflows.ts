@@ -6,7 +6,7 @@ import type { LeaverPolicy } from '../rules/leaver.js';
 import { accept, invalid, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import { roleScopes } from '../rules/role.js';
 import type { WorkflowPolicy } from '../rules/workflow.js';
-import { namesNewPlace } from '../rules/workflow-rotation.js';
+import { newPlaces } from '../rules/workflow-rotation.js';
 import { type Actor, lockAsDecided } from './authority.js';
 import { type Db, inTransaction, type Tx } from './database.js';
 import { type Origin, recordEvents } from './events.js';
@@ -83,7 +83,7 @@ export function putWorkflow(
     const refusal = (before: WorkflowRow | undefined): Refusal | undefined => {
       const detail = policyFault(by.grantor, before && policyOf(before), policy);
       if (detail !== undefined) return { kind: 'not_allowed', detail };
-      return namesNewPlace(before?.rotations ?? [], policy.rotations ?? []) ? by.newPlaceRefusal : undefined;
+      return newPlaces(before?.rotations ?? [], policy.rotations ?? []).length > 0 ? by.newPlaceRefusal : undefined;
     };
     const isSuccessor = await canTakeOver(tx, workspaceId, policy.leaver);
     const found = await lockWorkflow(tx, workspaceId, label);

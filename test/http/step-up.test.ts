@@ -108,6 +108,22 @@ describe('a dangerous act of a person who has a passkey', () => {
     }
   });
 
+  test('says which place for the secrets of a workflow is new, behind however many that are not', async () => {
+    const known = {
+      name: 'known',
+      into: Array.from({ length: 5 }, (_, at) => `vault:kv/${'a'.repeat(90)}#k${at}`),
+      every_days: 7,
+    };
+    await service.client().workflows.put('placed-long', { allowed_scopes: ['codex:exec'], rotations: [known] });
+    const json = {
+      allowed_scopes: ['codex:exec'],
+      rotations: [known, { name: 'new', into: ['vault:kv/elsewhere#key'], every_days: 7 }],
+    };
+    const { token } = await owner();
+    const { status, body } = await send(service, 'PUT', '/v1/workflows/placed-long', { token, json });
+    expect([status, body['act']]).toEqual([401, 'put secrets of placed-long into a new place: vault:kv/elsewhere#key']);
+  });
+
   test('is done once it was confirmed, and asked about again after five minutes', async () => {
     const person = await owner();
     const other = await owner({ hasPasskey: false });

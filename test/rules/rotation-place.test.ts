@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { holderKey, isSamePlace, matchesPlace, placeFault, placePatternFault } from '../../src/rules/rotation-place.js';
-import { namesNewPlace, rotationFaults } from '../../src/rules/workflow-rotation.js';
+import { newPlaces, rotationFaults } from '../../src/rules/workflow-rotation.js';
 
 const PLACES = [
   'vault:kv/ci/agent#token',
@@ -198,10 +198,10 @@ describe('a list of rotations', () => {
 
   test('directs a secret elsewhere when a place is new to it, and not by another time', () => {
     const one = { name: 'a', into: ['vault:kv/a#b', 'vault:kv/c#b'], everyDays: 7 };
-    expect(namesNewPlace([one], [{ ...one, into: ['vault:kv/c#b'] }])).toBe(false);
-    expect(namesNewPlace([one], [])).toBe(false);
-    expect(namesNewPlace([one], [{ ...one, name: 'b' }])).toBe(true);
-    expect(namesNewPlace([one], [{ ...one, into: ['vault:kv/d#b'] }])).toBe(true);
-    expect(namesNewPlace([], [one])).toBe(true);
+    expect(newPlaces([one], [{ ...one, into: ['vault:kv/c#b'] }])).toEqual([]);
+    expect(newPlaces([one], [])).toEqual([]);
+    expect(newPlaces([one], [{ ...one, name: 'b' }])).toEqual(one.into);
+    expect(newPlaces([one], [{ ...one, into: ['vault:kv/d#b'] }])).toEqual(['vault:kv/d#b']);
+    expect(newPlaces([], [one])).toEqual(one.into);
   });
 });

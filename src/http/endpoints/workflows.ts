@@ -2,8 +2,9 @@ import { parsePublicId } from '../../rules/format.js';
 import { directionFault } from '../../rules/grant.js';
 import type { LeaverPolicy } from '../../rules/leaver.js';
 import { accept, invalid, type Refusal, type Result, refuse } from '../../rules/refusal.js';
+import type { TokenFacts } from '../../rules/token.js';
 import { isWorkflowLabel } from '../../rules/workflow.js';
-import type { WorkflowRotation } from '../../rules/workflow-rotation.js';
+import { newPlaces, type WorkflowRotation } from '../../rules/workflow-rotation.js';
 import { findWorkflow, listWorkflows, putWorkflow, setPaused } from '../../store/workflows.js';
 import type * as wire from '../../wire/resources.js';
 import {
@@ -83,10 +84,21 @@ async function placeRefusal(
   if (!isAdmin.ok) return isAdmin.refusal;
   const detail = directionFault(grantorOf(caller));
   if (detail !== undefined) return { kind: 'not_allowed', detail };
-  const places = body.rotations.flatMap(({ into }) => into);
-  const act = `put secrets of ${label} into ${places.length} places: ${places.join(' ')}`;
-  const stepped = await requireStepUp(deps, caller, call, act);
+  const stepped = await requireStepUp(deps, caller, call, await directionAct(deps, caller, label, body.rotations));
   return stepped.ok ? undefined : stepped.refusal;
+}
+
+/** What a person is asked about: the places that are new, for the rest of a long text is cut. */
+async function directionAct(
+  { db }: Deps,
+  { workspaceId }: TokenFacts,
+  label: string,
+  asked: readonly wire.WorkflowRotation[],
+): Promise<string> {
+  const before = await findWorkflow(db, workspaceId, label);
+  const places = newPlaces(before?.rotations ?? [], asked);
+  const count = places.length === 1 ? 'a new place' : `${places.length} new places`;
+  return `put secrets of ${label} into ${count}: ${places.join(' ')}`;
 }
 
 function rotationIn(one: wire.WorkflowRotation): WorkflowRotation {
