@@ -19,5 +19,9 @@ export const expiryCalendarRoute = endpoint(expiryCalendarOperation, async (deps
   // It may be kept by who asked, and is asked about each time.
   const headers = { etag, 'cache-control': 'private, no-cache', vary: 'authorization' };
   if (isKnown(etag, header('if-none-match'))) return accept({ status: 304, headers });
-  return accept({ status: 200, text: print(), headers: { 'content-type': 'text/calendar; charset=utf-8', ...headers } });
+  return accept({
+    status: 200,
+    text: print(),
+    headers: { 'content-type': 'text/calendar; charset=utf-8', ...headers },
+  });
 });
