@@ -9,7 +9,7 @@ export interface Ending {
   readonly at: string;
   readonly action: EndingAction;
   readonly target: string;
-  /** When it ends, where that is not at once. */
+  /** Until when a token is good that another secret took the place of. A release that does not know of it ends it at once. */
   readonly until?: string | undefined;
 }
 
@@ -21,8 +21,6 @@ export const ENDING_ACTIONS = [
   'workflow.paused',
   'token.revoked',
   'token.frozen',
-  'token.rotated',
-  'token.secret_replaced',
   'runner.suspended',
   'runner.removed',
   'trust_rule.removed',
@@ -40,12 +38,13 @@ interface Noted {
 const noted = new WeakMap<object, Noted>();
 const NOTHING: Noted = { endings: [], events: 0 };
 
-/** What ends with a rotation, in favour of another secret: nobody was promised that it is dead with the answer. */
-const SUPERSEDING: readonly EndingAction[] = ['token.rotated', 'token.secret_replaced'];
+/** The audit events after which a secret ends in favour of another. They are journaled as revocations with an `until`. */
+export const SUPERSEDING_ACTIONS = ['token.rotated', 'token.secret_replaced'] as const;
 
-/** Whether one of them was promised with the answer, so that there is none before it is in the journal. */
+/** Whether one of them was promised with the answer, so that there is none before it is in the journal. Of a secret that was
+ *  superseded nobody was told that it is dead. */
 export function arePromised(endings: readonly Ending[]): boolean {
-  return endings.some(({ action }) => !SUPERSEDING.includes(action));
+  return endings.some(({ until }) => until === undefined);
 }
 
 /** An audit event, as far as it may tell of an ending. */
@@ -60,12 +59,15 @@ interface EndingEvent {
 
 /** The ending that an event tells of; `undefined` when it tells of none. */
 export function endingOf(workspaceId: WorkspaceId, event: EndingEvent): Ending | undefined {
-  const { seq, hash, at, target, data } = event;
+  const { seq, hash, target, data } = event;
+  const at = event.at.toISOString();
+  const told = { workspace: printId('ws', workspaceId), seq, hash, at, target };
+  if (SUPERSEDING_ACTIONS.some((one) => one === event.action)) {
+    const until = data['overlap_ends_at'];
+    return { ...told, action: 'token.revoked', until: typeof until === 'string' ? until : at };
+  }
   const action = ENDING_ACTIONS.find((one) => one === event.action);
-  if (action === undefined) return undefined;
-  const until = action === 'token.rotated' ? data['overlap_ends_at'] : undefined;
-  const told = { workspace: printId('ws', workspaceId), seq, hash, at: at.toISOString(), action, target };
-  return typeof until === 'string' ? { ...told, until } : told;
+  return action && { ...told, action };
 }
 
 /** Keeps the endings among events of a transaction until it has committed. */

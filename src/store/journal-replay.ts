@@ -103,7 +103,16 @@ async function end(tx: Tx, workspaceId: WorkspaceId, { action, target, until }: 
     }
     case 'token.revoked': {
       const id = parsePublicId('tok', target);
-      if (id !== undefined) await revokeWhere(tx, workspaceId, eq(tokens.id, id), cause, now);
+      if (id === undefined) return;
+      const isOne = and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id));
+      const endsAt = until === undefined ? undefined : new Date(until);
+      // Its successor is unknown here, so that nothing else would end its overlap.
+      if (endsAt && endsAt > now) {
+        const isLonger = gt(tokens.expiresAt, endsAt);
+        await tx.update(tokens).set({ expiresAt: endsAt }).where(and(isOne, isLonger));
+        return;
+      }
+      await revokeWhere(tx, workspaceId, eq(tokens.id, id), endsAt ? { ...cause, reason: 'rotated' } : cause, now);
       return;
     }
     case 'token.frozen': {
@@ -111,26 +120,6 @@ async function end(tx: Tx, workspaceId: WorkspaceId, { action, target, until }: 
       if (id === undefined) return;
       const isOne = and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id), isNull(tokens.frozenAt));
       await tx.update(tokens).set({ frozenAt: now, frozenReason: 'owner_left' }).where(isOne);
-      return;
-    }
-    case 'token.rotated': {
-      const id = parsePublicId('tok', target);
-      if (id === undefined) return;
-      const isOne = and(eq(tokens.workspaceId, workspaceId), eq(tokens.id, id));
-      const endsAt = until === undefined ? now : new Date(until);
-      if (endsAt <= now) await revokeWhere(tx, workspaceId, eq(tokens.id, id), { ...cause, reason: 'rotated' }, now);
-      // Its successor is unknown here, so that nothing else would end its overlap.
-      else
-        await tx
-          .update(tokens)
-          .set({ expiresAt: endsAt })
-          .where(and(isOne, gt(tokens.expiresAt, endsAt)));
-      return;
-    }
-    case 'token.secret_replaced': {
-      // What is here is the secret of before: nobody has the one that replaced it.
-      const id = parsePublicId('tok', target);
-      if (id !== undefined) await revokeWhere(tx, workspaceId, eq(tokens.id, id), { ...cause, reason: 'rotated' }, now);
       return;
     }
     case 'runner.suspended':

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MemberId, newId, parsePublicId, type TrustRuleId } from '../../src/rules/format.js';
 import { addDays } from '../../src/rules/lifetime.js';
 import { inTransaction } from '../../src/store/database.js';
-import { type Ending, type EndingAction, endingOf } from '../../src/store/endings.js';
+import { type Ending, type EndingAction, endingOf, type SUPERSEDING_ACTIONS } from '../../src/store/endings.js';
 import { replayJournal } from '../../src/store/journal-replay.js';
 import { drawShortSecret, insertToken } from '../../src/store/mint.js';
 import { copyIn } from '../../src/store/restore.js';
@@ -30,16 +30,17 @@ let restored: TestService;
 let kept: Thing;
 /** What was rotated after the backup, and is good for as long as it overlaps with its successor. */
 let overlapping: { readonly token: string; readonly endsAt: string | null };
-const things = new Map<EndingAction, Thing>();
+type Action = EndingAction | (typeof SUPERSEDING_ACTIONS)[number];
+const things = new Map<Action, Thing>();
 /** What a journal tells of each of them. */
-const endings = new Map<EndingAction, Ending[]>();
+const endings = new Map<Action, Ending[]>();
 
 beforeAll(async () => {
   service = await createTestService();
   people = await peopleOf(service);
   await service.makeWorkflow('kept');
   kept = ofToken((await mint('kept')).token, async () => undefined);
-  for (const [action, make] of Object.entries(MAKERS)) things.set(action as EndingAction, await make());
+  for (const [action, make] of Object.entries(MAKERS)) things.set(action as Action, await make());
   const overlap = await mint('kept');
   const backup = await copyDatabase(service.database.options);
 
@@ -64,7 +65,7 @@ afterAll(async () => {
   await service.close();
 });
 
-const MAKERS: Readonly<Record<EndingAction, () => Promise<Thing>>> = {
+const MAKERS: Readonly<Record<Action, () => Promise<Thing>>> = {
   'workspace.suspended': async () => {
     const { printed } = await service.makeWorkspace('other');
     return ofToken(printed, () => setSuspended(service.db.db, 'other', true, service.clock.now()));
@@ -142,9 +143,9 @@ const MAKERS: Readonly<Record<EndingAction, () => Promise<Thing>>> = {
   },
 };
 
-async function endingsOf(wanted: EndingAction): Promise<Ending[]> {
+async function endingsOf(wanted: Action): Promise<Ending[]> {
   const rows = await service.db.db.query.auditEvents.findMany();
-  return rows.flatMap((row) => endingOf(row.workspaceId, row) ?? []).filter(({ action }) => action === wanted);
+  return rows.filter(({ action }) => action === wanted).flatMap((row) => endingOf(row.workspaceId, row) ?? []);
 }
 
 async function rotated(id: string) {
@@ -188,7 +189,7 @@ async function giveBy(trustRuleId: TrustRuleId): Promise<string> {
   return minted.printed;
 }
 
-test.each(Object.keys(MAKERS) as EndingAction[])(
+test.each(Object.keys(MAKERS) as Action[])(
   '%s: what a restored backup has revived ends again, once',
   async (action) => {
     const thing = things.get(action);
@@ -201,6 +202,10 @@ test.each(Object.keys(MAKERS) as EndingAction[])(
     expect(await replayJournal(restored.db.db, ofAction, service.clock.now())).toBe(0);
   },
 );
+
+test('a rotation is journaled as a revocation, which the release before this one knows and obeys at once', () => {
+  expect(endings.get('token.rotated')).toMatchObject([{ action: 'token.revoked', until: expect.any(String) }]);
+});
 
 test('what was rotated since the backup ends with its overlap', async () => {
   const all = await endingsOf('token.rotated');
