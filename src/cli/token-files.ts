@@ -49,7 +49,9 @@ async function prepareDirectory(directory: string): Promise<void> {
   }
   const { mode } = await stat(directory);
   if (process.platform === 'win32' || (mode & 0o022) === 0) return;
-  throw new UsageError(`others can write in ${printable(directory)}, so it is not used. Run: chmod go-w ${directory}`);
+  throw new UsageError(
+    `others can write in ${printable(directory)}, so it is not used. Run: chmod go-w ${printable(directory)}`,
+  );
 }
 
 async function isThere(path: string): Promise<boolean> {
