@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { type DeviceId, parseToken } from '../rules/format.js';
 import { type OAuthErrorCode, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import { MAX_CODE_TRIES, POLL_SECONDS } from '../rules/user-code.js';
@@ -11,14 +10,14 @@ import { placeOf } from './endpoint.js';
 import type { Exchange } from './exchange.js';
 import type { IssuedToken } from './issued-token.js';
 import { clientFault } from './oauth-client.js';
-import { exhausted, spent } from './rate-limit.js';
+import { exhausted, limitOf, spent } from './rate-limit.js';
 
 // Device codes of true form that stand for nothing, in a minute from one network.
-const misses = new RateLimiterMemory({ points: 600, duration: 60 });
+const misses = limitOf({ points: 600, duration: 60 });
 // Each costs a row, whoever sends it.
-const attempts = new RateLimiterMemory({ points: 20, duration: POLL_SECONDS });
+const attempts = limitOf({ points: 20, duration: POLL_SECONDS });
 // A little less than the interval, because a poll may be on its way longer than the one before.
-const polls = new RateLimiterMemory({ points: 1, duration: POLL_SECONDS - 1 });
+const polls = limitOf({ points: 1, duration: POLL_SECONDS - 1 });
 
 /** The device asks for its token. RFC 8628 sections 3.4 and 3.5. */
 export async function deviceGrant(deps: Deps, exchange: Exchange, form: Form): Promise<Result<IssuedToken>> {
@@ -29,15 +28,15 @@ export async function deviceGrant(deps: Deps, exchange: Exchange, form: Form): P
   const parsed = parseToken(printed);
   if (parsed === undefined) return unknown();
   const network = callerNetwork(exchange.ip);
-  const limited = await exhausted(misses, network);
+  const limited = await exhausted(misses(deps), network);
   if (limited) return limited;
   const code = { id: parsed.id as string as DeviceId, deviceSecret: parsed.tokenSecret };
   const row = await deviceByCode(deps.db, deps.secrets, code);
   if (row === undefined) {
-    await misses.penalty(network);
+    await misses(deps).penalty(network);
     return unknown();
   }
-  return (await spent(attempts, row.id)) ?? answer(deps, exchange, row);
+  return (await spent(attempts(deps), row.id)) ?? answer(deps, exchange, row);
 }
 
 async function answer(deps: Deps, exchange: Exchange, row: DeviceRow): Promise<Result<IssuedToken>> {
@@ -47,14 +46,15 @@ async function answer(deps: Deps, exchange: Exchange, row: DeviceRow): Promise<R
   if (row.status === 'redeemed') return refusal('invalid_grant', 'the device code was used already');
   if (isOver) return refusal('expired_token', 'the code has expired, or was typed wrongly too often');
   const { id, workspaceId, sessionId, tokenId } = row;
-  if (row.status === 'pending' || workspaceId === null || sessionId === null || tokenId === null) return pending(id);
+  if (row.status === 'pending' || workspaceId === null || sessionId === null || tokenId === null)
+    return pending(deps, id);
   const redemption = { id, workspaceId, sessionId, tokenId, place: placeOf(exchange), now };
   return redeemDevice(deps.db, deps.secrets, redemption);
 }
 
 /** Who asks too quickly is told to slow down. */
-async function pending(id: DeviceId): Promise<Result<IssuedToken>> {
-  const isTooFast = (await spent(polls, id)) !== undefined;
+async function pending(deps: Deps, id: DeviceId): Promise<Result<IssuedToken>> {
+  const isTooFast = (await spent(polls(deps), id)) !== undefined;
   if (isTooFast) return refusal('slow_down', `ask no oftener than every ${POLL_SECONDS} seconds`);
   return refusal('authorization_pending', 'nobody has decided about it yet');
 }

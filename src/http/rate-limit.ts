@@ -1,7 +1,20 @@
-import { type RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { type IRateLimiterOptions, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { type Refusal, refuse } from '../rules/refusal.js';
+import type { Deps } from './deps.js';
 
 type Limited = { readonly ok: false; readonly refusal: Refusal };
+
+/** A limit that each service keeps for itself: `points` in so many seconds for each key. */
+export function limitOf(options: IRateLimiterOptions): (deps: Deps) => RateLimiterMemory {
+  const limiters = new WeakMap<Deps, RateLimiterMemory>();
+  return (deps) => {
+    const known = limiters.get(deps);
+    if (known) return known;
+    const limiter = new RateLimiterMemory(options);
+    limiters.set(deps, limiter);
+    return limiter;
+  };
+}
 
 /** Takes a point of a limiter. Gives the refusal `rate_limited` when there is none left. */
 export async function spent(limiter: RateLimiterMemory, key: string): Promise<Limited | undefined> {

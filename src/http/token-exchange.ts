@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { timeFault } from '../rules/foreign-token.js';
 import { accept, type OAuthErrorCode, type Refusal, type Result, refuse } from '../rules/refusal.js';
 import { isScope } from '../rules/scope.js';
@@ -15,14 +14,14 @@ import type { Exchange } from './exchange.js';
 import { type ForeignToken, isSignedBy, readForeignToken } from './foreign-token.js';
 import type { IssuedToken } from './issued-token.js';
 import type { FoundKey } from './issuer-keys.js';
-import { exhausted, spent } from './rate-limit.js';
+import { exhausted, limitOf, spent } from './rate-limit.js';
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const SUBJECT_TYPES = ['urn:ietf:params:oauth:token-type:jwt', 'urn:ietf:params:oauth:token-type:id_token'];
 
 // Each costs a few reads and a signature. A whole company's jobs may come from one address.
-const attempts = new RateLimiterMemory({ points: 600, duration: 60 });
-const misses = new RateLimiterMemory({ points: 60, duration: 60 });
+const attempts = limitOf({ points: 600, duration: 60 });
+const misses = limitOf({ points: 60, duration: 60 });
 
 // How many rules the log tells of.
 const MAX_LOGGED = 10;
@@ -40,12 +39,12 @@ interface Asked {
 /** Exchanges a CI platform's token for one of a workflow, by the trust rules. RFC 8693 section 2. */
 export async function tokenExchangeGrant(deps: Deps, exchange: Exchange, form: Form): Promise<Result<IssuedToken>> {
   const network = callerNetwork(exchange.ip);
-  const limited = (await spent(attempts, network)) ?? (await exhausted(misses, network));
+  const limited = (await spent(attempts(deps), network)) ?? (await exhausted(misses(deps), network));
   if (limited) return limited;
   const asked = readRequest(form, exchange.now);
   const given = asked.ok ? await exchanged(deps, exchange, asked.value) : asked;
   // An outage is nobody's guess: the jobs of a company come again, and are let in when it is over.
-  if (!given.ok && given.refusal.kind !== 'issuer_unavailable') await misses.penalty(network);
+  if (!given.ok && given.refusal.kind !== 'issuer_unavailable') await misses(deps).penalty(network);
   return given;
 }
 

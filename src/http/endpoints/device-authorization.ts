@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { askedScopes, DEVICE_CODE_SECONDS, deviceName } from '../../rules/device.js';
 import { accept, refuse } from '../../rules/refusal.js';
 import { POLL_SECONDS } from '../../rules/user-code.js';
@@ -11,11 +10,11 @@ import { jsonAnswer, type Route } from '../endpoint.js';
 import { scrub } from '../log.js';
 import { clientFault } from '../oauth-client.js';
 import { pagesUrl } from '../pages-url.js';
-import { spent } from '../rate-limit.js';
+import { limitOf, spent } from '../rate-limit.js';
 
 // Each costs an argon2id and needs no credentials: so many a minute from one network, and from all together.
-const fromOne = new RateLimiterMemory({ points: 20, duration: 60 });
-const fromAll = new RateLimiterMemory({ points: 240, duration: 60 });
+const fromOne = limitOf({ points: 20, duration: 60 });
+const fromAll = limitOf({ points: 240, duration: 60 });
 
 /** A device asks to act for a person. RFC 8628 sections 3.1 and 3.2. */
 export const deviceAuthorizationRoute: Route = {
@@ -29,7 +28,7 @@ export const deviceAuthorizationRoute: Route = {
     if (scopes === undefined) {
       return refuse({ kind: 'oauth', error: 'invalid_scope', detail: 'a sign-in has scopes of this service alone' });
     }
-    const limited = (await spent(fromOne, callerNetwork(exchange.ip))) ?? (await spent(fromAll, 'all'));
+    const limited = (await spent(fromOne(deps), callerNetwork(exchange.ip))) ?? (await spent(fromAll(deps), 'all'));
     if (limited) return limited;
     if (deps.provider === undefined && !(await hasWayIn(deps.db, exchange.now))) return nobodyCanSayYes();
     const draft = {

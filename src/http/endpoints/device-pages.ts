@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { DEVICE_TOKEN_SECONDS, deviceScopes } from '../../rules/device.js';
 import { printId } from '../../rules/format.js';
 import { addSeconds } from '../../rules/lifetime.js';
@@ -15,14 +14,14 @@ import type { Route } from '../endpoint.js';
 import type { Answer, Exchange } from '../exchange.js';
 import { pageAnswer } from '../page.js';
 import { pagesUrl, properAddress } from '../pages-url.js';
-import { exhausted } from '../rate-limit.js';
+import { exhausted, limitOf } from '../rate-limit.js';
 import { seeOther, signInPath } from '../redirect.js';
 import { readSignedForm, sessionOrigin, signedIn } from '../session.js';
 
 const PATH = '/console/device';
 
 // Wrong codes in a minute from one member: enough for clumsy fingers, too few to try the codes of others to their end.
-const misses = new RateLimiterMemory({ points: 20, duration: 60 });
+const misses = limitOf({ points: 20, duration: 60 });
 
 /** Asks somebody who is signed in for the code that a device shows. Nothing is approved by following an address. */
 export const devicePageRoute: Route = {
@@ -113,11 +112,11 @@ async function named(
   { member }: SignedIn,
   form: Form,
 ): Promise<Result<DeviceRow | undefined>> {
-  const limited = await exhausted(misses, member.id);
+  const limited = await exhausted(misses(deps), member.id);
   if (limited) return limited;
   const code = parseUserCode(form['user_code'] ?? '');
   const row = code && (await deviceByUserCode(deps.db, deps.secrets, code, now));
-  if (row === undefined) await misses.penalty(member.id);
+  if (row === undefined) await misses(deps).penalty(member.id);
   return accept(row);
 }
 

@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { printId } from '../../rules/format.js';
 import { addSeconds } from '../../rules/lifetime.js';
 import { DEFAULT_PASSKEY_NAME } from '../../rules/passkey.js';
@@ -9,19 +8,20 @@ import { addPasskey, listPasskeys } from '../../store/passkeys.js';
 import { addOptionsRequest, addRequest } from '../../wire/webauthn.js';
 import { callerNetwork } from '../address.js';
 import { NO_CHALLENGE_COOKIE, offerChallenge, takeChallenge } from '../challenge.js';
+import type { Deps } from '../deps.js';
 import { placeOf, type Route } from '../endpoint.js';
 import { pageAnswer } from '../page.js';
 import { pageCallAnswer, readPageCall } from '../page-call.js';
 import { properAddress } from '../pages-url.js';
 import { ADD_PATH, makeLink, openLink } from '../passkey-link.js';
-import { exhausted } from '../rate-limit.js';
+import { exhausted, limitOf } from '../rate-limit.js';
 import { seeOther, signInPath } from '../redirect.js';
 import { readSignedForm, signedIn } from '../session.js';
 import { relyingParty, verifyAttestation } from '../webauthn.js';
 import { attestationOptions } from '../webauthn-options.js';
 
 // Bad links and what could not be verified, in a minute from one address.
-const misses = new RateLimiterMemory({ points: 60, duration: 60 });
+const misses = limitOf({ points: 60, duration: 60 });
 
 export const addPasskeyPageRoute: Route = {
   operation: { method: 'get', path: ADD_PATH },
@@ -62,12 +62,12 @@ export const addPasskeyOptionsRoute: Route = {
   operation: { method: 'post', path: `${ADD_PATH}/options` },
   handle: async (deps, exchange) => {
     const network = callerNetwork(exchange.ip);
-    const limited = await exhausted(misses, network);
+    const limited = await exhausted(misses(deps), network);
     if (limited) return limited;
     const body = await readPageCall(deps, exchange, addOptionsRequest);
     if (!body.ok) return body;
     const link = await openLink(deps, body.value.link, exchange.now);
-    if (!link.ok) return missed(network, link);
+    if (!link.ok) return missed(deps, network, link);
     const { person, name, known } = link.value;
     const { challenge, cookie } = await offerChallenge(deps, exchange, ['add', link.value.id]);
     const options = attestationOptions(relyingParty(deps.issuer), challenge, person, known);
@@ -81,19 +81,19 @@ export const addPasskeyByLinkRoute: Route = {
   operation: { method: 'post', path: ADD_PATH },
   handle: async (deps, exchange) => {
     const network = callerNetwork(exchange.ip);
-    const limited = await exhausted(misses, network);
+    const limited = await exhausted(misses(deps), network);
     if (limited) return limited;
     const body = await readPageCall(deps, exchange, addRequest);
     if (!body.ok) return body;
     const link = await openLink(deps, body.value.link, exchange.now);
-    if (!link.ok) return missed(network, link);
+    if (!link.ok) return missed(deps, network, link);
     const { person, via, name } = link.value;
     const { credential } = body.value;
     const challenge = await takeChallenge(deps, exchange, ['add', link.value.id]);
     const made = challenge && (await verifyAttestation(relyingParty(deps.issuer), challenge, credential));
     if (!made) {
       const detail = 'the passkey could not be verified; nothing was added. Try again.';
-      return missed(network, refuse({ kind: 'not_allowed', detail }));
+      return missed(deps, network, refuse({ kind: 'not_allowed', detail }));
     }
     const origin: Origin = {
       actorType: 'member',
@@ -115,7 +115,7 @@ export const addPasskeyByLinkRoute: Route = {
   },
 };
 
-async function missed<T>(network: string, refusal: T): Promise<T> {
-  await misses.penalty(network);
+async function missed<T>(deps: Deps, network: string, refusal: T): Promise<T> {
+  await misses(deps).penalty(network);
   return refusal;
 }

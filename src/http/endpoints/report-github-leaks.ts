@@ -1,5 +1,4 @@
 import { createHash, type KeyObject, verify } from 'node:crypto';
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { githubAlerts, reportGithubLeaksOperation } from '../../wire/github-leaks.js';
 import type { GithubFeedback } from '../../wire/incident-resources.js';
@@ -9,10 +8,10 @@ import type { Deps } from '../deps.js';
 import { jsonAnswer, parseWith, type Route } from '../endpoint.js';
 import type { Exchange } from '../exchange.js';
 import { endLeaked, type Finding } from '../leaked.js';
-import { exhausted } from '../rate-limit.js';
+import { exhausted, limitOf } from '../rate-limit.js';
 
 // Requests that GitHub has not signed, in a minute from one network.
-const forgeries = new RateLimiterMemory({ points: 60, duration: 60 });
+const forgeries = limitOf({ points: 60, duration: 60 });
 
 const BASE64 = /^[A-Za-z0-9+/]{1,512}={0,2}$/;
 
@@ -22,17 +21,17 @@ export const reportGithubLeaksRoute: Route = {
   operation: reportGithubLeaksOperation,
   handle: async (deps, exchange) => {
     const network = callerNetwork(exchange.ip);
-    const limited = await exhausted(forgeries, network);
+    const limited = await exhausted(forgeries(deps), network);
     if (limited) return limited;
     const key = await signingKey(deps, exchange);
     if (!key.ok) {
-      if (key.refusal.kind === 'not_allowed') await forgeries.penalty(network);
+      if (key.refusal.kind === 'not_allowed') await forgeries(deps).penalty(network);
       return key;
     }
     const text = await exchange.readText(reportGithubLeaksOperation.maxBodyBytes);
     if (!text.ok) return text;
     if (!isSigned(exchange, text.value, key.value)) {
-      await forgeries.penalty(network);
+      await forgeries(deps).penalty(network);
       return refuse({ kind: 'not_allowed', detail: 'the signature does not hold' });
     }
     const json = parseJson(exchange, text.value);

@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { findTokens, TOKEN_LENGTH } from '../../rules/format.js';
 import { accept, type Refusal, refuse } from '../../rules/refusal.js';
 import {
@@ -14,12 +13,12 @@ import type { Deps } from '../deps.js';
 import { jsonAnswer, type Route } from '../endpoint.js';
 import type { Exchange } from '../exchange.js';
 import { endLeaked, type Finding } from '../leaked.js';
-import { spent } from '../rate-limit.js';
+import { limitOf, spent } from '../rate-limit.js';
 
 // Requests with another token, in a minute from one network.
-const strangers = new RateLimiterMemory({ points: 60, duration: 60 });
+const strangers = limitOf({ points: 60, duration: 60 });
 // Those of GitLab, which wants to be held back: one for each pipeline that found something.
-const reports = new RateLimiterMemory({ points: 600, duration: 60 });
+const reports = limitOf({ points: 600, duration: 60 });
 
 /** What GitLab may hand over: its token revocation API, which it asks before each report. */
 export const listGitlabTokenTypesRoute: Route = {
@@ -53,11 +52,13 @@ type Refused = { readonly ok: false; readonly refusal: Refusal };
 
 /** Lets GitLab pass, by the token that the operator gave to it, however many others try from where it is. Nothing is there
  *  where none was given. */
-async function refusalOf({ gitlabToken }: Deps, exchange: Exchange): Promise<Refused | undefined> {
+async function refusalOf(deps: Deps, exchange: Exchange): Promise<Refused | undefined> {
+  const { gitlabToken } = deps;
   if (gitlabToken === undefined) return refuse({ kind: 'not_found' });
   const header = exchange.header('authorization');
-  if (header !== undefined && isSame(header.replace(/^bearer +/i, ''), gitlabToken)) return spent(reports, 'gitlab');
-  const limited = await spent(strangers, callerNetwork(exchange.ip));
+  if (header !== undefined && isSame(header.replace(/^bearer +/i, ''), gitlabToken))
+    return spent(reports(deps), 'gitlab');
+  const limited = await spent(strangers(deps), callerNetwork(exchange.ip));
   return limited ?? refuse({ kind: 'unauthenticated', hasCredentials: header !== undefined });
 }
 

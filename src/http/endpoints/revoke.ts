@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { parseToken, printId } from '../../rules/format.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { revokeHeld } from '../../store/revocations.js';
@@ -7,11 +6,11 @@ import { readForm } from '../body.js';
 import { placeOf, type Route } from '../endpoint.js';
 import type { Answer } from '../exchange.js';
 import { findPresented } from '../presented.js';
-import { exhausted } from '../rate-limit.js';
+import { exhausted, limitOf } from '../rate-limit.js';
 
 // Well-formed tokens that stand for nothing, in a minute from one address. What is revoked is not counted: a finder of
 // many leaked ones is never slowed down.
-const misses = new RateLimiterMemory({ points: 600, duration: 60 });
+const misses = limitOf({ points: 600, duration: 60 });
 
 /** RFC 7009. Whoever holds a token may revoke it; the answer says nothing of what it was. */
 export const revokeRoute: Route = {
@@ -23,11 +22,11 @@ export const revokeRoute: Route = {
     if (printed === undefined) return refuse({ kind: 'malformed_body', detail: 'token is missing' });
     if (parseToken(printed) === undefined) return done();
     const address = exchange.ip ?? 'unknown';
-    const limited = await exhausted(misses, address);
+    const limited = await exhausted(misses(deps), address);
     if (limited) return limited;
     const token = await findPresented(deps, printed);
     if (token === undefined) {
-      await misses.penalty(address);
+      await misses(deps).penalty(address);
       return done();
     }
     const actorId = printId('tok', token.facts.id);

@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { printId } from '../../rules/format.js';
 import { mayHandOn, runnerFault } from '../../rules/grant.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
@@ -12,11 +11,11 @@ import type { Deps } from '../deps.js';
 import { endpoint, originOf } from '../endpoint.js';
 import type { Exchange } from '../exchange.js';
 import { presentRunner } from '../present.js';
-import { exhausted } from '../rate-limit.js';
+import { exhausted, limitOf } from '../rate-limit.js';
 import { grantorOf } from '../visible.js';
 
 // Wrong codes in a minute from one member: enough for clumsy fingers, too few to try the codes of others to their end.
-const misses = new RateLimiterMemory({ points: 20, duration: 60 });
+const misses = limitOf({ points: 20, duration: 60 });
 
 export const lookupEnrolmentRoute = endpoint(lookupEnrolmentOperation, async (deps, call) => {
   const found = await named(deps, call, call.caller, call.body.user_code);
@@ -69,12 +68,12 @@ export const denyEnrolmentRoute = endpoint(denyEnrolmentOperation, async (deps, 
 
 /** The enrolment that a user code names, to somebody who has not named too many wrong ones. */
 async function named(deps: Deps, { now }: Exchange, caller: TokenFacts, text: string): Promise<Result<EnrolmentRow>> {
-  const limited = await exhausted(misses, caller.creatorId);
+  const limited = await exhausted(misses(deps), caller.creatorId);
   if (limited) return limited;
   const code = parseUserCode(text);
   const row = code && (await enrolmentByCode(deps.db, deps.secrets, code, now));
   if (row) return accept(row);
-  await misses.penalty(caller.creatorId);
+  await misses(deps).penalty(caller.creatorId);
   return unknownCode();
 }
 

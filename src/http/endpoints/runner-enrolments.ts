@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { type EnrolmentId, parsePublicId, printId } from '../../rules/format.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { MAX_CODE_TRIES, POLL_SECONDS } from '../../rules/user-code.js';
@@ -10,19 +9,19 @@ import type { Deps } from '../deps.js';
 import { provenKey } from '../dpop.js';
 import { endpoint, placeOf, type Reply } from '../endpoint.js';
 import { presentRunner } from '../present.js';
-import { spent } from '../rate-limit.js';
+import { limitOf, spent } from '../rate-limit.js';
 
 // Enrolments cost an argon2id each and need no credentials: so many a minute from one address, and from all together.
-const fromOne = new RateLimiterMemory({ points: 20, duration: 60 });
-const fromAll = new RateLimiterMemory({ points: 240, duration: 60 });
+const fromOne = limitOf({ points: 20, duration: 60 });
+const fromAll = limitOf({ points: 240, duration: 60 });
 // Each costs a signature and a row, whoever sends it: a host needs two in an interval, one of them for a nonce.
-const attempts = new RateLimiterMemory({ points: 20, duration: POLL_SECONDS });
+const attempts = limitOf({ points: 20, duration: POLL_SECONDS });
 // A little less than the interval, because a poll may be on its way longer than the one before.
-const polls = new RateLimiterMemory({ points: 1, duration: POLL_SECONDS - 1 });
+const polls = limitOf({ points: 1, duration: POLL_SECONDS - 1 });
 
 /** A host asks to become a runner, with a proof of the key that it wants to be known by. */
 export const enrolRunnerRoute = endpoint(enrolRunnerOperation, async (deps, call) => {
-  const limited = (await spent(fromOne, callerNetwork(call.ip))) ?? (await spent(fromAll, 'all'));
+  const limited = (await spent(fromOne(deps), callerNetwork(call.ip))) ?? (await spent(fromAll(deps), 'all'));
   if (limited) return limited;
   const key = await provenKey(deps, call, {});
   if (!key.ok) return key;
@@ -48,7 +47,7 @@ export const redeemEnrolmentRoute = endpoint(redeemEnrolmentOperation, async (de
   const id = parsePublicId('enr', call.params['id'] ?? '');
   const row = id && (await findEnrolment(deps.db, id));
   if (row === undefined) return refuse({ kind: 'not_found' });
-  const limited = await spent(attempts, row.id);
+  const limited = await spent(attempts(deps), row.id);
   if (limited) return limited;
   const key = await provenKey(deps, call, { jkt: row.jkt });
   if (!key.ok) return key;
@@ -56,7 +55,7 @@ export const redeemEnrolmentRoute = endpoint(redeemEnrolmentOperation, async (de
   if (row.status === 'denied') return ended('the enrolment was denied');
   if (isOver) return ended('the enrolment has expired, or its code was typed wrongly too often');
   const { workspaceId, runnerId } = row;
-  if (row.status === 'pending' || workspaceId === null || runnerId === null) return pending(row.id);
+  if (row.status === 'pending' || workspaceId === null || runnerId === null) return pending(deps, row.id);
   const place = placeOf(call);
   const redemption = { id: row.id, workspaceId, runnerId, place, arrivedAt: call.now, now: deps.now };
   return redeemed(deps, redemption);
@@ -78,8 +77,8 @@ async function redeemed(deps: Deps, redemption: Parameters<typeof redeemEnrolmen
 }
 
 /** RFC 8628 section 3.5: who asks too quickly is told to slow down. */
-async function pending(id: EnrolmentRow['id'] & EnrolmentId): Promise<Result<Reply>> {
-  const limited = await spent(polls, id);
+async function pending(deps: Deps, id: EnrolmentRow['id'] & EnrolmentId): Promise<Result<Reply>> {
+  const limited = await spent(polls(deps), id);
   if (limited) return limited;
   const headers = { 'retry-after': String(POLL_SECONDS) };
   return accept({ status: 202, headers, body: { status: 'pending', interval_seconds: POLL_SECONDS } });

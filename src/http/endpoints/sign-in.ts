@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
 import { describeFault, returnPath, type SignInFault } from '../../rules/sign-in.js';
 import { acquaintances } from '../../store/identities.js';
@@ -12,7 +11,7 @@ import type { Answer, Exchange } from '../exchange.js';
 import { pageAnswer } from '../page.js';
 import { pagesUrl, properAddress } from '../pages-url.js';
 import type { Provider, Told } from '../provider.js';
-import { exhausted } from '../rate-limit.js';
+import { exhausted, limitOf } from '../rate-limit.js';
 import { seeOther } from '../redirect.js';
 import { readOwnForm, sessionCookie, sessionOrigin, signedIn } from '../session.js';
 import { endedCookie, keepChoice, keepFlow, takeChoice, takeFlow } from '../sign-in-flow.js';
@@ -20,7 +19,7 @@ import { relyingParty } from '../webauthn.js';
 
 const CALLBACK = '/console/sign-in/callback';
 // What the provider does not confirm, in a minute from one network: each costs a row, and a question to the provider.
-const misses = new RateLimiterMemory({ points: 120, duration: 60 });
+const misses = limitOf({ points: 120, duration: 60 });
 const AGAIN = 'Open the sign-in page again. A sign-in is good for ten minutes, once, and in the browser that began it.';
 
 /** The page: who wants to sign in chooses how. */
@@ -65,7 +64,7 @@ export const finishSignInRoute: Route = {
     const { provider } = deps;
     if (provider === undefined) return refuse({ kind: 'not_found' });
     const network = callerNetwork(exchange.ip);
-    const limited = await exhausted(misses, network);
+    const limited = await exhausted(misses(deps), network);
     if (limited) return limited;
     const [state = '', ...more] = new URLSearchParams(exchange.search).getAll('state');
     const flow = more.length > 0 ? undefined : await takeFlow(deps, exchange, state);
@@ -73,7 +72,7 @@ export const finishSignInRoute: Route = {
     const callback = new URL(pagesUrl(deps.issuer) + CALLBACK + exchange.search);
     const told = await provider.finish(callback, flow.kept, exchange.now);
     if (!told.ok) {
-      await misses.penalty(network);
+      await misses(deps).penalty(network);
       return unanswered(deps, exchange, told, state);
     }
     const person = told.value;

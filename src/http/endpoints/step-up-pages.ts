@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { z } from 'zod';
 import { parsePublicId, printId } from '../../rules/format.js';
 import { accept, type Result, refuse } from '../../rules/refusal.js';
@@ -13,14 +12,14 @@ import type { Exchange } from '../exchange.js';
 import { pageAnswer } from '../page.js';
 import { pageCallAnswer, readPageCall } from '../page-call.js';
 import { properAddress } from '../pages-url.js';
-import { spent } from '../rate-limit.js';
+import { limitOf, spent } from '../rate-limit.js';
 import { seeOther, signInPath } from '../redirect.js';
 import { readSignedForm, sessionOrigin, signedIn } from '../session.js';
 import { relyingParty, verifyAssertion } from '../webauthn.js';
 import { assertionOptions, userHandle } from '../webauthn-options.js';
 
 const PATH = '/console/step-up/{id}';
-const attempts = new RateLimiterMemory({ points: 30, duration: 60 });
+const attempts = limitOf({ points: 30, duration: 60 });
 
 interface Asked {
   readonly by: SignedIn;
@@ -67,7 +66,7 @@ export const stepUpConfirmRoute: Route = {
     if (!read.ok) return read;
     const { row, by, body } = read.value;
     const { credential } = body;
-    const limited = await spent(attempts, by.member.id);
+    const limited = await spent(attempts(deps), by.member.id);
     if (limited) return limited;
     const challenge = await takeChallenge(deps, exchange, purposeOf(row));
     const known = await listPasskeys(deps.db, row.workspaceId, by.member.id);

@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { parsePublicId, printId } from '../../rules/format.js';
 import { accept, refuse } from '../../rules/refusal.js';
 import { isSignIn } from '../../rules/step-up.js';
@@ -6,10 +5,10 @@ import { findStepUp, openStepUp, stepUpStanding } from '../../store/step-ups.js'
 import { openStepUpOperation, showStepUpOperation } from '../../wire/passkeys.js';
 import { endpoint } from '../endpoint.js';
 import { presentStepUp } from '../present-step-up.js';
-import { spent } from '../rate-limit.js';
+import { limitOf, spent } from '../rate-limit.js';
 
 // A person can be asked too often to look at what is asked.
-const wishes = new RateLimiterMemory({ points: 20, duration: 600 });
+const wishes = limitOf({ points: 20, duration: 600 });
 
 /** A token asks its person to confirm what it is about to do. */
 export const openStepUpRoute = endpoint(openStepUpOperation, async (deps, call) => {
@@ -22,7 +21,7 @@ export const openStepUpRoute = endpoint(openStepUpOperation, async (deps, call) 
     const detail = 'the person has no passkey to confirm with, so that none is asked for';
     return refuse({ kind: 'conflict', code: 'step_up_state', detail });
   }
-  const limited = await spent(wishes, caller.creatorId);
+  const limited = await spent(wishes(deps), caller.creatorId);
   if (limited) return limited;
   const row = await openStepUp(deps.db, caller, { act: body.act, ip: call.ip }, now);
   const headers = { location: `/v1/step-ups/${printId('stp', row.id)}` };
