@@ -8,7 +8,7 @@ const PARTS = /[A-Z]?[a-z]+|[A-Z]+|[0-9]+/g;
 const MAX_MEAN_PART = 3.1;
 
 const PLACEHOLDER =
-  /example|change[-_]?me|placeholder|replace|your|dummy|sample|redacted|masked|secret[-_]?here|insert|foobar|fake|mock|lorem|deadbeef|x{6}|\*{3}|\.{3}|…|12345|abcdef|fedcba|qwerty|a-z|0-9/i;
+  /example|change[-_]?me|placeholder|replace|your|dummy|sample|redacted|masked|secret[-_]?here|insert|foobar|fake|mock|lorem|deadbeef|x{6}|\*{3}|\.{3}|…|12345|abcdef|fedcba|qwerty|\[a-z|\[0-9/i;
 const REPEATED = /(.)\1{6}/;
 
 /** Bits a character, by how often each occurs (Shannon). */

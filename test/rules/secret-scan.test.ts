@@ -213,6 +213,12 @@ describe('what is no secret of any kind', () => {
   });
 });
 
+test('digits that meet as 0-9 make no placeholder of a token', () => {
+  expect(only(`${'xoxb'}-${drawn('1357924680', 11)}0-9${drawn('1357924680', 12)}-${base62(24)}`).kind).toBe(
+    'slack-token',
+  );
+});
+
 describe('a fingerprint', () => {
   test('is the same wherever the secret stands, and another for another', () => {
     for (const [kind, make] of FORMS) {
