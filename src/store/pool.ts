@@ -52,8 +52,9 @@ export function openPool<T>(options: ConnectionOptions, max: number, make: (sql:
   };
 }
 
-// What postgres.js and the operating system say of a connection that was cut.
-const LOST = /^(CONNECTION_CLOSED|E[A-Z]+)$/;
+// What postgres.js and the operating system say of a connection that was cut, and PostgreSQL before it ends one: when that is
+// looked at, the connection may be gone.
+const LOST = /^(CONNECTION_CLOSED|E[A-Z]+|57P0\d|25P0[34])$/;
 
 /** Runs the inside of a transaction. When its connection is lost this never settles: the transaction itself is rejected for
  *  that, while a rejection from within would make postgres.js send a rollback to the connection that is gone, which ends

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { isUnavailable } from '../../src/store/connect.js';
 import { type Database, inTransaction, openDatabase, type Tx } from '../../src/store/database.js';
+import { unlessLost } from '../../src/store/pool.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 
 let database: TestDatabase;
@@ -28,7 +29,9 @@ async function pidOf(tx: Tx): Promise<number> {
 async function cutOff(): Promise<unknown> {
   return inTransaction(ours.db, async (tx) => {
     const pid = await pidOf(tx);
-    const waiting = tx.execute(sql`select pg_sleep(60)`);
+    // Drizzle sends nothing before somebody waits for it.
+    const waiting = Promise.resolve(tx.execute(sql`select pg_sleep(60)`));
+    waiting.catch(() => undefined);
     await admin.db.execute(sql`select pg_terminate_backend(${pid})`);
     await waiting;
   }).catch((error: unknown) => error);
@@ -38,6 +41,15 @@ it('a transaction whose connection is ended is rejected, and nothing else falls 
   const errors = await Promise.all(Array.from({ length: 4 }, cutOff));
   expect(errors.map(isUnavailable)).toEqual([true, true, true, true]);
 });
+
+it.each(['CONNECTION_CLOSED', 'ECONNRESET', '57P01', '25P03'])(
+  'what ends with its connection (%s) sends nothing more over it',
+  async (code) => {
+    const inside = unlessLost(() => Promise.reject(Object.assign(new Error(code), { code })));
+    const nothing = new Promise((resolve) => setImmediate(resolve, 'nothing'));
+    expect(await Promise.race([inside, nothing])).toBe('nothing');
+  },
+);
 
 it('every statement after a lost connection is answered', async () => {
   for (let turn = 0; turn < 20; turn += 1) {
