@@ -1,8 +1,9 @@
 import { printId } from '../rules/format.js';
 import { shownUrl } from '../rules/webhook.js';
 import type { DeliveryRow } from '../store/deliveries.js';
+import type { MailRow } from '../store/mails.js';
 import type { WebhookRow } from '../store/webhooks.js';
-import type { Delivery, Webhook } from '../wire/webhook-resources.js';
+import type { Delivery, DeliveryStanding, Webhook } from '../wire/webhook-resources.js';
 
 /** A webhook as the wire shows it. */
 export function presentWebhook(row: WebhookRow): Webhook {
@@ -25,6 +26,13 @@ export function presentDelivery(row: DeliveryRow): Delivery {
     webhook_id: printId('whk', row.webhookId),
     event: row.event,
     payload: row.payload,
+    ...presentStanding(row),
+  };
+}
+
+/** Where a message or a mail stands on its way. */
+export function presentStanding(row: DeliveryRow | MailRow): DeliveryStanding {
+  return {
     status: row.status,
     attempts: row.attempts,
     created_at: row.createdAt.toISOString(),

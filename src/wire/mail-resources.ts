@@ -1,7 +1,7 @@
-import type { DeliveryStatus } from './webhook-resources.js';
+import type { DeliveryStanding } from './webhook-resources.js';
 
 /** A mail that is on its way, or was. */
-export interface MailDelivery {
+export interface MailDelivery extends DeliveryStanding {
   id: string;
   recipient: string;
   /** What it is about: `token.expiring` or `incident.opened`. */
@@ -9,11 +9,4 @@ export interface MailDelivery {
   subject: string;
   /** The ids of the tokens or incidents that it names. */
   targets: string[];
-  status: DeliveryStatus;
-  attempts: number;
-  created_at: string;
-  last_attempt_at: string | null;
-  next_attempt_at: string | null;
-  /** Why the last attempt failed. */
-  last_fault: string | null;
 }

@@ -28,18 +28,23 @@ export const webhookWithSecret: z.ZodType<WebhookWithSecret> = z
 
 export const webhookPage = page('WebhookPage', webhook);
 
+/** Where a message stands on its way. */
+export const deliveryStanding = {
+  status: z.enum(DELIVERY_STATUSES),
+  attempts: z.int(),
+  created_at: timestamp,
+  last_attempt_at: timestamp.nullable(),
+  next_attempt_at: timestamp.nullable(),
+  last_fault: z.string().nullable().describe('Why the last attempt failed.'),
+};
+
 export const delivery: z.ZodType<Delivery> = z
   .object({
     id: z.string().describe('The `webhook-id` of the message: the same for each attempt.'),
     webhook_id: z.string(),
     event: z.string(),
     payload: z.record(z.string(), z.unknown()),
-    status: z.enum(DELIVERY_STATUSES),
-    attempts: z.int(),
-    created_at: timestamp,
-    last_attempt_at: timestamp.nullable(),
-    next_attempt_at: timestamp.nullable(),
-    last_fault: z.string().nullable().describe('Why the last attempt failed.'),
+    ...deliveryStanding,
   })
   .meta({ id: 'Delivery' });
 

@@ -37,11 +37,8 @@ export interface WebhookChangeRequest {
 
 export type DeliveryStatus = 'pending' | 'delivered' | 'dead';
 
-export interface Delivery {
-  id: string;
-  webhook_id: string;
-  event: string;
-  payload: Record<string, unknown>;
+/** Where a message stands on its way. */
+export interface DeliveryStanding {
   status: DeliveryStatus;
   attempts: number;
   created_at: string;
@@ -49,4 +46,11 @@ export interface Delivery {
   next_attempt_at: string | null;
   /** Why the last attempt failed. */
   last_fault: string | null;
+}
+
+export interface Delivery extends DeliveryStanding {
+  id: string;
+  webhook_id: string;
+  event: string;
+  payload: Record<string, unknown>;
 }

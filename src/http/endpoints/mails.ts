@@ -6,6 +6,7 @@ import type { MailDelivery } from '../../wire/mail-resources.js';
 import { listMailDeliveriesOperation, replayMailDeliveryOperation } from '../../wire/mails.js';
 import { pageOf, readCursor } from '../cursor.js';
 import { endpoint, originOf } from '../endpoint.js';
+import { presentStanding } from '../present-webhook.js';
 
 export const listMailDeliveriesRoute = endpoint(listMailDeliveriesOperation, async (deps, { caller, query }) => {
   const { status, limit, cursor } = query;
@@ -39,11 +40,6 @@ function presentMail(row: MailRow): MailDelivery {
     event: row.event,
     subject: mailSubject(payload),
     targets: named.map(({ id }) => id),
-    status: row.status,
-    attempts: row.attempts,
-    created_at: row.createdAt.toISOString(),
-    last_attempt_at: row.lastAttemptAt?.toISOString() ?? null,
-    next_attempt_at: row.nextAttemptAt?.toISOString() ?? null,
-    last_fault: row.lastFault,
+    ...presentStanding(row),
   };
 }
